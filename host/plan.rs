@@ -1,0 +1,57 @@
+//! What would happen: immutable, printable, no choices left. Pure: no I/O, no clock.
+
+use serde::Serialize;
+
+use crate::{
+    config::{Grants, Limits, Order},
+    digest::Digest,
+};
+
+pub mod inspection;
+
+use inspection::Part;
+
+/// The version of `plan.json` that this program writes.
+pub const VERSION: u32 = 1;
+
+/// Exactly what the plan's hash covers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Where the snapshot goes.
+    pub repository: String,
+    /// How it is kept there.
+    pub format: String,
+    /// When a stage may begin.
+    pub order: Order,
+    /// Parts side by side; none: as many as there are cores.
+    pub parallel: Option<usize>,
+    /// In the order of the pipeline.
+    pub steps: Vec<Step>,
+}
+
+/// One use of a component.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// What the plugin calls itself.
+    pub plugin: String,
+    /// Its version.
+    pub plugin_version: String,
+    /// The component.
+    pub component: Digest,
+    /// Steps that it comes after.
+    pub after: Vec<String>,
+    /// Its configuration.
+    pub config: serde_json::Value,
+    /// What it may reach; secrets by reference.
+    pub grants: Grants,
+    /// What it may use up.
+    pub limits: Limits,
+    /// In stage order, then as the plugin named them.
+    pub parts: Vec<Part>,
+}

@@ -1,0 +1,292 @@
+//! Where snapshots live. Two traits: a [`Draft`] is being written, an [`Archive`] is being read.
+//!
+//! Both block: they are called from threads that may wait. `zip` keeps one self-contained set a snapshot; `tree`
+//! stores a directory in a draft, `extract` brings one back from an archive.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    digest::Digest,
+    name::{BadPath, RawPath},
+    plan::inspection::Attributes,
+    snapshot::state::State,
+};
+
+pub mod extract;
+pub mod tree;
+pub mod zip;
+
+/// What kind of thing an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target, in raw bytes.
+    Symlink(Vec<u8>),
+}
+
+/// What is kept of an entry beside its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Seconds and nanoseconds since 1970.
+    pub modified: Option<(i64, u32)>,
+    /// Permission bits, as in `chmod`.
+    pub mode: Option<u32>,
+    /// Numeric user and group.
+    pub owner: Option<(u32, u32)>,
+    /// Annotations.
+    pub attributes: Attributes,
+}
+
+/// How a file looked when it was stored: what tells, in a second pass, whether it must be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Change time in nanoseconds since 1970.
+    pub changed_ns: i128,
+}
+
+/// Which of a part's passes is storing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pass {
+    /// Before all stages.
+    Ahead,
+    /// In its stage.
+    InStage,
+}
+
+/// Content that a draft has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bytes.
+    pub size: u64,
+    /// Their SHA-256.
+    pub sha256: Digest,
+    /// Bytes that the repository did not hold before.
+    pub new_bytes: u64,
+    /// The last 256 bytes.
+    pub tail: Vec<u8>,
+}
+
+/// What a draft holds under a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes of content.
+    pub size: u64,
+    /// SHA-256 of the content (of nothing, for what is no file).
+    pub sha256: Digest,
+    /// How its source looked.
+    pub identity: Option<Identity>,
+    /// The pass that stored it last.
+    pub pass: Pass,
+}
+
+/// A snapshot that is being written. Paths are `step/part/…`. Many threads may store at once; of each entry the
+/// draft holds all or nothing, and none of it is ever whole in memory.
+pub trait Draft: Send + Sync {
+    /// Stores what `content` brings until its end. When reading fails nothing is stored.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when this pass has stored that path before; [`Error::Source`] when `content` fails;
+    /// [`Error::Io`] when the repository does.
+    fn put(
+        &self,
+        path: &RawPath,
+        content: &mut dyn io::Read,
+        meta: &Meta,
+        identity: Option<Identity>,
+        pass: Pass,
+    ) -> Result<Stored, Error>;
+
+    /// Stores a directory or a symbolic link. A directory may be stored again in the same pass.
+    fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error>;
+
+    /// What it holds there.
+    fn find(&self, path: &RawPath) -> Result<Option<Held>, Error>;
+
+    /// Marks what an earlier pass stored there as seen unchanged in `pass`.
+    fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error>;
+
+    /// Removes the entry again (the source says that it is gone for good).
+    fn remove(&self, path: &RawPath) -> Result<(), Error>;
+
+    /// Every live entry below `prefix`, in no order; stops when `visit` says so.
+    fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error>;
+
+    /// A directory on the repository's file system for what spills; gone with the draft.
+    fn scratch(&self) -> &std::path::Path;
+
+    /// Adds `.strongroom/` files that are already known. `name` is below `.strongroom/`.
+    fn put_own(&self, name: &str, content: &mut dyn io::Read) -> Result<Stored, Error>;
+
+    /// Writes the record, the sums and the directory, syncs, and makes the snapshot visible in one atomic step, last.
+    /// Returns where it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: then no snapshot is visible.
+    fn seal(self: Box<Self>, record: &[u8]) -> Result<PathBuf, Error>;
+
+    /// Leaves nothing behind. (Dropping a draft does the same.)
+    fn discard(self: Box<Self>);
+}
+
+/// An entry of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Whole path, `step/part/…` or `.strongroom/…`.
+    pub path: RawPath,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes of content.
+    pub size: u64,
+    /// What was kept beside it.
+    pub meta: Meta,
+}
+
+/// A snapshot that is being read.
+pub trait Archive: Send + Sync {
+    /// A page of what lies below `prefix`, in byte order of the whole path, after `after`.
+    fn items(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<Item>, Error>;
+
+    /// One entry.
+    fn stat(&self, path: &RawPath) -> Result<Item, Error>;
+
+    /// Its content from `offset` on. Ends in an error where the stored checksum does not match.
+    fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn io::Read + Send>, Error>;
+
+    /// `record.json`.
+    fn record(&self) -> Result<Vec<u8>, Error>;
+
+    /// Reads every byte back and names each difference to the sums and to the list of entries.
+    fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error>;
+}
+
+/// What reading a whole snapshot back showed.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// Entries that were read.
+    pub entries: u64,
+    /// Bytes of content that were read.
+    pub bytes: u64,
+    /// Each difference: what, and how it differs. Empty means proven.
+    pub damage: Vec<String>,
+}
+
+/// A snapshot as the repository lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// 16 hex digits.
+    pub id: String,
+    /// The pipeline that made it.
+    pub pipeline: String,
+    /// RFC 3339, UTC: when its run began.
+    pub started: String,
+    /// What it is worth.
+    pub state: State,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes that it takes in the repository.
+    pub stored_bytes: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// A place for snapshots.
+pub trait Repository: Send + Sync {
+    /// Every snapshot, oldest first. What cannot be read is named, not dropped.
+    fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error>;
+
+    /// Opens one by its whole id.
+    fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error>;
+
+    /// Begins one.
+    fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error>;
+
+    /// Bytes that can still be written.
+    fn room(&self) -> Result<u64, Error>;
+
+    /// What runs that died left behind. Removes it and says what it was. Call it only under the pipeline's lock.
+    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error>;
+}
+
+/// Someone who watches long work, and may end it.
+pub trait Watch: Sync {
+    /// Bytes moved, and files ended.
+    fn moved(&self, bytes: u64, files: u64);
+    /// Whether to give up with [`Error::Canceled`].
+    fn stopped(&self) -> bool;
+}
+
+/// Why a repository did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path stored twice in one pass.
+    #[error("{0} was stored before in this pass")]
+    Exists(String),
+    /// Nothing there.
+    #[error("{0} is not there")]
+    NotFound(String),
+    /// The bytes that should have been stored could not be read.
+    #[error("reading {path}")]
+    Source {
+        /// What was being stored.
+        path: String,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The repository's own storage failed.
+    #[error("{doing}")]
+    Io {
+        /// What was being done, to what.
+        doing: String,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// What was stored is not what should be there.
+    #[error("{0}")]
+    Damaged(String),
+    /// A name that cannot be kept or must not be followed.
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    /// The target refuses: a link in the way, a file that is there already.
+    #[error("{0}")]
+    Refused(String),
+    /// A bad pattern.
+    #[error("pattern {pattern:?}: {why}")]
+    Pattern {
+        /// As given.
+        pattern: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The run is to stop.
+    #[error("canceled")]
+    Canceled,
+}
+
+impl Error {
+    /// For `map_err` on storage: what was being done, to what.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |cause| Self::Io { doing, cause }
+    }
+
+    /// For `map_err` on sources.
+    pub fn source(path: &RawPath) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_text();
+        move |cause| Self::Source { path, cause }
+    }
+}

@@ -1,0 +1,3 @@
+//! Runs a plan: stages, barrier, journal, lock. Prints nothing: it emits [`event::Event`]s.
+
+pub mod event;

@@ -1,0 +1,6 @@
+//! What a snapshot says of itself: its record, its state, its receipts and what it had to hold.
+
+pub mod expected;
+pub mod receipts;
+pub mod record;
+pub mod state;

@@ -1,0 +1,1 @@
+//! Lists of what the database refers to, and whether the snapshot holds it.
