@@ -1,3 +1,20 @@
-//! Runs a plan: stages, barrier, journal, lock. Prints nothing: it emits [`event::Event`]s.
+//! Runs a plan: the pass ahead, stages, the settled barrier, the journal, the lock. Prints nothing: it emits
+//! [`event::Event`]s.
+//!
+//! `backup`, `restore` and `verify` are the three runs. A part's side (`part`) takes what its calls leave behind, the
+//! `board` is what all parts share, `seal` proves a backup and publishes it, `reading` is what reads a sealed snapshot.
 
+pub mod backup;
+mod board;
 pub mod event;
+pub mod inspect;
+mod journal;
+pub mod locks;
+mod part;
+pub mod reading;
+pub mod restore;
+mod seal;
+mod stages;
+pub mod stop;
+pub mod target;
+pub mod verify;

@@ -130,6 +130,7 @@ impl std::fmt::Display for PartName {
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Operation {
+    Inspect,
     Backup,
     Restore,
     Verify,

@@ -77,6 +77,6 @@ pub trait Ledger: Send + Sync {
     /// A list of expectations is complete: NDJSON in that file, which the run takes over. Paths in it are `part/path`
     /// of this step.
     fn expected(&self, subject: &str, evidence: Evidence, list: &std::path::Path) -> Result<(), Refusal>;
-    /// Something was stored under that path of the part (`part/path`), or failed to be (`Some(why)`).
-    fn stored(&self, path: &RawPath, failure: Option<&str>);
+    /// A restore is about to make `path` below the granted directory.
+    fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal>;
 }

@@ -69,6 +69,8 @@ pub struct StepRecord {
     pub plugin_version: String,
     /// The component that ran.
     pub component: Digest,
+    /// Steps that it came after.
+    pub after: Vec<String>,
     /// What `inspect` saw.
     pub facts: Attributes,
     /// What `inspect` found.

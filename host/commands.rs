@@ -1,0 +1,71 @@
+//! One file a verb, each of them a recipe. Here `anyhow` begins, and here an error gets its exit code.
+
+use crate::{
+    cli::{Cli, ConfigVerb, PluginVerb, Verb},
+    report::exit,
+    run::locks,
+};
+
+pub mod backup;
+pub mod config;
+pub mod ls;
+mod pipeline;
+pub mod plan;
+pub mod plugin;
+mod reading;
+pub mod restore;
+mod select;
+pub mod snapshots;
+pub mod verify;
+
+/// An end that has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Exit {
+    /// See [`exit`].
+    pub code: u8,
+    /// What the operator must know; a line that begins with `help:` says what to try.
+    pub message: String,
+}
+
+impl Exit {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// A rule said no.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(exit::REFUSED, message)
+    }
+}
+
+/// Does what was asked for, and says how the process ends.
+///
+/// # Errors
+/// Whatever kept it from being done; [`code_of`] tells the exit code.
+pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Config(ConfigVerb::Validate) => config::validate(global),
+        Verb::Config(ConfigVerb::New(args)) => config::new(global, args).await,
+        Verb::Plan => plan::plan(global).await,
+        Verb::Backup(args) => backup::backup(global, args).await,
+        Verb::Snapshots(args) => snapshots::snapshots(global, args),
+        Verb::Ls(args) => ls::ls(global, args),
+        Verb::Verify(args) => verify::verify(global, args).await,
+        Verb::Restore(args) => restore::restore(global, args).await,
+        Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
+        Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
+        Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,
+        Verb::Compile { file } => Ok(u8::try_from(crate::sandbox::compile::child_main(file)).unwrap_or(exit::FAILED)),
+    }
+}
+
+/// The exit code of an error: the innermost that has one of its own, else 1.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    let own = |cause: &(dyn std::error::Error + 'static)| {
+        let busy = matches!(cause.downcast_ref(), Some(locks::Error::Busy { .. }));
+        cause.downcast_ref::<Exit>().map(|exit| exit.code).or(busy.then_some(exit::LOCKED))
+    };
+    error.chain().filter_map(own).last().unwrap_or(exit::FAILED)
+}

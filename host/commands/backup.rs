@@ -1,0 +1,131 @@
+//! `backup`: lock, plan, run, report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+
+use super::{
+    Exit,
+    pipeline::{Pipeline, holder},
+};
+use crate::{
+    cli::{BackupArgs, Global},
+    diagnostic::{Finding, Severity},
+    plan::resolve::Resolution,
+    report,
+    repository::Repository,
+    run::{
+        backup::{self, Backup},
+        event::Observer,
+        locks, stop,
+    },
+};
+
+pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result<u8> {
+    let stop = stop::on_signals()?;
+    let pipeline = Pipeline::open(global).await?;
+    let config = &pipeline.config;
+    let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
+    let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
+    let repository = pipeline.repository();
+    let mut findings = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
+        .context("clearing away what a run before left behind")?;
+
+    let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
+    let resolution = pipeline.resolve(observer.clone(), &stop).await?;
+    refuse_blockers(&resolution)?;
+    expect_plan(args, &resolution)?;
+    findings.extend(room(&*repository, &resolution, &config.severity)?);
+
+    let summary = backup::backup(job(&pipeline, resolution, findings, repository, observer, stop))
+        .await
+        .context("beginning a snapshot")?;
+    drop(lock);
+    Ok(summary.exit_code)
+}
+
+/// A blocker stops before anything is written.
+fn refuse_blockers(resolution: &Resolution) -> anyhow::Result<()> {
+    if resolution.blockers.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = resolution
+        .blockers
+        .iter()
+        .map(|finding| format!("  {} ({}): {}", finding.subject, finding.code, finding.message))
+        .collect();
+    Err(anyhow::anyhow!("nothing was written, because of {} blockers:\n{}", lines.len(), lines.join("\n")))
+}
+
+fn expect_plan(args: &BackupArgs, resolution: &Resolution) -> anyhow::Result<()> {
+    let hash = resolution.plan.hash();
+    match args.expect_plan {
+        Some(expected) if expected != hash => Err(Exit::refused(format!(
+            "the plan is {hash}, not {expected} as expected\nhelp: look at `strongroom plan`, then pass its hash"
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the set, and what is spooled beside it, will fit.
+fn room(
+    repository: &dyn Repository,
+    resolution: &Resolution,
+    severity: &BTreeMap<String, Severity>,
+) -> anyhow::Result<Option<Finding>> {
+    let estimate: u64 =
+        resolution.plan.steps.iter().flat_map(|step| &step.parts).filter_map(|part| part.bytes_estimate).sum();
+    let room = repository.room().context("looking how much room the repository has")?;
+    let text = |what: &str| {
+        let (estimate, room) = (report::words::bytes(estimate), report::words::bytes(room));
+        format!("{what}: the product has about {estimate}, the repository has room for {room}")
+    };
+    if room < estimate {
+        let finding = Finding::new(Severity::Blocker, "no-room", "repository", text("the snapshot may not fit"));
+        if severity.get("no-room").copied().unwrap_or(Severity::Blocker) == Severity::Blocker {
+            anyhow::bail!("{}\nhelp: free some, or set severity.no-room in [pipeline] if it compresses well", finding.message);
+        }
+        return Ok(Some(finding));
+    }
+    let tight = room < estimate.saturating_mul(2);
+    Ok(tight.then(|| {
+        let what = "room is tight (what cannot be appended at once is spooled beside the set)";
+        Finding::new(Severity::Warning, "room-tight", "repository", text(what))
+    }))
+}
+
+fn job(
+    pipeline: &Pipeline,
+    resolution: Resolution,
+    findings: Vec<Finding>,
+    repository: Arc<dyn Repository>,
+    observer: Arc<dyn Observer>,
+    stop: tokio_util::sync::CancellationToken,
+) -> Backup {
+    let config = &pipeline.config;
+    let used: BTreeSet<_> = resolution.plan.steps.iter().map(|step| step.component).collect();
+    Backup {
+        plan_json: resolution.plan.canonical(),
+        pipeline_toml: config.text.clone(),
+        severity: config.severity.clone(),
+        seen: resolution.seen(),
+        plugins: pipeline.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
+        components: pipeline
+            .steps
+            .iter()
+            .filter(|step| used.contains(&step.digest))
+            .map(|step| (step.digest, step.path.clone()))
+            .collect(),
+        state: config.state.clone(),
+        plan: resolution.plan,
+        findings,
+        repository,
+        observer,
+        stop,
+    }
+}

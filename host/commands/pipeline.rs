@@ -1,0 +1,168 @@
+//! What most verbs begin with: the pipeline file, its lock, and its components, loaded and trusted.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::Exit;
+use crate::{
+    cli::Global,
+    config::{
+        Config, Step,
+        locate::find_plugin,
+        lock::Lock,
+        validate::{self, LoadError},
+    },
+    digest::Digest,
+    plan::{
+        inspection::Description,
+        resolve::{Inspected, Resolution, resolve},
+    },
+    report,
+    repository::{Repository, zip::ZipRepository},
+    run::{
+        event::Observer,
+        inspect::{Look, inspect},
+        locks,
+    },
+    sandbox::{Plugin, Sandbox, compile},
+};
+
+/// A pipeline whose components are in its lock.
+pub(super) struct Pipeline {
+    pub(super) config: Config,
+    pub(super) steps: Vec<Loaded>,
+}
+
+/// A step's component.
+pub(super) struct Loaded {
+    pub(super) step: String,
+    pub(super) path: PathBuf,
+    pub(super) digest: Digest,
+    pub(super) plugin: Plugin,
+    pub(super) description: Description,
+}
+
+/// A component as it was found, not yet trusted.
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) wasm: Vec<u8>,
+    pub(super) digest: Digest,
+}
+
+/// Reads the pipeline file.
+pub(super) fn config(global: &Global) -> anyhow::Result<Config> {
+    let path = global.config();
+    validate::load(&path).map_err(|error| match error {
+        LoadError::Problems(problems) => {
+            let drawn = problems.render(report::color(&std::io::stderr()));
+            anyhow::anyhow!("{}\n{drawn}", summary_of(&problems))
+        }
+        other => anyhow::Error::from(other),
+    })
+}
+
+fn summary_of(problems: &crate::diagnostic::Problems) -> String {
+    match problems.problems.len() {
+        1 => format!("{} has a problem", problems.file),
+        count => format!("{} has {count} problems", problems.file),
+    }
+}
+
+/// `strongroom.lock`, beside the pipeline file.
+pub(super) fn lock_path(config: &Config) -> PathBuf {
+    config.directory().join("strongroom.lock")
+}
+
+/// The lock; an empty one where there is none yet.
+pub(super) fn lock(path: &Path) -> anyhow::Result<Lock> {
+    Lock::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Where the plugin's component is, and its bytes.
+pub(super) fn find(reference: &str, directory: &Path) -> anyhow::Result<Found> {
+    let path = find_plugin(reference, directory, &|name| std::env::var(name).ok())?;
+    let wasm = compile::read(&path).with_context(|| format!("reading the component {}", path.display()))?;
+    let digest = Digest::of(&wasm);
+    Ok(Found { path, wasm, digest })
+}
+
+/// The sandbox, with its cache of compiled components where there may be one.
+pub(super) fn sandbox() -> anyhow::Result<Sandbox> {
+    Sandbox::new(compile::cache_directory()).context("starting the sandbox")
+}
+
+impl Pipeline {
+    /// Reads the file, checks every component against the lock, then loads it.
+    pub(super) async fn open(global: &Global) -> anyhow::Result<Self> {
+        let config = config(global)?;
+        let (lock, sandbox) = (lock(&lock_path(&config))?, sandbox()?);
+        let mut steps = Vec::new();
+        for step in &config.steps {
+            let found = find(&step.plugin, config.directory()).with_context(|| format!("step {}", step.name))?;
+            lock.check(step, &found.digest)
+                .map_err(|mismatch| Exit::refused(format!("step {}: {mismatch}", step.name)))?;
+            steps.push(load(&sandbox, step, found).await?);
+        }
+        Ok(Self { config, steps })
+    }
+
+    pub(super) fn repository(&self) -> Arc<dyn Repository> {
+        Arc::new(ZipRepository::new(&self.config.repository.url))
+    }
+
+    /// Asks every plugin what there is to do, then decides.
+    pub(super) async fn resolve(
+        &self,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Resolution> {
+        let scratch = tempfile::tempdir().context("making a directory for secret files")?;
+        let mut inspected = Vec::new();
+        for (loaded, step) in self.steps.iter().zip(&self.config.steps) {
+            let inspection = inspect(Look {
+                step: &step.name,
+                plugin: &loaded.plugin,
+                plugin_name: &loaded.description.name,
+                config: &step.config,
+                grants: Arc::new(step.grants.clone()),
+                limits: &step.limits,
+                archive: None,
+                attributes: Vec::new(),
+                observer: observer.clone(),
+                stop: stop.clone(),
+                scratch: scratch.path(),
+            })
+            .await
+            .with_context(|| format!("inspecting step {}", step.name))?;
+            inspected.push(Inspected {
+                step: step.name.clone(),
+                digest: loaded.digest,
+                description: loaded.description.clone(),
+                inspection,
+            });
+        }
+        Ok(resolve(&self.config, &inspected))
+    }
+}
+
+async fn load(sandbox: &Sandbox, step: &Step, found: Found) -> anyhow::Result<Loaded> {
+    let doing = || format!("step {}: loading {}", step.name, found.path.display());
+    let plugin = sandbox.load(&found.wasm).with_context(doing)?;
+    let description = plugin.describe().await.with_context(doing)?;
+    Ok(Loaded { step: step.name.clone(), path: found.path, digest: found.digest, plugin, description })
+}
+
+/// Who asks for a pipeline's lock.
+pub(super) fn holder(operation: &str) -> locks::Holder {
+    locks::Holder {
+        host: crate::run::backup::host_name(),
+        pid: std::process::id(),
+        started: format!("{:.0}", jiff::Timestamp::now()),
+        operation: operation.to_owned(),
+    }
+}

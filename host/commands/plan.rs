@@ -1,0 +1,23 @@
+//! `plan`: asks, decides, prints. Nothing is written.
+
+use std::sync::Arc;
+
+use super::pipeline::Pipeline;
+use crate::{
+    cli::Global,
+    plan::render,
+    report::{self, exit},
+    run::stop,
+};
+
+pub(super) async fn plan(global: &Global) -> anyhow::Result<u8> {
+    let stop = stop::on_signals()?;
+    let pipeline = Pipeline::open(global).await?;
+    let resolution = pipeline.resolve(Arc::new(report::plan_observer(&global.report())), &stop).await?;
+    let text = match global.json {
+        true => format!("{:#}\n", render::json(&resolution)),
+        false => render::text(&resolution, report::color(&std::io::stdout())),
+    };
+    report::print(&text)?;
+    Ok(if resolution.blockers.is_empty() { exit::DONE } else { exit::FAILED })
+}

@@ -1,0 +1,237 @@
+//! A backup: runs the plan's parts, proves what they left, and seals the snapshot last.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant as Clock, SystemTime},
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    board::{Board, now},
+    event::{Event, Observer, Operation, PartName, Summary},
+    part::PartSide,
+    seal, stages,
+    stop::EXIT_CANCELED,
+};
+use crate::{
+    config::{Grants, Order},
+    diagnostic::{Finding, Severity},
+    digest::Digest,
+    plan::{Plan, inspection::Attributes},
+    repository::{self, Draft, Repository},
+    sandbox::{Plugin, Session, fault::Fault},
+};
+
+/// Everything that a backup needs. The plan leaves it nothing to decide.
+pub struct Backup {
+    /// What to do.
+    pub plan: Plan,
+    /// The plan, exactly as its hash covers it.
+    pub plan_json: Vec<u8>,
+    /// The pipeline file as it was written.
+    pub pipeline_toml: String,
+    /// The operator's severities.
+    pub severity: BTreeMap<String, Severity>,
+    /// What `inspect` saw and found, by step.
+    pub seen: BTreeMap<String, (Attributes, Vec<Finding>)>,
+    /// The components, by step.
+    pub plugins: BTreeMap<String, Plugin>,
+    /// Their files, by digest: they go into the snapshot.
+    pub components: BTreeMap<Digest, PathBuf>,
+    /// The state directory. Its lock is held.
+    pub state: PathBuf,
+    /// Findings that were made before the run began (what a dead run left behind).
+    pub findings: Vec<Finding>,
+    /// Where the snapshot goes.
+    pub repository: Arc<dyn Repository>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// The signal to stop.
+    pub stop: CancellationToken,
+}
+
+/// A backup that is going on.
+pub(super) struct Running {
+    pub(super) id: String,
+    pub(super) started: String,
+    pub(super) board: Arc<Board>,
+    pub(super) sides: Vec<Arc<PartSide>>,
+    pub(super) draft: Arc<dyn Draft>,
+    pub(super) order: Order,
+    pub(super) stop: CancellationToken,
+    parallel: usize,
+    began: (i64, u32),
+    grants: BTreeMap<String, Arc<Grants>>,
+    pub(super) job: Backup,
+}
+
+/// Runs a backup to its end: whatever happens, there is a summary, and it names the exit code.
+///
+/// # Errors
+/// When the repository cannot begin a snapshot; then nothing was done.
+pub async fn backup(job: Backup) -> Result<Summary, repository::Error> {
+    let clock = Clock::now();
+    let running = Arc::new(begin(job)?);
+    stages::run(&running).await;
+    let mut summary = if running.stop.is_cancelled() { canceled(&running) } else { finish(&running).await };
+    summary.seconds = clock.elapsed().as_secs_f64();
+    running.board.emit(&Event::Ended(Box::new(summary.clone())));
+    Ok(summary)
+}
+
+fn begin(job: Backup) -> Result<Running, repository::Error> {
+    let (id, started) = (new_id(), now());
+    let draft = job.repository.draft(&id, &job.plan.pipeline, &started)?;
+    let after = job.plan.steps.iter().map(|step| (step.name.clone(), step.after.clone())).collect();
+    let board = Arc::new(Board::new(job.observer.clone(), job.severity.clone(), &after, job.state.clone()));
+    let sides: Vec<_> = job
+        .plan
+        .steps
+        .iter()
+        .flat_map(|step| step.parts.iter().map(|part| (PartName::new(&step.name, &part.name), part.clone())))
+        .map(|(name, part)| Arc::new(PartSide::new(name, part, Operation::Backup, board.clone())))
+        .collect();
+    board.emit(&Event::Started {
+        operation: Operation::Backup,
+        pipeline: job.plan.pipeline.clone(),
+        snapshot: id.clone(),
+        plan: Some(Digest::of(&job.plan_json).to_string()),
+        parts: sides.iter().map(|side| side.name.clone()).collect(),
+    });
+    board.log_order(&PartName::run(), "started");
+    job.findings.iter().for_each(|finding| board.find(finding.clone()));
+    Ok(Running {
+        id,
+        started,
+        board,
+        sides,
+        draft: Arc::from(draft),
+        order: job.plan.order,
+        stop: job.stop.clone(),
+        parallel: job.plan.parallel.unwrap_or_else(cores),
+        began: since_1970(),
+        grants: job.plan.steps.iter().map(|step| (step.name.clone(), Arc::new(step.grants.clone()))).collect(),
+        job,
+    })
+}
+
+impl Running {
+    /// Places for parts that run side by side.
+    pub(super) fn places(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.parallel))
+    }
+
+    /// The component that serves a part, and all that one call of it may touch.
+    pub(super) fn session(&self, side: &Arc<PartSide>) -> Result<(Plugin, Session), Fault> {
+        let missing = || Fault::Host(format!("step {} has no component", side.name.step));
+        let step = self.job.plan.steps.iter().find(|step| step.name == side.name.step).ok_or_else(missing)?;
+        let plugin = self.job.plugins.get(&step.name).ok_or_else(missing)?;
+        let session = Session {
+            run: self.id.clone(),
+            started: self.began,
+            step: step.name.clone(),
+            plugin: step.plugin.clone(),
+            config: step.config.clone(),
+            grants: self.grants.get(&step.name).cloned().unwrap_or_default(),
+            limits: step.limits.clone(),
+            attributes: Attributes::new(),
+            draft: Some(self.draft.clone()),
+            archive: None,
+            ledger: side.clone(),
+            stop: self.stop.clone(),
+            scratch: self.draft.scratch().to_owned(),
+            parallel: cores(),
+        };
+        Ok((plugin.clone(), session))
+    }
+}
+
+/// Stopped by the operator: no snapshot becomes visible.
+fn canceled(running: &Running) -> Summary {
+    running.draft.discard();
+    let mut summary = seal::summary(running, seal::record(running, Vec::new()));
+    summary.state = None;
+    summary.exit_code = EXIT_CANCELED;
+    summary.message = "canceled: nothing was kept".to_owned();
+    summary
+}
+
+async fn finish(running: &Arc<Running>) -> Summary {
+    let sealing = running.clone();
+    match tokio::task::spawn_blocking(move || seal::seal(&sealing)).await {
+        Ok(summary) => summary,
+        Err(broken) => {
+            running.draft.discard();
+            let mut summary = seal::summary(running, seal::record(running, Vec::new()));
+            summary.state = None;
+            summary.exit_code = 1;
+            summary.message = format!("sealing broke off, nothing was kept: {broken} (a bug of strongroom)");
+            summary
+        }
+    }
+}
+
+/// 16 hex digits that no other snapshot has.
+fn new_id() -> String {
+    let mut bytes = [0_u8; 8];
+    // getrandom(2) with 8 bytes neither blocks for long nor answers short once the system has booted; should it fail
+    // all the same, the time is unique enough under the pipeline's lock.
+    if rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()) != Ok(bytes.len()) {
+        bytes = jiff::Timestamp::now().as_nanosecond().to_le_bytes()[..8].try_into().unwrap_or(bytes);
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Now, on the host's clock: seconds and nanoseconds.
+pub(super) fn since_1970() -> (i64, u32) {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+}
+
+/// Processor cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The machine's name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Removes what a run that died left behind, and says so. Call it under the pipeline's lock only.
+///
+/// # Errors
+/// When the repository cannot be read or what was left cannot be removed.
+pub fn sweep(
+    repository: &dyn Repository,
+    pipeline: &str,
+    left_by: Option<&super::locks::Holder>,
+) -> Result<Vec<Finding>, repository::Error> {
+    let swept = repository.sweep(pipeline)?;
+    let mut findings = Vec::new();
+    if let Some(holder) = left_by {
+        let message = format!("the run before died without ending: {holder}");
+        findings.push(Finding::new(Severity::Warning, "left-behind", pipeline, message));
+    }
+    for what in swept {
+        let message = "a run that died left it behind; it was removed".to_owned();
+        findings.push(Finding::new(Severity::Warning, "left-behind", what, message));
+    }
+    Ok(findings)
+}
+
+/// An I/O error's whole chain in one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+

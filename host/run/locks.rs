@@ -1,0 +1,184 @@
+//! One run per pipeline at a time: an `flock` in the state directory, which dies with its process.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// Who holds a lock, or held it when it died.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// When its run began (RFC 3339).
+    pub started: String,
+    /// What it does.
+    pub operation: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {}, pid {}, since {}", self.operation, self.host, self.pid, self.started)
+    }
+}
+
+/// A held lock. Dropping it (or dying) gives it back; dropping says that the run ended as it should.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    /// Who held it before and died without giving it back.
+    pub left_by: Option<Holder>,
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another run is going on.
+    #[error("pipeline {pipeline} is locked by another run: {holder}")]
+    Busy {
+        /// Whose lock.
+        pipeline: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// The state directory cannot be used.
+    #[error("using the state directory {path}")]
+    State {
+        /// The directory or the file in it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Makes the state directory, with mode 0700, where it is not there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn state_directory(path: &Path) -> Result<(), Error> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|cause| state_error(path, cause))
+}
+
+fn state_error(path: &Path, cause: io::Error) -> Error {
+    Error::State { path: path.to_owned(), cause }
+}
+
+/// How often a busy lock is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// Takes the pipeline's lock, for `retry` at most when it is busy.
+///
+/// # Errors
+/// [`Error::Busy`] when another run holds it; [`Error::State`] when the state directory cannot be used.
+pub async fn acquire(state: &Path, pipeline: &str, holder: &Holder, retry: Duration) -> Result<Lock, Error> {
+    state_directory(state)?;
+    let until = Instant::now() + retry;
+    loop {
+        match try_acquire(state, pipeline, holder) {
+            Err(Error::Busy { .. }) if Instant::now() < until => tokio::time::sleep(RETRY_EVERY).await,
+            other => return other,
+        }
+    }
+}
+
+fn try_acquire(state: &Path, pipeline: &str, holder: &Holder) -> Result<Lock, Error> {
+    let path = state.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|cause| state_error(&path, cause))?;
+    let before = read_holder(&mut file).map_err(|cause| state_error(&path, cause))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let holder = before.map_or("a run that has just begun".to_owned(), |holder| holder.to_string());
+            return Err(Error::Busy { pipeline: pipeline.to_owned(), holder });
+        }
+        Err(errno) => return Err(state_error(&path, errno.into())),
+    }
+    // Read again: the first reading may have met another run's last moment.
+    let left_by = read_holder(&mut file).map_err(|cause| state_error(&path, cause))?;
+    write_holder(&mut file, Some(holder)).map_err(|cause| state_error(&path, cause))?;
+    Ok(Lock { file, left_by })
+}
+
+fn read_holder(file: &mut File) -> io::Result<Option<Holder>> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.take(64 << 10).read_to_string(&mut text)?;
+    Ok(serde_json::from_str(&text).ok())
+}
+
+fn write_holder(file: &mut File, holder: Option<&Holder>) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    if let Some(holder) = holder {
+        file.write_all(&serde_json::to_vec(holder)?)?;
+    }
+    file.sync_data()
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // An empty file says that nothing was left behind; should this fail, the next run sweeps once more.
+        let _ = write_holder(&mut self.file, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(pid: u32) -> Holder {
+        Holder { host: "here".into(), pid, started: "2026-01-01T00:00:00Z".into(), operation: "backup".into() }
+    }
+
+    #[tokio::test]
+    async fn the_second_run_is_told_who_holds_the_lock() {
+        let state = tempfile::tempdir().unwrap();
+        let first = acquire(state.path(), "wiki", &holder(1), Duration::ZERO).await.unwrap();
+        assert_eq!(first.left_by, None);
+        let second = acquire(state.path(), "wiki", &holder(2), Duration::ZERO).await.unwrap_err();
+        assert_eq!(
+            second.to_string(),
+            "pipeline wiki is locked by another run: backup on here, pid 1, since 2026-01-01T00:00:00Z"
+        );
+        drop(first);
+        let third = acquire(state.path(), "wiki", &holder(3), Duration::ZERO).await.unwrap();
+        assert_eq!(third.left_by, None, "a run that ended leaves nothing behind");
+    }
+
+    #[tokio::test]
+    async fn what_died_with_the_lock_is_known_to_the_next() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("lock"), serde_json::to_vec(&holder(7)).unwrap()).unwrap();
+        let next = acquire(state.path(), "wiki", &holder(8), Duration::ZERO).await.unwrap();
+        assert_eq!(next.left_by, Some(holder(7)));
+    }
+
+    #[tokio::test]
+    async fn retry_waits_for_the_other_run() {
+        let state = tempfile::tempdir().unwrap();
+        let first = acquire(state.path(), "wiki", &holder(1), Duration::ZERO).await.unwrap();
+        let path = state.path().to_owned();
+        let waiting =
+            tokio::spawn(async move { acquire(&path, "wiki", &holder(2), Duration::from_secs(60)).await.is_ok() });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(waiting.await.unwrap());
+    }
+}

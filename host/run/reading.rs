@@ -1,0 +1,204 @@
+//! What `verify` and `restore` share: a sealed snapshot, the components that read it, and one call for each part.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backup::{chain, cores, host_name, since_1970},
+    board::{Board, now},
+    event::{Event, Observer, Operation, PartName},
+    part::PartSide,
+};
+use crate::{
+    config::{Grants, Limits},
+    diagnostic::Severity,
+    plan::inspection::Attributes,
+    repository::{Archive, Proof, Watch},
+    sandbox::{Answer, Plugin, Request, Session, fault::Fault, ledger::Fixed},
+    snapshot::{
+        receipts::Outcome,
+        record::{PartRecord, Record, StepRecord},
+    },
+};
+
+/// A sealed snapshot and everything that reads it.
+pub struct Reading {
+    /// Its record.
+    pub record: Record,
+    /// Its content.
+    pub archive: Arc<dyn Archive>,
+    /// What serves its steps; a step without is read as bytes only.
+    pub steps: BTreeMap<String, ReadingStep>,
+    /// The operator's severities.
+    pub severity: BTreeMap<String, Severity>,
+    /// The state directory; its lock is held by a restore.
+    pub state: PathBuf,
+    /// A private directory for what spills.
+    pub scratch: PathBuf,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// The signal to stop.
+    pub stop: CancellationToken,
+}
+
+/// The component of one step, trusted, and what it may reach.
+#[derive(Clone)]
+pub struct ReadingStep {
+    /// The component.
+    pub plugin: Plugin,
+    /// What it calls itself.
+    pub plugin_name: String,
+    /// The configuration that it gets.
+    pub config: serde_json::Value,
+    /// What it may reach.
+    pub grants: Arc<Grants>,
+    /// What it may use up.
+    pub limits: Limits,
+}
+
+impl Reading {
+    pub(super) fn board(&self) -> Arc<Board> {
+        let after = self.record.steps.iter().map(|step| (step.name.clone(), step.after.clone())).collect();
+        let (observer, severity) = (self.observer.clone(), self.severity.clone());
+        let board = Board::new(observer, severity, &after, self.state.clone());
+        for (step, part) in self.parts() {
+            if let Some(instant) = part.instant.clone() {
+                let fixed = Fixed { step: step.name.clone(), part: part.part.name.clone(), instant };
+                board.add_instant(fixed);
+            }
+        }
+        Arc::new(board)
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&StepRecord, &PartRecord)> {
+        self.record.steps.iter().flat_map(|step| step.parts.iter().map(move |part| (step, part)))
+    }
+
+    pub(super) fn notes(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        self.record.steps.iter().map(|step| (step.name.clone(), step.notes.clone())).collect()
+    }
+
+    /// Calls the step's component for one part.
+    pub(super) async fn call(
+        &self,
+        side: &Arc<PartSide>,
+        request: Request,
+        attributes: Attributes,
+    ) -> Result<Outcome, Fault> {
+        let step = self
+            .steps
+            .get(&side.name.step)
+            .ok_or_else(|| Fault::Host(format!("step {} has no trusted component", side.name.step)))?;
+        let session = Session {
+            run: self.record.snapshot.clone(),
+            started: since_1970(),
+            step: side.name.step.clone(),
+            plugin: step.plugin_name.clone(),
+            config: step.config.clone(),
+            grants: step.grants.clone(),
+            limits: step.limits.clone(),
+            attributes,
+            draft: None,
+            archive: Some(self.archive.clone()),
+            ledger: side.clone(),
+            stop: self.stop.clone(),
+            scratch: self.scratch.clone(),
+            parallel: cores(),
+        };
+        match step.plugin.call(session, request).await? {
+            Answer::Outcome(outcome) => Ok(outcome),
+            Answer::Inspection(_) => Err(Fault::Host("the sandbox answered with an inspection".to_owned())),
+        }
+    }
+
+    /// Reads every byte of the snapshot back. What cannot even be read is damage too.
+    pub(super) async fn prove(&self, board: &Arc<Board>) -> Proof {
+        let (archive, watch) = (self.archive.clone(), self.watch(board));
+        let proof = tokio::task::spawn_blocking(move || archive.prove(&watch)).await;
+        let failed = |why: String| Proof { damage: vec![why], ..Proof::default() };
+        match proof {
+            Ok(Ok(proof)) => proof,
+            Ok(Err(error)) => failed(chain(&error)),
+            Err(broken) => failed(format!("reading it back broke off: {broken}")),
+        }
+    }
+
+    fn watch(&self, board: &Arc<Board>) -> ReadingWatch {
+        ReadingWatch {
+            board: board.clone(),
+            stop: self.stop.clone(),
+            bytes: AtomicU64::new(0),
+            told_ms: AtomicU64::new(0),
+            began: std::time::Instant::now(),
+            total: self.record.totals.bytes,
+        }
+    }
+
+    /// What this run did, in the form of a record.
+    pub(super) fn record_of(&self, board: &Board, sides: &[Arc<PartSide>], started: String) -> Record {
+        let steps = self.record.steps.iter().map(|step| StepRecord {
+            notes: board.notes_of(&step.name),
+            parts: sides.iter().filter(|side| side.name.step == step.name).map(|side| side.record()).collect(),
+            ..step.clone()
+        });
+        Record {
+            host: host_name(),
+            strongroom: env!("CARGO_PKG_VERSION").to_owned(),
+            started,
+            ended: now(),
+            order: board.take_order(),
+            steps: steps.collect(),
+            findings: board.take_findings(),
+            ..self.record.clone()
+        }
+    }
+
+    pub(super) fn started_event(&self, operation: Operation, sides: &[Arc<PartSide>]) -> Event {
+        Event::Started {
+            operation,
+            pipeline: self.record.pipeline.clone(),
+            snapshot: self.record.snapshot.clone(),
+            plan: None,
+            parts: sides.iter().map(|side| side.name.clone()).collect::<Vec<PartName>>(),
+        }
+    }
+}
+
+/// Turns bytes read into events, not more often than people can read.
+struct ReadingWatch {
+    board: Arc<Board>,
+    stop: CancellationToken,
+    bytes: AtomicU64,
+    told_ms: AtomicU64,
+    began: std::time::Instant,
+    total: u64,
+}
+
+/// Events of one reading are at least this far apart.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+impl Watch for ReadingWatch {
+    fn moved(&self, bytes: u64, _files: u64) {
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let told_ms = self.told_ms.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(told_ms) >= TELL_EVERY.as_millis() as u64
+            && self.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.board.emit(&Event::Snapshot { doing: "reading", bytes, total: Some(self.total) });
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}

@@ -1,0 +1,228 @@
+//! The end of a backup: checks the lists of expectations, decides the state, writes the record, makes the set visible.
+
+use std::{collections::BTreeMap, fs::File, io::BufReader};
+
+use super::{
+    backup::{Running, chain, host_name},
+    board::now,
+    event::{Event, Operation, PartName, Summary},
+    part::{ExpectedList, PartSide},
+};
+use crate::{
+    diagnostic::{Finding, Severity},
+    digest::Digest,
+    name::RawPath,
+    plan,
+    repository::{Draft, Error, Kind, zip::awkward_name},
+    snapshot::{
+        expected,
+        receipts::Receipt,
+        record::{self, ExpectedRecord, PartRecord, Record, StepRecord, Totals},
+        state::{self, State},
+    },
+};
+
+/// Proves, decides and publishes. Blocks.
+pub(super) fn seal(running: &Running) -> Summary {
+    running.board.emit(&Event::Snapshot { doing: "sealing", bytes: 0, total: None });
+    let parts: Vec<_> = running.sides.iter().map(|side| part_record(running, side)).collect();
+    let record = record(running, parts);
+    let mut summary = summary(running, record);
+    if summary.record.totals.entries == 0 {
+        running.draft.discard();
+        summary.state = None;
+        summary.exit_code = 1;
+        summary.message = format!("nothing could be kept: {}", first_failure(&summary.record));
+        return summary;
+    }
+    match publish(running, &summary.record) {
+        Ok(path) => summary.path = Some(path),
+        Err(error) => {
+            running.draft.discard();
+            summary.state = None;
+            summary.exit_code = 1;
+            summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", chain(&error));
+        }
+    }
+    summary
+}
+
+fn first_failure(record: &Record) -> String {
+    let parts = record.steps.iter().flat_map(|step| step.parts.iter().map(move |part| (step, part)));
+    parts
+        .filter_map(|(step, part)| Some(format!("{}/{}: {}", step.name, part.part.name, part.failure.as_ref()?)))
+        .next()
+        .unwrap_or_else(|| "no part stored anything".to_owned())
+}
+
+fn publish(running: &Running, record: &Record) -> Result<std::path::PathBuf, Error> {
+    let draft = &*running.draft;
+    draft.put_own("plan.json", &mut &running.job.plan_json[..])?;
+    draft.put_own("pipeline.toml", &mut running.job.pipeline_toml.as_bytes())?;
+    for (digest, path) in &running.job.components {
+        let mut file = File::open(path).map_err(Error::io(format!("reading the component {}", path.display())))?;
+        let stored = draft.put_own(&format!("plugins/{digest}.wasm"), &mut file)?;
+        if stored.sha256 != *digest {
+            return Err(Error::Damaged(format!("the component {} changed while the backup ran", path.display())));
+        }
+    }
+    let record_json = serde_json::to_vec_pretty(record)
+        .map_err(|error| Error::Io { doing: "writing the record".to_owned(), cause: error.into() })?;
+    let path = draft.seal(&record_json)?;
+    if record.state == State::Complete
+        && let Err(error) = running.board.kept.commit()
+    {
+        let message = format!("the values that plugins keep for the next run could not be written: {error}");
+        running.board.find(Finding::new(Severity::Warning, "values-lost", "", message));
+    }
+    Ok(path)
+}
+
+/// What the record says of a part, with what the snapshot holds of it and how its lists were met.
+fn part_record(running: &Running, side: &PartSide) -> PartRecord {
+    let mut part = side.record();
+    let prefix = RawPath::from_text(&side.name.to_string()).unwrap_or_default();
+    (part.files, part.entries, part.bytes) = (0, 0, 0);
+    let mut awkward = 0_u64;
+    let counted = running.draft.each(&prefix, &mut |path, held| {
+        part.entries += 1;
+        part.files += u64::from(held.kind == Kind::File);
+        part.bytes += held.size;
+        awkward += u64::from(awkward_name(path));
+        true
+    });
+    if let Err(error) = counted {
+        part.failure.get_or_insert_with(|| format!("the snapshot could not be read back: {}", chain(&error)));
+    }
+    if awkward > 0 {
+        let message =
+            format!("{awkward} names hold control characters or the byte 0xff: plain unzip drops them, use `unzip -^`");
+        part.findings.push(running.board.weigh(
+            &side.name,
+            Finding::new(Severity::Info, "awkward-names", side.name.to_string(), message),
+        ));
+    }
+    for list in side.expected_lists() {
+        match check_list(running, side, &list) {
+            Ok(expected) => {
+                let (expected_count, actual) = (expected.lines, expected.met);
+                part.receipts.push(Receipt { subject: expected.subject.clone(), expected: expected_count, actual });
+                part.expected.push(expected);
+            }
+            Err(why) => {
+                part.failure.get_or_insert_with(|| format!("its list of {:?} cannot be checked: {why}", list.subject));
+            }
+        }
+    }
+    part
+}
+
+/// Checks one list against the draft and keeps it with the snapshot as evidence.
+fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result<ExpectedRecord, String> {
+    let open = || File::open(&list.list).map_err(|error| format!("reading it again: {error}"));
+    let holdings = expected::DraftHoldings { draft: &*running.draft, step: &side.name.step };
+    let met = expected::check(BufReader::new(open()?), &list.subject, list.evidence, &holdings)
+        .map_err(|error| chain(&error))?;
+    let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
+    running.draft.put_own(&name, &mut open()?).map_err(|error| chain(&error))?;
+    Ok(met)
+}
+
+/// A subject as a single file name.
+fn file_word(subject: &str) -> String {
+    let word: String =
+        subject.chars().map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' }).collect();
+    if word.is_empty() || word.starts_with('.') { format!("list{word}") } else { word }
+}
+
+/// The record as it stands.
+pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
+    if parts.is_empty() {
+        parts = running.sides.iter().map(|side| side.record()).collect();
+    }
+    let states = state::of(&parts.iter().collect::<Vec<_>>());
+    let totals = parts.iter().fold(Totals::default(), |sum, part| Totals {
+        entries: sum.entries + part.entries,
+        files: sum.files + part.files,
+        bytes: sum.bytes + part.bytes,
+    });
+    running.board.log_order(&PartName::run(), "sealed");
+    Record {
+        version: record::VERSION,
+        snapshot: running.id.clone(),
+        state: states.iter().copied().max().unwrap_or(State::Complete),
+        states,
+        pipeline: running.job.plan.pipeline.clone(),
+        plan: Digest::of(&running.job.plan_json),
+        strongroom: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_name(),
+        started: running.started.clone(),
+        ended: now(),
+        order: running.board.take_order(),
+        steps: step_records(running, parts),
+        findings: running.board.take_findings(),
+        totals,
+    }
+}
+
+fn step_records(running: &Running, parts: Vec<PartRecord>) -> Vec<StepRecord> {
+    let mut by_step: BTreeMap<&str, Vec<PartRecord>> = BTreeMap::new();
+    let mut revealed: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    for (side, part) in running.sides.iter().zip(parts) {
+        by_step.entry(&side.name.step).or_default().push(part);
+        for (grant, count) in side.revealed_counts() {
+            *revealed.entry(&side.name.step).or_default().entry(grant).or_default() += count;
+        }
+    }
+    let of_step = |step: &plan::Step| {
+        let (facts, findings) = running.job.seen.get(&step.name).cloned().unwrap_or_default();
+        StepRecord {
+            name: step.name.clone(),
+            plugin: step.plugin.clone(),
+            plugin_version: step.plugin_version.clone(),
+            component: step.component,
+            after: step.after.clone(),
+            facts,
+            findings,
+            notes: running.board.notes_of(&step.name),
+            revealed: revealed.remove(step.name.as_str()).unwrap_or_default(),
+            parts: by_step.remove(step.name.as_str()).unwrap_or_default(),
+        }
+    };
+    running.job.plan.steps.iter().map(of_step).collect()
+}
+
+/// The end of a backup, in one sentence and an exit code.
+pub(super) fn summary(running: &Running, record: Record) -> Summary {
+    Summary {
+        operation: Operation::Backup,
+        snapshot: running.id.clone(),
+        state: Some(record.state),
+        exit_code: record.state.exit_code(),
+        message: sentence(&record),
+        record,
+        path: None,
+        seconds: 0.0,
+    }
+}
+
+fn sentence(record: &Record) -> String {
+    let parts: Vec<_> = record.steps.iter().flat_map(|step| &step.parts).collect();
+    let receipts: Vec<_> = parts.iter().flat_map(|part| &part.receipts).collect();
+    let held = receipts.iter().filter(|receipt| receipt.holds()).count();
+    let failed = parts.iter().filter(|part| part.failure.is_some()).count();
+    let mut text = format!(
+        "snapshot {} is {}: {} of {} parts, {held} of {} receipts hold",
+        record.snapshot,
+        record.state,
+        parts.len() - failed,
+        parts.len(),
+        receipts.len(),
+    );
+    let lists: Vec<_> = parts.iter().flat_map(|part| &part.expected).collect();
+    if !lists.is_empty() {
+        let (lines, met) = lists.iter().fold((0, 0), |(lines, met), list| (lines + list.lines, met + list.met));
+        text.push_str(&format!(", {met} of {lines} referenced files are in it"));
+    }
+    text
+}

@@ -1,0 +1,39 @@
+//! One stop signal for a whole process: SIGINT, SIGTERM and SIGHUP reach host loops, plugins and children through it.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The exit code of a run that was stopped.
+pub const EXIT_CANCELED: u8 = 130;
+
+/// A token that fires at the first signal. The second signal ends the process at once: its children die with it,
+/// and the next run clears away what it leaves.
+///
+/// # Errors
+/// When the system does not let us listen.
+pub fn on_signals() -> io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut signals = [
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ];
+    let fire = token.clone();
+    tokio::spawn(async move {
+        let [interrupt, terminate, hangup] = &mut signals;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            if fire.is_cancelled() {
+                std::process::exit(i32::from(EXIT_CANCELED));
+            }
+            fire.cancel();
+        }
+    });
+    Ok(token)
+}
