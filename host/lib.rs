@@ -11,3 +11,6 @@ pub mod repository;
 pub mod run;
 pub mod sandbox;
 pub mod snapshot;
+
+pub mod cli;
+pub mod report;

@@ -1,0 +1,102 @@
+//! The last word of a command that failed: what was being done, why it failed, what to try.
+
+use std::io;
+
+use serde_json::json;
+
+use super::{color, json as lines, words};
+use crate::report::words::Paint;
+
+/// An error's chain, put in order.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    message: String,
+    causes: Vec<String>,
+    help: Vec<String>,
+}
+
+/// Prints the chain once: to standard error for people, as `exit_error` on standard output for programs.
+///
+/// In any message of the chain a line that begins with `help:`, and what follows it, is what to try; it is printed last.
+pub fn exit_error(json: bool, code: u8, error: &anyhow::Error) {
+    if json {
+        let told = told(error);
+        let fields = json!({ "code": code, "message": told.message, "causes": told.causes, "help": told.help });
+        lines::write(&mut io::stdout(), "exit_error", fields);
+    } else {
+        let paint = Paint { on: color(&io::stderr()) };
+        eprint!("{}", text(&told(error), paint));
+    }
+}
+
+fn told(error: &anyhow::Error) -> Told {
+    let (mut messages, mut help) = (Vec::<String>::new(), Vec::new());
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let (message, advice) = split_help(&text);
+        help.extend(advice);
+        if !message.is_empty() && messages.last().is_none_or(|last| *last != message) {
+            messages.push(message);
+        }
+    }
+    let mut messages = messages.into_iter();
+    Told { message: messages.next().unwrap_or_default(), causes: messages.collect(), help }
+}
+
+/// A message, and the advice that it ends with.
+fn split_help(text: &str) -> (String, Option<String>) {
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(advice) = line.trim_start().strip_prefix("help:") {
+            let rest = &text[begin + line.len()..];
+            return (text[..begin].trim_end().to_owned(), Some(format!("{advice}{rest}").trim().to_owned()));
+        }
+        begin += line.len();
+    }
+    (text.trim_end().to_owned(), None)
+}
+
+fn text(told: &Told, paint: Paint) -> String {
+    let indented = |text: &str| words::lines(text).replace('\n', "\n    ");
+    let mut printed = format!("{} {}\n", paint.bad("error:"), indented(&told.message));
+    for cause in &told.causes {
+        printed.push_str(&format!("  caused by: {}\n", indented(cause)));
+    }
+    for help in &told.help {
+        printed.push_str(&format!("  help: {}\n", indented(help)));
+    }
+    printed
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_printed_once_with_the_advice_last() {
+        let error = anyhow!("host \"a\" is not granted\n  help: add\n  path = \"/srv\"")
+            .context("step \"wiki\" was refused")
+            .context("step \"wiki\" was refused");
+        assert_eq!(
+            text(&told(&error), Paint::default()),
+            "error: step \"wiki\" was refused\n  caused by: host \"a\" is not granted\n  help: add\n      path = \"/srv\"\n"
+        );
+    }
+
+    #[test]
+    fn advice_that_stands_alone_is_no_cause() {
+        let error = anyhow!("no such file").context("help: give -c FILE").context("reading the pipeline");
+        let told = told(&error);
+        assert_eq!(told.message, "reading the pipeline");
+        assert_eq!(told.causes, ["no such file"]);
+        assert_eq!(told.help, ["give -c FILE"]);
+    }
+
+    #[test]
+    fn a_servers_message_cannot_colour_the_terminal() {
+        let printed = text(&told(&anyhow!("server said \x1b[31mboo")), Paint::default());
+        assert!(!printed.contains('\x1b'), "{printed:?}");
+    }
+}
