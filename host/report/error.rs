@@ -7,6 +7,16 @@ use serde_json::json;
 use super::{color, json as lines, words};
 use crate::report::words::Paint;
 
+/// A cause that is drawn already, over several lines and perhaps in colour (problems of a file, each with its caret).
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{plain}")]
+pub struct Drawn {
+    /// Without colours.
+    pub plain: String,
+    /// With them.
+    pub colored: String,
+}
+
 /// An error's chain, put in order.
 #[derive(Debug, PartialEq, Eq)]
 struct Told {
@@ -24,8 +34,15 @@ pub fn exit_error(json: bool, code: u8, error: &anyhow::Error) {
         let fields = json!({ "code": code, "message": told.message, "causes": told.causes, "help": told.help });
         lines::write(&mut io::stdout(), "exit_error", fields);
     } else {
-        let paint = Paint { on: color(&io::stderr()) };
-        eprint!("{}", text(&told(error), paint));
+        eprint!("{}", printed(error, Paint { on: color(&io::stderr()) }));
+    }
+}
+
+fn printed(error: &anyhow::Error, paint: Paint) -> String {
+    match error.chain().find_map(|cause| cause.downcast_ref::<Drawn>()) {
+        Some(drawn) if paint.on => format!("{} {error}\n{}\n", paint.bad("error:"), drawn.colored.trim_end()),
+        Some(drawn) => format!("error: {error}\n{}\n", drawn.plain.trim_end()),
+        None => text(&told(error), paint),
     }
 }
 
@@ -92,6 +109,16 @@ mod tests {
         assert_eq!(told.message, "reading the pipeline");
         assert_eq!(told.causes, ["no such file"]);
         assert_eq!(told.help, ["give -c FILE"]);
+    }
+
+    #[test]
+    fn what_is_drawn_already_stays_as_it_is() {
+        let drawn = Drawn { plain: "error: no\n --> a.toml:1\n".into(), colored: "\x1b[1mno".into() };
+        let error = anyhow::Error::from(drawn).context("a.toml has a problem");
+        let plain = printed(&error, Paint::default());
+        assert_eq!(plain, "error: a.toml has a problem\nerror: no\n --> a.toml:1\n");
+        assert!(printed(&error, Paint { on: true }).ends_with("\x1b[1mno\n"));
+        assert_eq!(told(&error).causes, ["error: no\n --> a.toml:1"]);
     }
 
     #[test]

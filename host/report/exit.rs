@@ -41,22 +41,22 @@ pub const TABLE: &[Row] = &[
     row(DONE, "restore", "every part that was asked for was restored"),
     row(DONE, "others", "done"),
     row(FAILED, "backup", "nothing was kept: no snapshot is visible"),
+    row(FAILED, "plan", "a blocker stands in the way of a backup"),
     row(FAILED, "verify", "damage, or a plugin's check failed"),
-    row(FAILED, "restore", "nothing was restored"),
+    row(
+        FAILED,
+        "restore",
+        "nothing was restored: a target that is not empty, a damaged snapshot, or every part failed",
+    ),
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),
     row(PARTIAL, "backup", "the snapshot is partial: a part failed or its receipts differ, the rest is kept"),
-    row(PARTIAL, "restore", "some parts were restored, others failed"),
+    row(PARTIAL, "restore", "some parts were restored, others failed; or `--files` had to leave entries out"),
     row(UNPROVEN, "backup", "the snapshot is unproven or inconsistent"),
     row(UNPROVEN, "verify", "bytes only: they are whole, but no trusted component could check what they mean"),
     row(REFUSED, "plan, backup", "a component or its grants are not accepted, or the plan is not the expected one"),
-    row(REFUSED, "verify", "the component that was asked for is not trusted"),
-    row(
-        REFUSED,
-        "restore",
-        "no trust in the component, a target that is not empty, or one that holds another snapshot's parts",
-    ),
-    row(REFUSED, "plugin accept", "nothing was accepted: the answer was no, or nobody could be asked"),
+    row(REFUSED, "restore", "a component is not trusted, or the target holds parts of another snapshot"),
+    row(REFUSED, "plugin accept", "nothing was accepted"),
     row(MISSING, "ls, verify, restore, snapshots", "no such repository or snapshot"),
     row(LOCKED, "backup, restore", "another run of this pipeline is going on"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
@@ -74,6 +74,15 @@ mod tests {
                 row.verbs == "backup" && row.code == state.exit_code() && row.meaning.contains(state.word())
             });
             assert!(documented, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_manual_prints_this_table() {
+        let manual = include_str!("../../docs/operations.md");
+        for Row { code, verbs, meaning } in TABLE {
+            let line = format!("| {code} | {verbs} | {meaning} |\n");
+            assert!(manual.contains(&line), "{line}");
         }
     }
 

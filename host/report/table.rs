@@ -31,7 +31,7 @@ pub struct View<'a> {
 
 /// Everything but the last sentence: parts, what differs, findings.
 pub fn details(summary: &Summary, view: View<'_>) -> String {
-    let mut sections = vec![parts(&summary.record, view), concerns(summary, view)];
+    let mut sections = vec![parts(summary, view), concerns(summary, view)];
     sections.retain(|section| !section.is_empty());
     sections.join("\n")
 }
@@ -65,10 +65,10 @@ pub(super) fn drawn(table: &mut Table, right: &[usize]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-fn parts(record: &Record, view: View<'_>) -> String {
+fn parts(summary: &Summary, view: View<'_>) -> String {
     let mut table = plain_table(&["part", "stage", "state", "files", "bytes", "receipts", "time"], view.paint);
-    for (name, part) in named_parts(record) {
-        let (word, color) = verdict(part);
+    for (name, part) in named_parts(&summary.record) {
+        let (word, color) = verdict(part, summary.operation);
         let (held, all) = held(part.receipts.iter());
         let receipts = if all == 0 { "-".to_owned() } else { format!("{}/{}", words::count(held), words::count(all)) };
         let spent = view.spent.get(&name).map_or_else(|| "-".to_owned(), |time| words::duration(*time));
@@ -92,10 +92,13 @@ fn named_parts(record: &Record) -> impl Iterator<Item = (PartName, &PartRecord)>
     })
 }
 
-/// One word for a part: the worst that applies.
-fn verdict(part: &PartRecord) -> (&'static str, Color) {
+/// One word for a part: the worst that applies. Only a backup must prove itself by receipts.
+fn verdict(part: &PartRecord, operation: Operation) -> (&'static str, Color) {
     if part.failure.is_some() {
         return ("FAILED", Color::Red);
+    }
+    if part.ended.is_none() {
+        return ("not run", Color::Yellow);
     }
     if part.receipts.iter().any(|receipt| !receipt.holds() && !of_a_list(part, receipt)) {
         return ("DIFFERS", Color::Red);
@@ -103,7 +106,7 @@ fn verdict(part: &PartRecord) -> (&'static str, Color) {
     if part.expected.iter().any(|list| list.met < list.lines) {
         return ("MISSING", Color::Red);
     }
-    match part.receipts.is_empty() {
+    match part.receipts.is_empty() && operation == Operation::Backup {
         true => ("unproven", Color::Yellow),
         false => ("ok", Color::Green),
     }
@@ -281,6 +284,17 @@ mod tests {
             … and 3 more
         info unused-grant dirs.spare: no plugin asks for it
         "#);
+    }
+
+    #[test]
+    fn only_a_backup_must_prove_itself_by_receipts() {
+        let mut summary = fixture::complete();
+        summary.record.steps[0].parts[0].receipts.clear();
+        assert!(told(&summary, Severity::Info).contains("unproven"));
+        summary.operation = Operation::Verify;
+        assert!(told(&summary, Severity::Info).contains("ok"));
+        summary.record.steps[0].parts[0].ended = None;
+        assert!(told(&summary, Severity::Info).contains("not run"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ struct Telling {
     verbose: u8,
     progress: bool,
     calls: HashMap<PartName, Call>,
+    /// The snapshot as a whole, while it is read or sealed.
+    whole: Option<PartName>,
     spent: HashMap<PartName, Duration>,
 }
 
@@ -60,6 +62,7 @@ impl Terminal {
             verbose: options.verbose,
             progress,
             calls: HashMap::new(),
+            whole: None,
             spent: HashMap::new(),
         }))
     }
@@ -106,6 +109,10 @@ impl Telling {
     }
 
     fn part_started(&mut self, at: SystemTime, part: &PartName, ahead: bool, estimate: Option<u64>) {
+        // The last event of a reading need not be its end.
+        if let (Some(live), Some(whole)) = (&mut self.live, self.whole.take()) {
+            live.end(&whole);
+        }
         self.calls.insert(part.clone(), Call { since: at, line_at: at });
         match &mut self.live {
             Some(live) => live.begin(part, estimate),
@@ -243,7 +250,7 @@ const fn operation_word(operation: Operation) -> &'static str {
     match operation {
         Operation::Backup => "backup",
         Operation::Restore => "restore",
-        Operation::Verify => "verification",
+        _ => "verification",
     }
 }
 
@@ -264,6 +271,7 @@ mod tests {
             verbose,
             progress: true,
             calls: HashMap::new(),
+            whole: None,
             spent: HashMap::new(),
         }));
         events.iter().for_each(|(at, event)| terminal.event(*at, event));
