@@ -14,3 +14,4 @@ pub mod snapshot;
 
 pub mod cli;
 pub mod report;
+pub mod commands;

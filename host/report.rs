@@ -8,11 +8,13 @@ use std::{
 
 use crate::run::event::{Event, Observer};
 
+pub mod accept;
 pub mod error;
 pub mod exit;
 pub mod json;
 pub mod list;
 mod live;
+pub mod preview;
 pub mod table;
 pub mod text;
 pub mod trace;
@@ -64,6 +66,18 @@ impl Options {
         }
         Ok(Observers(observers))
     }
+}
+
+/// What plugins log while they are only asked: for people, and in the log file. The answer itself is the command's.
+///
+/// # Errors
+/// As for [`Options::observers`].
+pub fn asking_observers(options: &Options) -> Result<Observers, trace::Error> {
+    let mut observers = options.observers()?;
+    if options.json {
+        observers.0.remove(0);
+    }
+    Ok(observers)
 }
 
 /// Whether what is written to `stream` may be coloured: on a terminal, unless `NO_COLOR` is set.

@@ -13,7 +13,7 @@ use crate::{
 pub(super) async fn plan(global: &Global) -> anyhow::Result<u8> {
     let stop = stop::on_signals()?;
     let pipeline = Pipeline::open(global).await?;
-    let resolution = pipeline.resolve(Arc::new(report::plan_observer(&global.report())), &stop).await?;
+    let resolution = pipeline.resolve(Arc::new(report::asking_observers(&global.report())?), &stop).await?;
     let text = match global.json {
         true => format!("{:#}\n", render::json(&resolution)),
         false => render::text(&resolution, report::color(&std::io::stdout())),

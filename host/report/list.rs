@@ -12,7 +12,7 @@ use super::{
 use crate::{
     digest::Digest,
     plan::inspection::Description,
-    repository::{Item, Kind, Listed},
+    repository::{Item, Kind, Listed, tree::TreeReport},
     snapshot::state::State,
 };
 
@@ -165,6 +165,62 @@ fn component_text(component: &Component<'_>, paint: Paint) -> String {
         let required = if need.required { "required" } else { "optional" };
         let head = words::line(&format!("{capability}.{}{many}{access}", need.name));
         text.push_str(&format!("    {head} ({required}): {}\n", words::line(&need.reason)));
+    }
+    text
+}
+
+/// Components that were built, one a line. JSON: `message_type` is `built`.
+pub fn built(built: &[Built], json: bool) -> String {
+    let text = |built: &Built| {
+        let imports: String = built.imports.iter().map(|import| format!("    {import}\n")).collect();
+        let size = words::bytes(built.size);
+        format!("{}  {size}  sha256:{}\n    {}\n{imports}", built.name, built.sha256, built.path.display())
+    };
+    let line = |built: &Built| {
+        let fields = json!({
+            "name": built.name, "path": built.path.to_string_lossy(), "size": built.size, "sha256": built.sha256,
+            "imports": built.imports,
+        });
+        lines::line("built", fields)
+    };
+    built.iter().map(|built| if json { line(built) } else { text(built) }).collect()
+}
+
+/// A component that was built from a plugin's crate.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The plugin's name: what a pipeline calls it.
+    pub name: String,
+    /// Its file.
+    pub path: std::path::PathBuf,
+    /// Its bytes.
+    pub size: u64,
+    /// What pins it.
+    pub sha256: Digest,
+    /// What it imports.
+    pub imports: Vec<String>,
+}
+
+/// What `restore --files` did. JSON: `message_type` is `extracted`.
+pub fn extracted(snapshot: &str, directory: &Path, report: &TreeReport, json: bool) -> String {
+    if json {
+        let fields = json!({
+            "snapshot": snapshot, "directory": directory.to_string_lossy(), "files": report.files,
+            "directories": report.directories, "bytes": report.size, "skipped": report.skipped,
+            "skipped_count": report.skipped_count,
+        });
+        return lines::line("extracted", fields);
+    }
+    let files = words::counted(report.files, "file", "files");
+    let directories = words::counted(report.directories, "directory", "directories");
+    let size = words::bytes(report.size);
+    let mut text = format!("snapshot {snapshot}: {files}, {directories}, {size} into {}\n", directory.display());
+    for (path, reason) in &report.skipped {
+        text.push_str(&format!("  {}: {}\n", words::line(path), words::line(reason)));
+    }
+    let more = report.skipped_count.saturating_sub(report.skipped.len() as u64);
+    if more > 0 {
+        text.push_str(&format!("  … and {} more\n", words::count(more)));
     }
     text
 }
