@@ -13,12 +13,12 @@ use serde_json::json;
 use strongroom_plugin::*;
 
 #[derive(Default)]
-struct Scripted;
+pub struct Scripted;
 plugin!(Scripted);
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Config {
+struct Config {
     parts: Vec<Planned>,
     script: BTreeMap<String, Vec<acts::Act>>,
     findings: Vec<acts::Found>,
