@@ -11,8 +11,11 @@ use crate::{
     snapshot::receipts::Outcome,
 };
 
+pub mod database;
 pub mod fault;
 pub mod ledger;
+pub mod native;
+pub mod tool;
 
 use fault::Fault;
 use ledger::Ledger;

@@ -1,0 +1,1 @@
+//! Starts a private PostgreSQL for tests.
