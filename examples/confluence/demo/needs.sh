@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# What the demo needs from the machine: finds it, names what is missing, or installs it (sourced by demo.sh).
+
+MISSING=()
+
+missing() { # WHAT LINE-TO-PASTE
+  MISSING+=("$(printf '  missing: %-34s %s' "$1" "$2")")
+}
+
+postgres_directory() {
+  local found
+  found=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
+  if [[ -z $found ]] && command -v initdb >/dev/null; then found=$(dirname "$(readlink -f "$(command -v initdb)")"); fi
+  [[ -x $found/initdb && -x $found/pg_dump && -x $found/pg_restore && -x $found/psql ]] && printf '%s\n' "$found"
+}
+
+guest_target() { # a rustup target, or Debian's compiler and library source
+  [[ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown/lib" ]] ||
+    dpkg-query -W -f '${Status}\n' rustc-web rust-web-src 2>/dev/null | grep -c 'ok installed' | grep -qx 2
+}
+
+find_missing() {
+  MISSING=()
+  postgres_directory >/dev/null || missing 'PostgreSQL server and client' 'apt-get install --no-install-recommends postgresql'
+  command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || missing 'Python 3.11' 'apt-get install python3'
+  command -v cc >/dev/null || missing 'a linker' 'apt-get install gcc libc6-dev'
+  if command -v cargo >/dev/null; then
+    guest_target || missing 'the target of the plugins' 'rustup target add wasm32-unknown-unknown   # or: apt-get install rustc-web rust-web-src'
+  else
+    missing 'the Rust toolchain' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+  fi
+  [[ ${#MISSING[@]} -eq 0 ]]
+}
+
+install_missing() {
+  [[ $EUID -eq 0 ]] || die '--install needs root, for apt-get'
+  command -v apt-get >/dev/null || die '--install needs Debian or Ubuntu'
+  local packages=()
+  postgres_directory >/dev/null || packages+=(postgresql)
+  command -v unzip >/dev/null || packages+=(unzip)
+  command -v python3 >/dev/null || packages+=(python3)
+  command -v cc >/dev/null || packages+=(gcc libc6-dev)
+  if command -v cargo >/dev/null && ! guest_target; then
+    timeout 120 rustup target add wasm32-unknown-unknown 2>/dev/null || packages+=(rustc-web rust-web-src)
+  fi
+  [[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
+}
+
+install_packages() {
+  local settings=/etc/postgresql-common/createcluster.d/strongroom-demo.conf
+  headline "Installing ${*}"
+  if [[ " $* " == *' postgresql '* ]]; then # Debian's own cluster is neither made nor started
+    mkdir -p "${settings%/*}"
+    echo 'create_main_cluster = false' >"$settings"
+  fi
+  apt-get update -qq || echo 'apt-get update failed: going on with the lists that are there' >&2
+  local status=0
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 || status=$?
+  rm -f "$settings"
+  [[ $status -eq 0 ]] || die "apt-get install ended with $status"
+}
