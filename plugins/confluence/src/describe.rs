@@ -119,7 +119,8 @@ mod tests {
         for need in &description.needs {
             assert!(!need.reason.is_empty() && need.suggestion.ends_with('\n'), "{}", need.name);
         }
-        let required: Vec<_> = description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
+        let required: Vec<_> =
+            description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
         assert_eq!(required, ["install", "home", "database", "dump", "read-dump"]);
     }
 }

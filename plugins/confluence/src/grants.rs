@@ -11,7 +11,8 @@ pub fn has(capability: &str, name: &str) -> bool {
 
 /// Names of the granted `dirs.external-…`, in order.
 pub fn externals() -> Vec<String> {
-    let external = |name: &String| name.strip_prefix(grant::EXTERNAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let external =
+        |name: &String| name.strip_prefix(grant::EXTERNAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     context::grants().dirs().map(|granted| granted.name).filter(external).collect()
 }
 

@@ -1,12 +1,18 @@
 //! Backs up and restores Confluence: one node on PostgreSQL.
 
+pub mod catalogue;
 pub mod cfg;
+pub mod describe;
+pub mod grants;
 pub mod home;
 pub mod init;
+pub mod inspect;
 pub mod install;
 pub mod jdbc;
 pub mod layout;
 pub mod readback;
 pub mod setenv;
+pub mod settings;
+pub mod site;
 pub mod tomcat;
 pub mod triple;

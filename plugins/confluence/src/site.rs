@@ -1,12 +1,16 @@
 //! A Confluence site as its own files describe it: where its home is, which version runs, where its database is.
 
-use strongroom_plugin::{Context, Error, Finding, Result, dirs::{self, Dir, Kind}};
+use strongroom_plugin::{
+    Context, Error, Finding, Result,
+    dirs::{self, Dir, Kind},
+};
 
 use self::database::Database;
 use crate::{
     cfg::{self, Cfg},
     describe::grant,
-    grants, init, install::{self, Version},
+    grants, init,
+    install::{self, Version},
     setenv,
     settings::Settings,
     triple,
@@ -185,10 +189,13 @@ fn home_path(installed: &Installed, settings: &Settings, findings: &mut Vec<Find
         path.starts_with('/').then_some(HomePath { path, from })
     });
     let home = said.next().ok_or_else(|| {
-        Error::not_found("no file of the installation names the home directory: set home = \"/path\" in the step's config")
+        Error::not_found(
+            "no file of the installation names the home directory: set home = \"/path\" in the step's config",
+        )
     })?;
     for other in said.filter(|other| other.path != home.path) {
-        let message = format!("{} says {}, {} says {}: {} is taken", home.from, home.path, other.from, other.path, home.path);
+        let message =
+            format!("{} says {}, {} says {}: {} is taken", home.from, home.path, other.from, other.path, home.path);
         findings.push(Finding::warning("home-contradiction", "home", message));
     }
     if installed.homes.iter().any(|path| Some(path) != installed.homes.last()) {
