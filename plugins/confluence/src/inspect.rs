@@ -14,6 +14,8 @@ use crate::{
 mod facts;
 mod fitness;
 
+pub use fitness::missing;
+
 /// Names of parts.
 pub mod part {
     /// The dump.

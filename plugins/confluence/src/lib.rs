@@ -1,5 +1,6 @@
 //! Backs up and restores Confluence: one node on PostgreSQL.
 
+pub mod backup;
 pub mod catalogue;
 pub mod cfg;
 pub mod describe;
@@ -10,7 +11,9 @@ pub mod inspect;
 pub mod install;
 pub mod jdbc;
 pub mod layout;
+pub mod paths;
 pub mod readback;
+pub mod rows;
 pub mod setenv;
 pub mod settings;
 pub mod site;

@@ -222,7 +222,11 @@ fn node(cfg: &Cfg, script: Option<&str>, findings: &mut Vec<Finding>) -> Option<
     }
 }
 
-fn present_secrets(home: &Dir) -> Result<Vec<String>> {
+/// Which of [`triple::NAMES`] are there, as paths below the home.
+///
+/// # Errors
+/// When the home cannot be looked at.
+pub fn present_secrets(home: &Dir) -> Result<Vec<String>> {
     let mut present = Vec::new();
     for base in ["", "shared-home/"] {
         for name in triple::NAMES {

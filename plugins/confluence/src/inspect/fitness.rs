@@ -92,7 +92,7 @@ fn secrets(site: &Site) -> Option<Finding> {
 }
 
 /// Which of the required names no path ends with.
-pub(crate) fn missing<'a>(required: &[&'a str], present: &[String]) -> Vec<&'a str> {
+pub fn missing<'a>(required: &[&'a str], present: &[String]) -> Vec<&'a str> {
     let there = |name: &str| present.iter().any(|path| path.rsplit('/').next() == Some(name));
     required.iter().copied().filter(|name| !there(name)).collect()
 }
