@@ -5,6 +5,7 @@ pub mod digest;
 pub mod name;
 pub mod secret;
 
+pub mod commands;
 pub mod config;
 pub mod plan;
 pub mod repository;

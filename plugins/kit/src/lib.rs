@@ -45,3 +45,8 @@ pub use self::{
     streams::{Algorithm, InputStream, OutputStream},
     tools::Tool,
 };
+
+/// The README's plugin is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

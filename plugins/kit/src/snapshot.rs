@@ -11,6 +11,7 @@ use crate::{
     streams,
 };
 
+#[expect(clippy::derivable_impls, reason = "the record is generated")]
 impl Default for Meta {
     fn default() -> Self {
         Self { modified: None, mode: None, owner: None, attributes: Vec::new() }
@@ -29,6 +30,7 @@ impl From<&Stat> for Meta {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the record is generated")]
 impl Default for TreeOptions {
     fn default() -> Self {
         Self {

@@ -392,3 +392,6 @@ pub(crate) fn fail(code: ErrorCode, message: impl Into<String>) -> Raw {
 pub(crate) fn denied(capability: &str, name: &str) -> Raw {
     fail(ErrorCode::Denied, format!("{capability}.{name} is not granted"))
 }
+
+#[cfg(test)]
+mod tests;

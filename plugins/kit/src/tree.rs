@@ -9,6 +9,9 @@ use crate::{
 /// How many left-out paths become findings of their own.
 const FINDINGS_MAX: usize = 20;
 
+/// The checkpoint of a restore: what is in the target came from an attempt before this one.
+const BEGUN: &[u8] = b"begun";
+
 /// Stores `source` as the whole part, with the receipt `entries`, and notes the count for [`verify`].
 ///
 /// # Errors
@@ -27,15 +30,17 @@ pub fn noted(part: &Part, entries: u64) -> Result<()> {
     context::set_note(&note_key(part), &entries.to_string())
 }
 
-/// Brings the whole part back into the grant of the same name.
+/// Brings the whole part back into the grant of the same name; repeated after an interruption, it goes on.
 ///
 /// # Errors
 /// `exists` when it is not empty and the operator did not consent; as [`archive::restore_tree`].
 pub fn restore(part: &Part) -> Result<Outcome> {
     let target = dirs::get(&part.name)?;
-    if !context::overwrite() && !target.is_empty("")? {
+    let begun_before = context::last_checkpoint().is_some();
+    if !begun_before && !context::overwrite() && !target.is_empty("")? {
         return Err(Error::exists(format!("directory {:?} is not empty, restore with --overwrite", part.name)));
     }
+    context::checkpoint(BEGUN)?;
     Ok(outcome(&archive::restore_tree(&part.name, "", &target, &TreeOptions::default())?))
 }
 

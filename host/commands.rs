@@ -1,0 +1,3 @@
+//! The verbs of the command line: each reads as a recipe.
+
+pub mod plugin;

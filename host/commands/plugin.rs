@@ -1,0 +1,3 @@
+//! `strongroom plugin …`: what is done with components before a pipeline uses them.
+
+pub mod build;

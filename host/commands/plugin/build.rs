@@ -1,0 +1,124 @@
+//! `strongroom plugin build`: plugin crates in, components out.
+//!
+//! A crate is compiled for `wasm32-unknown-unknown` and wrapped by wit-component, which finds the contract in a
+//! custom section that the bindings left. All plugins of a workspace share one cargo call and one target directory.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+use self::{crates::Guest, toolchain::Toolchain};
+use crate::digest::Digest;
+
+mod crates;
+mod tell;
+mod toolchain;
+
+/// A component that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The package's name without `strongroom-`.
+    pub name: String,
+    /// Where the component is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub size: u64,
+    /// What the lock will pin.
+    pub sha256: Digest,
+    /// The interfaces that it imports, in the component's order.
+    pub imports: Vec<String>,
+}
+
+/// Builds the plugin crate in each of `dirs` and writes `<out>/<name>.wasm`. A directory that holds a library but no
+/// plugin (no `cdylib`) is passed over; `progress` is told of it, and of what cargo says.
+///
+/// # Errors
+/// When a directory holds no crate, none of them is a plugin, no toolchain is there, or a crate does not compile or
+/// is no plugin of this contract.
+pub fn build(dirs: &[PathBuf], out: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Built>> {
+    let guests = find(dirs, progress)?;
+    let toolchain = Toolchain::choose(progress)?;
+    fs::create_dir_all(out).with_context(|| format!("making the directory {}", out.display()))?;
+    for (workspace, guests) in by_workspace(&guests) {
+        crates::compile(workspace, &guests, &toolchain, progress)?;
+    }
+    guests.iter().map(|guest| finish(guest, out)).collect()
+}
+
+fn find(dirs: &[PathBuf], progress: &mut dyn FnMut(&str)) -> Result<Vec<Guest>> {
+    let mut guests: Vec<Guest> = Vec::new();
+    for dir in dirs {
+        match Guest::find(dir)? {
+            Some(guest) if guests.iter().any(|other| other.name == guest.name) => {
+                bail!("two of these plugins would be {}.wasm: build them into different directories", guest.name)
+            }
+            Some(guest) => guests.push(guest),
+            None => progress(&format!("{} is passed over: its crate-type has no \"cdylib\"", dir.display())),
+        }
+    }
+    if guests.is_empty() {
+        bail!(
+            "no plugin to build: a plugin crate has `crate-type = [\"cdylib\", \"rlib\"]` in the [lib] of its Cargo.toml"
+        );
+    }
+    Ok(guests)
+}
+
+fn by_workspace(guests: &[Guest]) -> BTreeMap<&Path, Vec<&Guest>> {
+    let mut all: BTreeMap<&Path, Vec<&Guest>> = BTreeMap::new();
+    for guest in guests {
+        all.entry(&guest.workspace).or_default().push(guest);
+    }
+    all
+}
+
+fn finish(guest: &Guest, out: &Path) -> Result<Built> {
+    let module = guest.module();
+    let core = fs::read(&module).with_context(|| format!("reading what cargo made, {}", module.display()))?;
+    let component = wrap(&core).with_context(|| format!("wrapping {} into a component", guest.package))?;
+    let path = out.join(format!("{}.wasm", guest.name));
+    place(&path, &component).with_context(|| format!("writing {}", path.display()))?;
+    Ok(Built {
+        name: guest.name.clone(),
+        size: component.len() as u64,
+        sha256: Digest::of(&component),
+        imports: interfaces(&component)?.0,
+        path,
+    })
+}
+
+/// A core module as a component, checked.
+fn wrap(core: &[u8]) -> Result<Vec<u8>> {
+    let component = ComponentEncoder::default().validate(true).module(core)?.encode()?;
+    if interfaces(&component)?.1.is_empty() {
+        bail!("it exports nothing: name the plugin's type in `plugin!(Type)`");
+    }
+    Ok(component)
+}
+
+/// The names of the interfaces that a component imports, and of those that it exports.
+fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        bail!("it is a WIT package, not a component");
+    };
+    let world = &resolve.worlds[world];
+    let names = |keys: Vec<_>| keys.into_iter().map(|key| resolve.name_world_key(key)).collect();
+    Ok((names(world.imports.keys().collect()), names(world.exports.keys().collect())))
+}
+
+/// Readers see the old component or the new one, never half of one.
+fn place(path: &Path, content: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut draft = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
+    draft.write_all(content)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    Ok(())
+}
