@@ -100,13 +100,19 @@ impl Asking<'_> {
                 name: need.name.clone(),
                 reason: need.reason.clone(),
                 required: need.required,
-                many: need.many,
                 toml: need.suggestion.clone(),
             })
             .collect();
         let given: BTreeMap<_, _> = self.args.grants.iter().cloned().collect();
         let name = self.args.name.as_deref().unwrap_or(&self.description.name);
-        new_pipeline(name, &self.args.plugin, &self.description.summary, &suggested, &given)
+        new_pipeline(
+            name,
+            &self.args.plugin,
+            &self.description.summary,
+            &self.description.config_schema,
+            &suggested,
+            &given,
+        )
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Config> {

@@ -75,7 +75,7 @@ fn summary_of(problems: &crate::diagnostic::Problems) -> String {
 
 /// `strongroom.lock`, beside the pipeline file.
 pub(super) fn lock_path(config: &Config) -> PathBuf {
-    config.directory().join("strongroom.lock")
+    Lock::path(config)
 }
 
 /// The lock; an empty one where there is none yet.
