@@ -16,7 +16,7 @@ use crate::{
     config::{
         Config,
         suggest::{Suggested, new_pipeline},
-        validate,
+        parse,
     },
     plan::inspection::{Description, Need},
     report::{self, exit},
@@ -116,7 +116,7 @@ impl Asking<'_> {
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Config> {
-        validate::parse(self.path, text, &|name| std::env::var(name).ok())
+        parse(self.path, text, &|name| std::env::var(name).ok())
             .map_err(|problems| anyhow::anyhow!("what was written is not valid yet:\n{}", problems.render(false)))
     }
 

@@ -29,7 +29,6 @@ pub(super) fn seal(running: &Running) -> Summary {
     let record = record(running, parts);
     let mut summary = summary(running, record);
     if summary.record.totals.entries == 0 {
-        running.draft.discard();
         summary.state = None;
         summary.exit_code = 1;
         summary.message = format!("nothing could be kept: {}", first_failure(&summary.record));
@@ -38,8 +37,7 @@ pub(super) fn seal(running: &Running) -> Summary {
     match publish(running, &summary.record) {
         Ok(path) => summary.path = Some(path),
         Err(error) => {
-            running.draft.discard();
-            summary.state = None;
+                summary.state = None;
             summary.exit_code = 1;
             summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", chain(&error));
         }

@@ -215,11 +215,9 @@ impl Draft for ZipDraft {
         self.take(&path, content, &own_meta(), None, Pass::InStage)
     }
 
-    fn seal(self: Box<Self>, record: &[u8]) -> Result<PathBuf, Error> {
-        seal::seal(*self, record)
+    fn seal(&self, record: &[u8]) -> Result<PathBuf, Error> {
+        seal::seal(self, record)
     }
-
-    fn discard(self: Box<Self>) {}
 }
 
 /// What strongroom adds is for the owner of the set.

@@ -41,16 +41,16 @@ pub(super) struct LabelTotals {
 }
 
 /// Writes what is left, syncs, renames, syncs the directory.
-pub(super) fn seal(draft: ZipDraft, record: &[u8]) -> Result<PathBuf, Error> {
+pub(super) fn seal(draft: &ZipDraft, record: &[u8]) -> Result<PathBuf, Error> {
     let label: Label = serde_json::from_slice(record)
         .map_err(|why| Error::Refused(format!("a record that cannot be read back is not sealed: {why}")))?;
     draft.health.check()?;
-    add(&draft, ENTRIES, &mut Generated::new(draft.catalog.walk(), entries_line))?;
-    add(&draft, RECORD, &mut &record[..])?;
-    add(&draft, SUMS, &mut Generated::new(draft.catalog.walk(), sums_line))?;
-    write_directory(&draft, &label)?;
+    add(draft, ENTRIES, &mut Generated::new(draft.catalog.walk(), entries_line))?;
+    add(draft, RECORD, &mut &record[..])?;
+    add(draft, SUMS, &mut Generated::new(draft.catalog.walk(), sums_line))?;
+    write_directory(draft, &label)?;
     draft.set.sync()?;
-    publish(&draft)?;
+    publish(draft)?;
     Ok(draft.files.sealed.clone())
 }
 
