@@ -411,3 +411,17 @@ fn no_slip_of_a_finger_shows_a_secret_or_goes_unexplained() {
         }
     }
 }
+
+#[test]
+fn an_unknown_kind_of_grant_is_named_wherever_it_is_written() {
+    for step in
+        ["[step.wiki.grant.dir.home]\npath = \"/x\"\n", "grant.dir.home.path = \"/x\"\n", "grant = { dir = 3 }\n"]
+    {
+        let drawn = drawn(step);
+        assert!(drawn.contains("unknown key `dir` in [step.wiki.grant]") && drawn.contains("wiki.toml:8"), "{drawn}");
+        assert!(
+            drawn.contains("did you mean `dirs`?") && drawn.contains("dir.home") != drawn.contains("[secret]"),
+            "{drawn}"
+        );
+    }
+}
