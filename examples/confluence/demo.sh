@@ -226,7 +226,6 @@ damage() {
 
 restore() {
   headline 'Restoring to other directories and another database'
-  strongroom -c "$DIR/target.toml" plugin accept --yes
   strongroom -c "$DIR/target.toml" restore latest
 }
 
