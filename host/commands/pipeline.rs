@@ -20,7 +20,7 @@ use crate::{
         inspection::Description,
         resolve::{Inspected, Resolution, resolve},
     },
-    report,
+    report::error::Drawn,
     repository::{Repository, zip::ZipRepository},
     run::{
         event::Observer,
@@ -57,8 +57,8 @@ pub(super) fn config(global: &Global) -> anyhow::Result<Config> {
     let path = global.config();
     config::load(&path).map_err(|error| match error {
         LoadError::Problems(problems) => {
-            let drawn = problems.render(report::color(&std::io::stderr()));
-            anyhow::anyhow!("{}\n{drawn}", summary_of(&problems))
+            let drawn = Drawn { plain: problems.render(false), colored: problems.render(true) };
+            anyhow::Error::from(drawn).context(summary_of(&problems))
         }
         other => anyhow::Error::from(other),
     })
