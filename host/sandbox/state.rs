@@ -19,6 +19,7 @@ use super::{
     imports::{log::LogBudget, snapshot::Stores},
     limiter::{Compute, Limiter},
     mask::Mask,
+    native,
     operation::{Capability, Operation},
     progress::{Stalled, Watch},
     stream::{Detached, Feed, InputStream, Open, OutputStream, output::Target, source::Source},
@@ -36,6 +37,8 @@ pub struct State {
     pub operation: Operation,
     /// The part that it is called for; empty where there is none.
     pub part: String,
+    /// When the call began.
+    pub began: tokio::time::Instant,
     /// Ends waits.
     pub watch: Watch,
     /// Memory and tables.
@@ -65,6 +68,7 @@ impl State {
         Self {
             table,
             wasi: WasiCtxBuilder::new().build(),
+            began: tokio::time::Instant::now(),
             watch: Watch::new(limits.no_progress, session.stop.clone()),
             limiter: Limiter::new(limits.memory_bytes, &session.step),
             compute: Compute::new(limits.compute),
@@ -214,6 +218,9 @@ pub fn canceled() -> Fail {
 /// An error of the system, for the guest.
 pub fn io_fail(doing: &str, error: &std::io::Error) -> Fail {
     use std::io::ErrorKind as K;
+    if let Some(native) = native::Error::of(error) {
+        return native.clone().into();
+    }
     let code = match error.kind() {
         K::NotFound => Code::NotFound,
         K::PermissionDenied => Code::Denied,

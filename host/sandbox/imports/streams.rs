@@ -3,7 +3,10 @@
 use std::{future::Future, io, sync::Arc};
 
 use bytes::BytesMut;
-use tokio::{io::AsyncReadExt, sync::OwnedMutexGuard};
+use tokio::{
+    io::AsyncReadExt,
+    sync::{Notify, OwnedMutexGuard},
+};
 use wasmtime::component::Resource;
 
 use crate::{
@@ -31,14 +34,9 @@ const CONCAT_MAX: usize = 1024;
 impl State {
     /// Waits for bytes that come through `feeds`, and never for what only the guest could bring.
     pub async fn moving<T>(&mut self, doing: &str, feeds: &[Feed], work: impl Future<Output = T>) -> Answer<T> {
-        let either = async {
-            tokio::select! {
-                biased;
-                done = work => Some(done),
-                () = stream::stuck(feeds, &self.changed) => None,
-            }
-        };
-        match self.watch.watched(either).await {
+        let either = unless_stuck(feeds, &self.changed, work);
+        let watch = self.watch.clone();
+        match watch.watched(either).await {
             Ok(Some(done)) => Ok(done),
             Ok(None) => Err(waits_for_itself(doing)),
             Err(stalled) => Err(self.stalled(stalled, doing)),
@@ -95,6 +93,15 @@ impl State {
     }
 }
 
+/// The work's result; none once what it waits for is the guest.
+pub async fn unless_stuck<T>(feeds: &[Feed], changed: &Notify, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = stream::stuck(feeds, changed) => None,
+    }
+}
+
 async fn choked(pipe: Option<Arc<Pipe>>) {
     match pipe {
         Some(pipe) => pipe.choked().await,
@@ -102,7 +109,8 @@ async fn choked(pipe: Option<Arc<Pipe>>) {
     }
 }
 
-fn waits_for_itself(doing: &str) -> crate::sandbox::bindings::Fail {
+/// The answer to a call that would never end.
+pub fn waits_for_itself(doing: &str) -> crate::sandbox::bindings::Fail {
     fail(
         Code::Invalid,
         format!(

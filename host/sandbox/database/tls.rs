@@ -1,0 +1,142 @@
+//! Encrypts a connection as libpq's `sslmode` says (PostgreSQL documentation, "SSL Support").
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor, verify_server_name,
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::SslMode;
+
+/// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// How much of a server's certificate is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    Nothing,
+    Authority,
+    AuthorityAndName,
+}
+
+/// What connections of this kind are made with. Reads the authorities' file when the mode needs one.
+///
+/// # Errors
+/// Says which file cannot be used, and why.
+pub fn connector(mode: SslMode, ca: Option<&Path>) -> Result<MakeRustlsConnect, String> {
+    let check = match (mode, ca) {
+        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Check::Nothing,
+        (SslMode::Require, Some(_)) | (SslMode::VerifyCa, _) => Check::Authority,
+        (SslMode::VerifyFull, _) => Check::AuthorityAndName,
+    };
+    let trusted = if check == Check::Nothing { Vec::new() } else { authorities(ca)? };
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Verifier { check, roots: roots(&trusted), trusted, provider: provider.clone() };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| format!("setting up TLS: {cause}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let path =
+        match ca {
+            Some(path) => path,
+            None => SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()).ok_or_else(|| {
+                format!("no certificates of trusted authorities at {}: set ca", SYSTEM_ROOTS.join(", "))
+            })?,
+        };
+    let unusable = |cause| format!("reading certificates from {}: {cause}", path.display());
+    let found =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unusable)?;
+    if found.is_empty() {
+        return Err(format!("{} holds no certificate in PEM form", path.display()));
+    }
+    Ok(found)
+}
+
+/// Those among them that can be authorities; a system's file may hold oddities.
+fn roots(trusted: &[CertificateDer<'static>]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(trusted.iter().cloned());
+    roots
+}
+
+#[derive(Debug)]
+struct Verifier {
+    check: Check,
+    trusted: Vec<CertificateDer<'static>>,
+    roots: RootCertStore,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Verifier {
+    fn trusts(
+        &self,
+        shown: &CertificateDer<'_>,
+        parsed: &ParsedCertificate<'_>,
+        between: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        // A server's self-signed certificate is its own authority: `ca` holds just that one.
+        if self.trusted.contains(shown) {
+            return Ok(());
+        }
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(parsed, &self.roots, between, now, algorithms)
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.check != Check::Nothing {
+            let parsed = ParsedCertificate::try_from(end_entity)?;
+            self.trusts(end_entity, &parsed, intermediates, now)?;
+            if self.check == Check::AuthorityAndName {
+                verify_server_name(&parsed, server_name)?;
+            }
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
