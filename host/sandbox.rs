@@ -24,6 +24,7 @@ pub mod database;
 pub mod engine;
 pub mod fault;
 mod imports;
+pub mod ledger;
 mod limiter;
 mod mask;
 pub mod native;
