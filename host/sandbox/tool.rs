@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{fault::Code, native::Error};
-use crate::config::{Grants, ToolGrant};
+use crate::config::{Grants, Piece, Template, ToolGrant};
 
 mod child;
 mod fill;
@@ -123,9 +123,9 @@ pub async fn spawn(start: Start<'_>) -> Result<Process, Error> {
 }
 
 /// A template's literal pieces: of a program's path, all of it.
-fn literal(template: &crate::config::Template) -> String {
-    let text = |piece: &crate::config::Piece| match piece {
-        crate::config::Piece::Literal(text) => text.clone(),
+fn literal(template: &Template) -> String {
+    let text = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
         _ => String::new(),
     };
     template.0.iter().map(text).collect()

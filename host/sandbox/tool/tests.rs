@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadBuf};
 
 use super::*;
 use crate::{
-    config::{EnvValue, ParameterKind, Piece, Template},
+    config::{EnvValue, ParameterKind},
     secret::Source,
 };
 
