@@ -92,10 +92,14 @@ impl Bounds {
     async fn reached(&self) -> Error {
         tokio::select! {
             () = self.stop.cancelled() => Error::new(Code::Canceled, format!("{}: the run was stopped", self.label)),
-            () = tokio::time::sleep_until(self.deadline) => {
-                Error::new(Code::Timeout, format!("{} had not ended when the part's time was over", self.label))
-            }
+            error = self.expired() => error,
         }
+    }
+
+    /// The same for the part's time alone.
+    async fn expired(&self) -> Error {
+        tokio::time::sleep_until(self.deadline).await;
+        Error::new(Code::Timeout, format!("{} had not ended when the part's time was over", self.label))
     }
 }
 

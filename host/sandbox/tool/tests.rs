@@ -149,11 +149,13 @@ async fn a_tool_that_lingers_after_its_output_ends_with_the_grants_time() {
 
 #[tokio::test]
 async fn a_stopped_run_asks_first_and_then_kills() {
-    let polite = sh("trap 'echo bye >&2; exit 0' TERM; echo ready; while :; do /usr/bin/sleep 0.01; done");
-    let deaf = sh("trap '' TERM; echo ready; while :; do /usr/bin/sleep 0.01; done");
+    // Waiting for input, not in a loop of commands: dash loses a signal that comes while it starts one.
+    let polite = sh("trap 'echo bye >&2; exit 0' TERM; echo ready; read -r never");
+    let deaf = sh("trap '' TERM; echo ready; read -r never");
     for (grant, code, said) in [(polite, Some(0), "bye\n"), (deaf, None, "")] {
         let bench = Bench::new();
-        let mut process = bench.spawn(&grant, None).await.unwrap();
+        let (_open, stdin) = tokio::io::duplex(16);
+        let mut process = bench.spawn(&grant, Some(Box::new(stdin))).await.unwrap();
         let mut output = BufReader::new(process.stdout().unwrap()).lines();
         assert_eq!(output.next_line().await.unwrap().unwrap(), "ready");
         bench.stop.cancel();
