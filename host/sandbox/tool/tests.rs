@@ -149,7 +149,7 @@ async fn a_tool_that_lingers_after_its_output_ends_with_the_grants_time() {
 
 #[tokio::test]
 async fn a_stopped_run_asks_first_and_then_kills() {
-    // Waiting for input, not in a loop of commands: dash loses a signal that comes while it starts one.
+    // Waiting for input, not for a command: a shell may report how that one died, too.
     let polite = sh("trap 'echo bye >&2; exit 0' TERM; echo ready; read -r never");
     let deaf = sh("trap '' TERM; echo ready; read -r never");
     for (grant, code, said) in [(polite, Some(0), "bye\n"), (deaf, None, "")] {
