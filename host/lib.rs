@@ -5,10 +5,11 @@ pub mod digest;
 pub mod name;
 pub mod secret;
 
-pub mod commands;
 pub mod config;
 pub mod plan;
 pub mod repository;
 pub mod run;
 pub mod sandbox;
 pub mod snapshot;
+
+pub mod commands;
