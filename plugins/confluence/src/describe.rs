@@ -33,7 +33,7 @@ const SECRET: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom
 pub fn description() -> Description {
     Description::new("confluence", "backs up and restores Confluence: one node, its database on PostgreSQL")
         .version(env!("CARGO_PKG_VERSION"))
-        .product("Atlassian Confluence 5.7 to 9, Server and Data Center, not clustered, on PostgreSQL")
+        .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL")
         .config(&settings::schema())
         .needs(install())
         .needs(home())
