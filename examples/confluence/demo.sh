@@ -80,6 +80,7 @@ choose_directory() { # [DIR]
   stop_postgres # of an earlier run that was killed
   find "$DIR" -mindepth 1 -delete
   touch "$DIR/.strongroom-demo"
+  echo "Working in $DIR"
 }
 
 build() {

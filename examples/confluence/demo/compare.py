@@ -101,7 +101,7 @@ def count_changes(top: Path, problems: list[str]) -> None:
     """Was the site really being changed between the instant and the seal?"""
     instant = _read(top / "truth/truth.json")["seen"]  # taken in the shared snapshot: no earlier than the instant
     record = _read(top / "proof/.strongroom/record.json")
-    sealed = datetime.fromisoformat(record["ended"]).timestamp()
+    sealed = datetime.fromisoformat(record["ended"][:19] + "+00:00").timestamp()  # whole seconds: no later than it was
     during = [line for line in _journal(top) if instant < line["at"] < sealed]
     purges = [line for line in during if line["gone"] and line["did"] == "purge"]
     text = f"{len(during)} changes between instant and seal ({sealed - instant:.1f} s), {len(purges)} of them purges of attachments"

@@ -23,7 +23,7 @@ find_missing() {
   MISSING=()
   postgres_directory >/dev/null || missing 'PostgreSQL server and client' 'apt-get install --no-install-recommends postgresql'
   command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || missing 'Python 3.11' 'apt-get install python3'
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || missing 'Python 3.10' 'apt-get install python3'
   command -v cc >/dev/null || missing 'a linker' 'apt-get install gcc libc6-dev'
   if command -v cargo >/dev/null; then
     guest_target || missing 'the target of the plugins' 'rustup target add wasm32-unknown-unknown   # or: apt-get install rustc-web rust-web-src'
@@ -58,5 +58,6 @@ install_packages() {
   local status=0
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 || status=$?
   rm -f "$settings"
+  rmdir "${settings%/*}" 2>/dev/null || true
   [[ $status -eq 0 ]] || die "apt-get install ended with $status"
 }

@@ -87,7 +87,8 @@ def _instance(made: Site) -> None:
     made.add("clustersafety", clustersafetyid=1, safetynumber=1864213011)
     for _ in range(51):
         made.add("hibernate_unique_key", next_hi=33)
-    settings = "<settings>\n  <baseUrl>https://wiki.example.org</baseUrl>\n  <attachmentDataStore>file.system.based.attachments.storage</attachmentDataStore>\n</settings>"
+    settings = ("<settings>\n  <baseUrl>https://wiki.example.org</baseUrl>\n"
+                "  <attachmentDataStore>file.system.based.attachments.storage</attachmentDataStore>\n</settings>")
     values = {"atlassian.confluence.settings": settings, "confluence.server.id": "BFX0-TEST-ONLY-9204",
               "plugin.manager.state.Map": "<map/>", "AO_92296B_#": "<string>4</string>"}
     for key, value in values.items():
@@ -182,7 +183,8 @@ def _attachments(made: Site, pages: list[tuple[int, int]], drafts: list[tuple[in
 
 
 def _size(made: Site, number: int) -> int:
-    return {7: 0, 8: 3 << 20}.get(number) if number in (7, 8) else made.dice.randint(200, 60_000)
+    special = {7: 0, 8: 3 << 20}
+    return special[number] if number in special else made.dice.randint(200, 60_000)
 
 
 def _file(made: Site, row: int, attachment: Attachment, media: str) -> None:

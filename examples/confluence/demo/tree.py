@@ -19,6 +19,11 @@ _SERVER_XML = """<?xml version="1.0"?>
   </Service>
 </Server>
 """
+_SETENV = """#!/bin/sh
+# CATALINA_OPTS="-Dconfluence.home=/old/home"
+CATALINA_OPTS="-Xmx1g ${CATALINA_OPTS}"
+export CATALINA_OPTS
+"""
 
 
 def _write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
@@ -29,7 +34,7 @@ def _write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
 
 def install(top: Path, home: Path) -> None:
     """The installation directory, and what a running server leaves in it."""
-    _write(top / "bin/setenv.sh", '#!/bin/sh\n# CATALINA_OPTS="-Dconfluence.home=/old/home"\nCATALINA_OPTS="-Xmx1g ${CATALINA_OPTS}"\nexport CATALINA_OPTS\n', 0o755)
+    _write(top / "bin/setenv.sh", _SETENV, 0o755)
     _write(top / "conf/server.xml", _SERVER_XML)
     _write(top / "conf/web.xml", "<web-app/>\n")
     _write(top / INIT, f"# confluence.home=c:/data/confluence\n#confluence.home = /home/confluence/data\n\nconfluence.home={home}\n")

@@ -43,8 +43,7 @@ def _entry(path: str) -> Entry:
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISDIR(status.st_mode):
         return Entry("directory", "", mode, owner, None)
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return Entry("file", digest, mode, owner, int(status.st_mtime))
 
 

@@ -22,7 +22,7 @@ from psql import Session, literal
 CHANGES_PER_SECOND = 15
 MIGRATIONS_MAX = 8
 _ROUND = ("attach", "edit", "version", "trash", "page", "attach", "purge", "version", "trash_page", "edit", "purge_page", "page",
-          "version", "attach", "purge", "migrate")
+          "version", "attach", "page", "migrate")
 _ORIGINALS = """SELECT contentid, version, pageid, spaceid, content_status FROM content
   WHERE contenttype = 'ATTACHMENT' AND prevver IS NULL ORDER BY contentid;"""
 _LEAVES = """SELECT contentid, spaceid, content_status FROM content page WHERE contenttype = 'PAGE' AND prevver IS NULL
@@ -52,7 +52,8 @@ class Writer:
         self.old_layout = [row for row in found if row not in in_v4]
         self.trashed = [row for row in in_v4 if row[4] == "trashed"]
         current = [row for row in in_v4 if row[4] == "current"]
-        self.kept, self.disposable = current[0::2], current[1::2]
+        self.kept = current[0::4]  # to be re-versioned; the others last for two minutes of purges
+        self.disposable = [row for row in current if row not in self.kept]
         self.migrations = MIGRATIONS_MAX
 
     def _pages(self) -> None:

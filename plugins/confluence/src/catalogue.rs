@@ -82,6 +82,19 @@ pub fn build_number(view: &Transaction) -> Result<Option<u64>> {
     Ok(number.and_then(|number| number.parse().ok()))
 }
 
+/// Bytes of all tables, as the server keeps them.
+const SIZE: &str = "SELECT coalesce(sum(pg_table_size(c.oid)), 0)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+
+/// How large a dump will be, roughly.
+///
+/// # Errors
+/// As [`Transaction::number`].
+pub fn size(view: &Transaction) -> Result<u64> {
+    view.number(SIZE, &[])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

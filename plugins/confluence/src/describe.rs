@@ -33,13 +33,13 @@ const SECRET: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom
 pub fn description() -> Description {
     Description::new("confluence", "backs up and restores Confluence: one node, its database on PostgreSQL")
         .version(env!("CARGO_PKG_VERSION"))
-        .product("Atlassian Confluence 5.7 to 9, Server and Data Center, not clustered, on PostgreSQL")
+        .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL")
         .config(&settings::schema())
         .needs(install())
-        .needs(home())
+        .needs(home("/var/atlassian/application-data/confluence"))
         .needs(attachments("/path/to/attachments").optional())
         .needs(external("/path/to/directory").many().optional())
-        .needs(database())
+        .needs(database("localhost:5432/confluence"))
         .needs(dump())
         .needs(read_dump())
         .needs(restore().optional())
@@ -52,10 +52,11 @@ fn install() -> Need {
         .suggest("path = \"/opt/atlassian/confluence\"\naccess = \"read\"\n")
 }
 
-fn home() -> Need {
+/// A home directory at that path.
+pub fn home(path: &str) -> Need {
     Need::dirs(grant::HOME)
         .because("the home directory holds the configuration, the attachments and the keys")
-        .suggest("path = \"/var/atlassian/application-data/confluence\"\naccess = \"read\"\n")
+        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
 }
 
 /// An attachment directory at that path.
@@ -72,10 +73,12 @@ pub fn external(path: &str) -> Need {
         .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
 }
 
-fn database() -> Need {
+/// A database at `host:port/name`.
+pub fn database(location: &str) -> Need {
+    let url = toml_string(&format!("postgresql://backup@{location}"));
     Need::sql(grant::DATABASE)
         .because("rows and attachments are counted in the very view that is dumped")
-        .suggest("url = \"postgresql://backup@localhost:5432/confluence\"\npassword = { file = \"/etc/strongroom/confluence-db\" }\n")
+        .suggest(format!("url = {url}\npassword = {{ file = \"/etc/strongroom/confluence-db\" }}\n"))
 }
 
 fn dump() -> Need {

@@ -40,8 +40,6 @@ pub struct Address {
     pub port: u16,
     /// The database.
     pub name: String,
-    /// The role, where the host shows it.
-    pub user: Option<String>,
 }
 
 impl Address {
@@ -50,17 +48,14 @@ impl Address {
     /// # Errors
     /// `denied` when it is not granted.
     pub fn granted() -> Result<Option<Self>> {
-        let location = sql::get(grant::DATABASE)?.location();
-        let grants = context::grants();
-        let user = grants.find("sql", grant::DATABASE).and_then(|granted| shown_user(&granted.display));
-        Ok(Self::parse(&location, user))
+        Ok(Self::parse(&sql::get(grant::DATABASE)?.location()))
     }
 
-    fn parse(location: &str, user: Option<String>) -> Option<Self> {
+    fn parse(location: &str) -> Option<Self> {
         let (place, name) = location.rsplit_once('/')?;
         let (host, port) = place.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Some(Self { host, port: port.parse().ok()?, name: name.to_owned(), user })
+        Some(Self { host, port: port.parse().ok()?, name: name.to_owned() })
     }
 
     /// `host:port/name`
@@ -72,12 +67,15 @@ impl Address {
     }
 }
 
-/// The role in `postgresql://role@host:port/name`.
-fn shown_user(display: &str) -> Option<String> {
-    let authority = display.split_once("://")?.1;
-    let (user, _) = authority[..authority.find('/').unwrap_or(authority.len())].rsplit_once('@')?;
-    let user = user.split(':').next().unwrap_or(user);
-    (!user.is_empty()).then(|| user.to_owned())
+/// The role that the grant `sql.database` logs in as: the server knows.
+///
+/// # Errors
+/// When the database does not answer.
+pub fn database_user() -> Result<Option<String>> {
+    let view = sql::get(grant::DATABASE)?.begin()?;
+    let user = view.value("SELECT session_user", &[])?;
+    view.end()?;
+    Ok(user)
 }
 
 #[cfg(test)]
@@ -90,16 +88,14 @@ mod tests {
         assert_eq!(shown_path("/var/a/, write").as_deref(), Some("/var/a"));
         assert_eq!(shown_path("/var/a").as_deref(), Some("/var/a"));
         assert_eq!(shown_path("somewhere"), None);
-        assert_eq!(shown_user("postgresql://wiki@h:1/d").as_deref(), Some("wiki"));
-        assert_eq!(shown_user("postgresql://h:1/d@x"), None);
     }
 
     #[test]
     fn addresses_are_read_from_locations() {
-        let address = |text| Address::parse(text, None).unwrap();
+        let address = |text| Address::parse(text).unwrap();
         assert_eq!(address("[::1]:5432/d").host, "::1");
         assert_eq!(address("[::1]:5432/d").location(), "[::1]:5432/d");
         assert_eq!(address("/run/postgresql:5432/d").host, "/run/postgresql");
-        assert_eq!(Address::parse("nonsense", None), None);
+        assert_eq!(Address::parse("nonsense"), None);
     }
 }

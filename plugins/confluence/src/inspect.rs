@@ -1,19 +1,21 @@
 //! Looks at a running site for a backup: what there is, what is in the way, what becomes a part.
 
-use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Part, Result, Stage, dirs, sql};
+use strongroom_plugin::{Finding, Inspection, Part, Result, Severity, Stage, dirs};
 
 use self::facts::facts;
 use crate::{
-    catalogue,
     describe::{self, grant},
-    grants,
-    home::{self, Class},
+    grants, home,
     site::{Place, Site},
 };
 
+mod database;
+mod entries;
 mod facts;
 mod fitness;
+mod homeless;
 
+pub use entries::findings as left_out;
 pub use fitness::missing;
 
 /// Names of parts.
@@ -47,15 +49,18 @@ pub mod setting {
 /// # Errors
 /// When the home's configuration cannot be read, or the database does not answer.
 pub fn inspect() -> Result<Inspection> {
+    if let Some(seen) = homeless::inspect()? {
+        return Ok(seen);
+    }
     let site = Site::read()?;
     let mut seen = Inspection::of([]);
     seen.facts = facts(&site);
     seen.findings.extend(site.findings.iter().cloned());
     seen.findings.extend(fitness::findings(&site));
-    seen.findings.extend(left_out()?);
+    seen.findings.extend(entries::findings()?);
     let attachments = attachments(&site, &mut seen)?;
-    let blocked = seen.findings.iter().any(|finding| finding.severity == strongroom_plugin::Severity::Blocker);
-    let estimate = if blocked { None } else { database(&site, &mut seen)? };
+    let blocked = seen.findings.iter().any(|finding| finding.severity == Severity::Blocker);
+    let estimate = if blocked { None } else { database::look(&site, &mut seen)? };
     seen.parts = parts(&site, attachments, estimate);
     Ok(seen)
 }
@@ -84,71 +89,6 @@ fn attachments(site: &Site, seen: &mut Inspection) -> Result<Option<(String, Str
 fn is_link(grant: &str, path: &str) -> Result<bool> {
     let dir = dirs::get(grant)?;
     Ok(!path.is_empty() && dir.find(path)?.is_some_and(|stat| stat.kind == dirs::Kind::Symlink))
-}
-
-/// Asks the database lightly: is it this site's, how large is it.
-fn database(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
-    let database = match sql::get(grant::DATABASE) {
-        Ok(database) => database,
-        Err(error) if error.code == ErrorCode::Denied => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let location = database.location();
-    let view = database.begin().context(format!("looking at the database {location}"))?;
-    let mut fact = |key: &str, value: String| seen.facts.push((key.into(), value));
-    fact("database server", database.server_version());
-    let tables = catalogue::tables(&view)?;
-    fact("tables", tables.len().to_string());
-    let size = view.number("SELECT coalesce(sum(pg_table_size(c.oid)), 0) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'", &[])?;
-    match catalogue::holds(&tables, "confversion") && catalogue::holds(&tables, "content") {
-        true => {
-            let build = catalogue::build_number(&view)?;
-            fact("database build number", build.map_or("none".into(), |build| build.to_string()));
-            seen.findings.extend(fitness::builds(site.cfg.build_number, build));
-        }
-        false => {
-            let message = format!("{location} has no tables content and confversion: it is not a Confluence database");
-            seen.findings.push(Finding::blocker("not-confluence", part::DATABASE, message));
-        }
-    }
-    seen.findings.extend(fitness::locations(site, &location));
-    view.end()?;
-    Ok(Some(size))
-}
-
-/// What lies directly in the home and in its `shared-home`: left out, or saved though not known.
-///
-/// # Errors
-/// When the home cannot be listed.
-pub fn left_out() -> Result<Vec<Finding>> {
-    let dir = dirs::get(grant::HOME)?;
-    let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
-    let mut unknown = Vec::new();
-    for base in ["", home::SHARED] {
-        if !base.is_empty() && dir.find(base)?.is_none_or(|stat| stat.kind != dirs::Kind::Directory) {
-            continue;
-        }
-        for entry in dir.entries(base) {
-            let entry = entry.context("listing the home directory")?;
-            let shown = if base.is_empty() { entry.name.clone() } else { format!("{base}/{}", entry.name) };
-            let class = home::class(&entry.name);
-            match (home::reason(class), by_reason.iter_mut().find(|(reason, _)| Some(*reason) == home::reason(class))) {
-                (Some(_), Some((_, names))) => names.push(shown),
-                (Some(reason), None) => by_reason.push((reason, vec![shown])),
-                (None, _) if class == Class::Unknown => unknown.push(shown),
-                (None, _) => {}
-            }
-        }
-    }
-    let left = |(reason, names): (&str, Vec<String>)| {
-        Finding::info("left-out", part::HOME, format!("not saved, {reason}: {}", names.join(", ")))
-    };
-    let mut findings: Vec<Finding> = by_reason.into_iter().map(left).collect();
-    if !unknown.is_empty() {
-        let message = format!("saved, though Confluence is not known to make them: {}", unknown.join(", "));
-        findings.push(Finding::info("unknown-entry", part::HOME, message));
-    }
-    Ok(findings)
 }
 
 fn parts(site: &Site, attachments: Option<(String, String)>, estimate: Option<u64>) -> Vec<Part> {

@@ -7,7 +7,7 @@ use strongroom_plugin::{
 };
 
 use self::target::Target;
-use crate::{describe::grant, inspect::part};
+use crate::inspect::part;
 
 mod configuration;
 mod database;
@@ -50,16 +50,6 @@ fn make_directories(dir: &Dir, path: &str) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a grant lets its directory be changed, as far as the host shows it.
-fn writable(display: &str) -> bool {
-    !display.ends_with(", read")
-}
-
-/// Whether a part lies in the home directory together with others.
-fn shares_home(name: &str) -> bool {
-    matches!(name, part::HOME | part::SECRETS | part::ATTACHMENTS) || name == grant::HOME
 }
 
 #[cfg(test)]

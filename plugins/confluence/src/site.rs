@@ -33,6 +33,14 @@ pub struct HomePath {
     pub from: &'static str,
 }
 
+impl HomePath {
+    /// None unless the path is absolute.
+    fn new(path: String, from: &'static str) -> Option<Self> {
+        let path = path.trim_end_matches('/').to_owned();
+        path.starts_with('/').then_some(Self { path, from })
+    }
+}
+
 /// Where something lies that the configuration names by an absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -173,21 +181,30 @@ fn optional(dir: &Dir, path: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The operator's word, then the Java machine's option, then the last live line of the init file, then the grant.
-fn home_path(installed: &Installed, settings: &Settings, findings: &mut Vec<Finding>) -> Result<HomePath> {
+/// What the operator's setting and the installation's files say of the home, the word that counts first.
+fn named_homes(installed: &Installed, settings: &Settings) -> Vec<HomePath> {
     let script = installed.setenv.as_deref().unwrap_or_default();
     let option = setenv::system_property(script, init::HOME).filter(|value| !value.contains('$'));
-    let granted = grants::path(grant::HOME);
     let candidates = [
         (settings.home.clone(), "[step.….config] home"),
         (option, install::SETENV),
         (installed.homes.last().cloned(), install::INIT),
-        (granted, "the grant dirs.home"),
     ];
-    let mut said = candidates.into_iter().filter_map(|(path, from)| {
-        let path = path?.trim_end_matches('/').to_owned();
-        path.starts_with('/').then_some(HomePath { path, from })
-    });
+    candidates.into_iter().filter_map(|(path, from)| HomePath::new(path?, from)).collect()
+}
+
+/// The home as setting and files name it; none where they do not.
+///
+/// # Errors
+/// When the installation cannot be read.
+pub fn named_home() -> Result<Option<HomePath>> {
+    Ok(named_homes(&Installed::read()?, &Settings::read()?).into_iter().next())
+}
+
+/// The operator's word, then the Java machine's option, then the last live line of the init file, then the grant.
+fn home_path(installed: &Installed, settings: &Settings, findings: &mut Vec<Finding>) -> Result<HomePath> {
+    let granted = grants::path(grant::HOME).and_then(|path| HomePath::new(path, "the grant dirs.home"));
+    let mut said = named_homes(installed, settings).into_iter().chain(granted);
     let home = said.next().ok_or_else(|| {
         Error::not_found(
             "no file of the installation names the home directory: set home = \"/path\" in the step's config",

@@ -132,8 +132,31 @@ fn a_broken_configuration_is_named() {
         error.to_string(),
         "reading confluence.cfg.xml in the home directory: it ends inside <property>: the file is truncated, restore it from the last good copy"
     );
+}
+
+#[test]
+fn a_home_that_is_not_granted_is_asked_for_where_the_installation_says_it_is() {
+    let init = ("confluence/WEB-INF/classes/confluence-init.properties", "confluence.home=/srv/wiki\n");
+    let host = Host::new().files("install", &[init]);
+    let seen = inspect().unwrap();
+    assert_eq!(codes(&seen, Severity::Blocker), ["home-missing"]);
+    assert!(seen.wants[0].suggestion.contains("path = \"/srv/wiki\""));
+    let _host = host.files("home", &[]);
+    assert_eq!(inspect().unwrap().wants.len(), 1);
     let _host = Host::new().files("home", &[]);
-    assert!(inspect().unwrap_err().to_string().contains("confluence.cfg.xml"));
+    let seen = inspect().unwrap();
+    assert!(seen.findings[0].message.contains("there is no confluence.cfg.xml in /"), "{:?}", seen.findings);
+    assert!(seen.wants.is_empty());
+}
+
+#[test]
+fn the_database_is_asked_for_where_the_configuration_says_it_is() {
+    let cfg = include_str!("../../fixtures/b-single-pg-85/confluence.cfg.xml");
+    let host = Host::new().files("home", &[("confluence.cfg.xml", cfg)]).files("attachments", &[]);
+    let _host = host.display("dirs", "home", "/var/confluence, read");
+    let seen = inspect().unwrap();
+    assert_eq!(seen.wants[0].name, "database");
+    assert!(seen.wants[0].suggestion.contains("postgresql://backup@[2001:db8::5]:5432/confluence"));
 }
 
 #[test]

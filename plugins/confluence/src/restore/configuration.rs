@@ -1,7 +1,7 @@
 //! Makes every copy of `confluence.cfg.xml` name the restored database and directories; nothing else in it changes.
 
 use strongroom_plugin::{
-    Finding, Outcome, Result,
+    Context, Finding, Outcome, Result,
     dirs::{Dir, Kind},
     secrets,
 };
@@ -35,6 +35,7 @@ const PATHS: [&str; 5] = [
 #[derive(Debug, Default)]
 struct Change {
     address: Option<Address>,
+    user: Option<String>,
     password: Option<String>,
     old: Paths,
     new: Paths,
@@ -42,26 +43,28 @@ struct Change {
 
 impl Change {
     fn read() -> Result<Self> {
-        let address = match grants::has("sql", grant::DATABASE) {
-            true => Address::granted()?.filter(|address| !address.host.starts_with('/')),
-            false => None,
-        };
+        let (mut address, mut user) = (None, None);
+        if grants::has("sql", grant::DATABASE) {
+            // Java cannot use a socket's directory.
+            address = Address::granted()?.filter(|address| !address.host.starts_with('/'));
+            user = grants::database_user().context("asking the target database for its user")?;
+        }
         let password = grants::has("secrets", grant::PASSWORD).then(|| secrets::reveal(grant::PASSWORD)).transpose()?;
         // A secret file ends with a line break that is not part of the secret.
         let password = password.map(|password| password.trim_end_matches(['\r', '\n']).to_owned());
-        Ok(Self { address, password, old: Paths::noted()?.unwrap_or_default(), new: Paths::of_target()? })
+        Ok(Self { address, user, password, old: Paths::noted()?.unwrap_or_default(), new: Paths::of_target()? })
     }
 
     fn edits(&self, cfg: &Cfg) -> Vec<(String, Edit)> {
         let mut edits = Vec::new();
         let mut set = |name: &str, value: String| edits.push((name.to_owned(), Edit::Set(value)));
-        if let Some(address) = &self.address {
-            if let Some(url) = cfg.get(URL).and_then(|url| moved(url, address)) {
-                set(URL, url);
-            }
-            if let Some(user) = &address.user {
-                set(USER, user.clone());
-            }
+        if let Some(address) = &self.address
+            && let Some(url) = cfg.get(URL).and_then(|url| moved(url, address))
+        {
+            set(URL, url);
+        }
+        if let Some(user) = &self.user {
+            set(USER, user.clone());
         }
         for name in PATHS {
             if let Some(path) = cfg.get(name).and_then(|path| self.moved_path(name, path)) {

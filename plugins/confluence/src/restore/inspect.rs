@@ -4,17 +4,15 @@ use strongroom_plugin::{
     Context, ErrorCode, Finding, Inspection, Need, Part, Result, Stage, archive, context, dirs, sql,
 };
 
-use super::{
-    shares_home,
-    target::{Target, archived_cfg},
-    writable,
-};
+use super::target::{Target, archived_cfg};
 use crate::{
     catalogue,
     describe::{self, grant},
     grants::{self, Address},
+    home::{self, Class},
     inspect::part,
     paths::Paths,
+    triple,
 };
 
 /// What a restore would do.
@@ -78,15 +76,40 @@ fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
         seen.wants.push(Need::dirs_write(&target.grant).because("a restore writes there").suggest(suggestion));
         return Ok(());
     };
-    if !writable(&granted.display) {
+    if granted.display.ends_with(", read") {
         let message = format!("{uses} is granted to be read: set access = \"write\"");
         seen.findings.push(Finding::blocker("target-read-only", name, message));
     }
-    if target.grant != grant::HOME || !shares_home(name) || name == part::HOME {
-        let empty = dirs::get(&target.grant)?.is_empty("")?;
-        seen.findings.extend(occupied(name, &granted.display, "entries", empty));
-    }
+    let empty = free(name, &target)?;
+    seen.findings.extend(occupied(name, &granted.display, "entries of this part", empty));
     Ok(())
+}
+
+/// Whether a part's own place is empty: several parts go into one home.
+fn free(name: &str, target: &Target) -> Result<bool> {
+    let dir = match dirs::get(&target.grant) {
+        Ok(dir) => dir,
+        // It will be made.
+        Err(error) if error.is_not_found() => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let below = |path: &str| -> Result<Vec<String>> {
+        let names: Result<Vec<String>> = dir.entries(path).map(|entry| Ok(entry?.name)).collect();
+        match names {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            names => names,
+        }
+    };
+    let (top, shared) = match name {
+        part::HOME | part::SECRETS => (below("")?, below(home::SHARED)?),
+        _ => (below(&target.path)?, Vec::new()),
+    };
+    let own = |entry: &String| match name {
+        part::SECRETS => triple::NAMES.contains(&entry.as_str()),
+        part::HOME => home::class(entry) != Class::OwnPart && entry != home::SHARED,
+        _ => true,
+    };
+    Ok(!top.iter().chain(&shared).any(own))
 }
 
 /// Nothing that is there is overwritten unless the operator says so.

@@ -30,7 +30,7 @@ fn target() -> Host {
         .display("dirs", "home", "/new/home, write")
         .note(note::PATHS, PATHS)
         .location("database", "db2:5433/wiki2")
-        .display("sql", "database", "postgresql://wiki_rw@db2:5433/wiki2")
+        .rows("database", "session_user", &[&[Some("wiki_rw")]])
         .archived("home", CFG, cfg())
         .archived("home", "shared-home/confluence.cfg.xml", cfg())
         .archived("home", "mine/file", "m")
@@ -173,6 +173,26 @@ fn what_is_in_the_way_of_a_restore_is_said_beforehand() {
     assert!(codes.contains(&("target-read-only", "external-cipher")), "{codes:?}");
     assert!(!codes.iter().any(|(code, subject)| *code == "target-not-empty" && *subject == "home"), "{codes:?}");
     assert!(seen.facts.contains(&("home".into(), "/new/home, was /old/home".into())));
+}
+
+#[test]
+fn each_part_has_a_place_of_its_own_in_the_home() {
+    let codes = |seen: strongroom_plugin::Inspection| -> Vec<String> {
+        let occupied = seen.findings.into_iter().filter(|one| one.code == "target-not-empty");
+        occupied.map(|one| one.subject).collect()
+    };
+    let host =
+        database(&[], "2").tool("restore", "").archived("attachments", "v4/x", "x").archived("secrets", "keys/k", "k");
+    let home = host.path("home");
+    assert!(codes(inspect().unwrap()).is_empty());
+    std::fs::create_dir_all(home.join("attachments/v4")).unwrap();
+    assert_eq!(codes(inspect().unwrap()), ["attachments"]);
+    std::fs::create_dir_all(home.join("shared-home/keys")).unwrap();
+    assert_eq!(codes(inspect().unwrap()), ["attachments", "secrets"]);
+    std::fs::write(home.join("shared-home/confluence.cfg.xml"), "x").unwrap();
+    assert_eq!(codes(inspect().unwrap()), ["attachments", "home", "secrets"]);
+    std::fs::remove_dir_all(&home).unwrap();
+    assert!(codes(inspect().unwrap()).is_empty());
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! Asks the database lightly: is it this site's, how large is it.
+
+use strongroom_plugin::{
+    Context, ErrorCode, Finding, Inspection, Result,
+    sql::{self, Transaction},
+};
+
+use super::{fitness, part};
+use crate::{
+    catalogue,
+    describe::{self, grant},
+    site::Site,
+};
+
+/// Adds what it finds; bytes that a dump will have, roughly.
+pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
+    let database = match sql::get(grant::DATABASE) {
+        Ok(database) => database,
+        Err(error) if error.code == ErrorCode::Denied => {
+            want(site, seen);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let location = database.location();
+    let other = fitness::locations(site, &location);
+    let view = match (database.begin(), &other) {
+        (Ok(view), _) => view,
+        // Not the site's own database: the grant is wrong rather than the server down.
+        (Err(error), Some(_)) => {
+            want(site, seen);
+            let message = format!("{}, and confluence.cfg.xml names another database", error.message);
+            seen.findings.push(Finding::blocker("database-unreachable", part::DATABASE, message));
+            return Ok(None);
+        }
+        (Err(error), None) => return Err(error.context(format!("looking at the database {location}"))),
+    };
+    seen.findings.extend(other);
+    seen.facts.push(("database server".into(), database.server_version()));
+    let size = contents(site, &location, &view, seen)?;
+    view.end()?;
+    Ok(Some(size))
+}
+
+fn want(site: &Site, seen: &mut Inspection) {
+    if let Some(url) = site.database.postgresql()
+        && url.hosts.len() == 1
+    {
+        seen.wants.push(describe::database(&url.location()));
+    }
+}
+
+fn contents(site: &Site, location: &str, view: &Transaction, seen: &mut Inspection) -> Result<u64> {
+    let tables = catalogue::tables(view)?;
+    seen.facts.push(("tables".into(), tables.len().to_string()));
+    if catalogue::holds(&tables, "confversion") && catalogue::holds(&tables, "content") {
+        let build = catalogue::build_number(view)?;
+        seen.facts.push(("database build number".into(), build.map_or("none".into(), |build| build.to_string())));
+        seen.findings.extend(fitness::builds(site.cfg.build_number, build));
+    } else {
+        let message = format!("{location} has no tables content and confversion: it is not a Confluence database");
+        seen.findings.push(Finding::blocker("not-confluence", part::DATABASE, message));
+    }
+    catalogue::size(view).context(format!("looking at the database {location}"))
+}
