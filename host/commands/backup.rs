@@ -137,7 +137,12 @@ fn seen(resolution: &Resolution) -> BTreeMap<String, (Attributes, Vec<Finding>)>
         let below = format!("{step}/");
         let findings = resolution.beside.findings.iter();
         let findings = findings.filter(|found| found.subject == step || found.subject.starts_with(&below));
-        (facts.flat_map(|facts| facts.facts.clone()).collect(), findings.cloned().collect())
+        // In the record they stand below their step.
+        let own = |found: &Finding| Finding {
+            subject: found.subject.strip_prefix(&below).unwrap_or_default().to_owned(),
+            ..found.clone()
+        };
+        (facts.flat_map(|facts| facts.facts.clone()).collect(), findings.map(own).collect())
     };
     resolution.plan.steps.iter().map(|step| (step.name.clone(), of_step(&step.name))).collect()
 }

@@ -59,6 +59,7 @@ fn choice(args: &RestoreArgs) -> Choice {
         mix: args.mix,
         outside_links: args.outside_links,
         force_damaged: args.force_damaged,
+        dry_run: args.dry_run,
     }
 }
 

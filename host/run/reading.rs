@@ -202,3 +202,8 @@ impl Watch for ReadingWatch {
         self.stop.is_cancelled()
     }
 }
+
+/// `1 part`, `5 parts`.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

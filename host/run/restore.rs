@@ -18,7 +18,7 @@ use super::{
     inspect::{Look, inspect},
     journal::{Interrupted, RestoreJournal},
     part::PartSide,
-    reading::Reading,
+    reading::{Reading, counted},
     stop::EXIT_CANCELED,
     target::{self, Ownership, Target},
 };
@@ -44,6 +44,8 @@ pub struct Choice {
     pub outside_links: bool,
     /// Although the snapshot does not verify.
     pub force_damaged: bool,
+    /// Change nothing, not even make a target that is not there.
+    pub dry_run: bool,
 }
 
 /// What a restore would do with one part.
@@ -92,7 +94,8 @@ pub struct Prepared {
     clock: Clock,
 }
 
-/// Looks at the snapshot, the target and what an interrupted attempt left. Changes nothing.
+/// Looks at the snapshot, the target and what an interrupted attempt left. Makes target directories that are not there
+/// (unless it is a dry run), since their plugins look at them; changes nothing else.
 pub async fn prepare(reading: Reading, choice: Choice) -> Prepared {
     let board = reading.board();
     let mut prepared = Prepared {
@@ -107,7 +110,10 @@ pub async fn prepare(reading: Reading, choice: Choice) -> Prepared {
     };
     prepared.check_bytes().await;
     prepared.read_journal();
-    prepared.ask_plugins().await;
+    prepared.make_targets();
+    if prepared.previews.refused.is_empty() {
+        prepared.ask_plugins().await;
+    }
     prepared.look_at_targets().await;
     prepared
 }
@@ -288,7 +294,6 @@ impl Prepared {
 
     fn begin(&mut self) -> Result<Vec<Arc<PartSide>>, String> {
         self.undo()?;
-        self.make_targets()?;
         let mut ownership = Ownership::read(&self.reading.state).map_err(|error| error.to_string())?;
         let all: Vec<_> = self.previews.parts.iter().flat_map(|part| part.targets.clone()).collect();
         ownership
@@ -320,23 +325,22 @@ impl Prepared {
         Ok(())
     }
 
-    fn make_targets(&mut self) -> Result<(), String> {
-        for step in self.reading.steps.values() {
-            for grant in step.grants.dirs.values().filter(|grant| grant.access == Access::Write) {
-                std::fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&grant.path)
-                    .map_err(|error| format!("making the target {}: {error}", grant.path.display()))?;
+    fn make_targets(&mut self) {
+        let grants = self.reading.steps.iter().flat_map(|(step, reading)| {
+            reading.grants.dirs.iter().map(move |(name, grant)| (step.clone(), name.clone(), grant.clone()))
+        });
+        for (step, name, grant) in grants.collect::<Vec<_>>() {
+            if grant.access != Access::Write || grant.path.exists() {
+                continue;
+            }
+            let path = grant.path.display();
+            if self.choice.dry_run {
+                let why = "is not there; the restore would make it, and this look cannot";
+                self.refuse(format!("{step}: dirs.{name} ({path}) {why}"), false);
+            } else if let Err(error) = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&grant.path) {
+                self.refuse(format!("{step}: making dirs.{name} ({path}): {error}"), false);
             }
         }
-        // What was not there before has an identity now.
-        for preview in &mut self.previews.parts {
-            for target in preview.targets.iter_mut().filter(|target| target.identity.is_none()) {
-                target.refresh();
-            }
-        }
-        Ok(())
     }
 
     async fn stage(self: Arc<Self>, stage: Stage, sides: &[Arc<PartSide>]) {
@@ -389,7 +393,7 @@ impl Prepared {
             (None, Some(first)) => {
                 (3, format!("{} of {} parts failed, {} first", failed.len(), sides.len(), first.name))
             }
-            (None, None) => (0, format!("snapshot {id} restored: {} parts", sides.len())),
+            (None, None) => (0, format!("snapshot {id} restored: {}", counted(sides.len(), "part", "parts"))),
         };
         if exit_code == 0 {
             // What is left to go on with after this is nothing; a journal that stays would only be read once more.

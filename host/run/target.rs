@@ -81,17 +81,6 @@ fn directory(name: &str, path: &Path) -> io::Result<Target> {
     })
 }
 
-impl Target {
-    /// Looks again at a directory that was not there before.
-    pub(super) fn refresh(&mut self) {
-        if let Some(name) = self.grant.strip_prefix("dirs.")
-            && let Ok(again) = directory(name, Path::new(&self.display))
-        {
-            *self = again;
-        }
-    }
-}
-
 /// How long a target database may take to say who it is.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(20);
 

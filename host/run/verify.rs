@@ -6,7 +6,7 @@ use super::{
     board::now,
     event::{Event, Operation, PartName, Summary},
     part::PartSide,
-    reading::Reading,
+    reading::{Reading, counted},
     stop::EXIT_CANCELED,
 };
 use crate::{
@@ -83,7 +83,8 @@ fn verdict(reading: &Reading, sides: &[Arc<PartSide>], proof: &Proof) -> (u8, St
     let unread = reading.parts().filter(|(step, _)| !reading.steps.contains_key(&step.name)).count();
     if unread > 0 {
         let why = "no trusted component: accept it or pass --trust-plugin";
-        return (EXIT_BYTES_ONLY, format!("snapshot {id}: bytes only: {bytes}; {unread} parts not looked at ({why})"));
+        return (EXIT_BYTES_ONLY, format!("snapshot {id}: bytes only: {bytes}; {} not looked at ({why})", counted(unread, "part", "parts")));
     }
-    (0, format!("snapshot {id} verified: {bytes}; {} parts hold", sides.len()))
+    let parts = counted(sides.len(), "part holds", "parts hold");
+    (0, format!("snapshot {id} verified: {bytes}; {parts}"))
 }

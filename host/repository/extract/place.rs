@@ -214,7 +214,8 @@ impl Restoring<'_> {
         for (path, meta) in directories {
             let dir = beneath::open_dir(self.target, &path).map_err(|cause| in_the_way(&path, cause))?;
             let owned = self.own(&path, &meta, dir.dir_metadata(), |user, group| {
-                rustix::fs::fchown(&dir, Some(user), Some(group))
+                // The directory is open for its path only: its owner is set by name, through it.
+                rustix::fs::chownat(&dir, ".", Some(user), Some(group), AtFlags::empty())
             })?;
             if let Some(mode) = meta.mode {
                 let own = dir.open(".").map_err(Error::io(format!("opening {path}")))?;

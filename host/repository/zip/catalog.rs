@@ -95,8 +95,14 @@ struct Inner {
     folders: HashSet<Key>,
     /// What is being stored right now.
     busy: HashSet<Key>,
-    end: u64,
+    /// Bytes of the file.
+    written: u64,
+    /// What follows them, not written yet.
+    pending: Vec<u8>,
 }
+
+/// Bytes that are written at a time.
+const PENDING_MAX: usize = 64 << 10;
 
 /// Bytes before an entry's facts: their length and the pass.
 const PREAMBLE: u64 = 5;
@@ -182,9 +188,14 @@ impl Catalog {
 
     /// Marks an entry as seen in `pass`.
     pub(super) fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
-        let offset = self.lock().index.get(&self.key(path.as_bytes())).copied();
-        let offset = offset.ok_or_else(|| Error::NotFound(path.to_text()))? >> 1;
-        self.health.run(|| writing(path), || self.file.write_all_at(&[pass as u8], offset + PREAMBLE - 1))
+        let mut inner = self.lock();
+        let offset = inner.index.get(&self.key(path.as_bytes())).copied();
+        let at = (offset.ok_or_else(|| Error::NotFound(path.to_text()))? >> 1) + PREAMBLE - 1;
+        if let Some(pending) = at.checked_sub(inner.written) {
+            inner.pending[pending as usize] = pass as u8;
+            return Ok(());
+        }
+        self.health.run(|| WRITING.into(), || self.file.write_all_at(&[pass as u8], at))
     }
 
     /// Forgets an entry.
@@ -194,46 +205,48 @@ impl Catalog {
     }
 
     fn read(&self, offset: u64) -> Result<(Entry, Pass), Error> {
-        let mut preamble = [0; PREAMBLE as usize];
-        let mut facts = Vec::new();
-        let read = |facts: &mut Vec<u8>| {
-            self.file.read_exact_at(&mut preamble, offset)?;
-            facts.resize(length_of(&preamble), 0);
-            self.file.read_exact_at(facts, offset + PREAMBLE)?;
-            decode(facts)
+        self.health.check()?;
+        let inner = self.lock();
+        let facts = match offset.checked_sub(inner.written) {
+            Some(pending) => facts(&mut &inner.pending[pending as usize..]),
+            None => {
+                drop(inner);
+                facts(&mut Window { file: &self.file, at: offset, end: u64::MAX })
+            }
         };
-        let entry = self.health.run(
-            || "reading back the list of what was stored".into(),
-            || {
-                let mut read = read;
-                read(&mut facts)
-            },
-        )?;
-        Ok((entry, pass_of(&preamble)))
+        facts.map(|(entry, pass, _)| (entry, pass)).map_err(Error::io(READING))
+    }
+
+    fn flush(&self, inner: &mut Inner) -> Result<(), Error> {
+        self.health.run(|| WRITING.into(), || self.file.write_all_at(&inner.pending, inner.written))?;
+        inner.written += inner.pending.len() as u64;
+        inner.pending.clear();
+        Ok(())
     }
 
     /// Every live entry that is there now, in the order of storing.
-    pub(super) fn walk(&self) -> Walk<'_> {
-        let end = self.lock().end;
+    pub(super) fn walk(&self) -> Result<Walk<'_>, Error> {
+        let mut inner = self.lock();
+        self.flush(&mut inner)?;
+        let end = inner.written;
         let file = Window { file: &self.file, at: 0, end };
-        Walk { catalog: self, file: BufReader::with_capacity(256 << 10, file), at: 0, end }
+        Ok(Walk { catalog: self, file: BufReader::with_capacity(256 << 10, file), at: 0, end })
     }
 }
 
 impl Claim<'_> {
     /// Makes the entry findable.
     pub(super) fn commit(self, entry: &Entry) -> Result<(), Error> {
-        let facts = postcard::to_stdvec(entry)
-            .map_err(|cause| Error::Io { doing: writing(self.path), cause: io::Error::other(cause) })?;
-        let mut bytes = (facts.len() as u32).to_le_bytes().to_vec();
-        bytes.push(self.pass as u8);
-        bytes.extend(facts);
-        // Written under the lock: whoever walks the file never meets a hole.
+        let facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
         let mut inner = self.catalog.lock();
         self.catalog.check_place(&inner, self.path, self.key, self.shape)?;
-        let offset = inner.end;
-        self.catalog.health.run(|| writing(self.path), || self.catalog.file.write_all_at(&bytes, offset))?;
-        inner.end += bytes.len() as u64;
+        let offset = inner.written + inner.pending.len() as u64;
+        inner.pending.extend((facts.len() as u32).to_le_bytes());
+        inner.pending.push(self.pass as u8);
+        inner.pending.extend(facts);
+        if inner.pending.len() >= PENDING_MAX {
+            self.catalog.flush(&mut inner)?;
+        }
         let folders = self.catalog.new_folders(&inner, self.path);
         inner.folders.extend(folders.into_iter().map(|(_, key)| key));
         inner.index.insert(self.key, offset << 1 | u64::from(self.shape == Shape::Directory));
@@ -257,25 +270,15 @@ pub(super) struct Walk<'a> {
     end: u64,
 }
 
-impl Walk<'_> {
-    fn step(&mut self) -> io::Result<(Entry, Pass, u64)> {
-        let mut preamble = [0; PREAMBLE as usize];
-        self.file.read_exact(&mut preamble)?;
-        let mut facts = vec![0; length_of(&preamble)];
-        self.file.read_exact(&mut facts)?;
-        let offset = self.at;
-        self.at += PREAMBLE + facts.len() as u64;
-        Ok((decode(&facts)?, pass_of(&preamble), offset))
-    }
-}
-
 impl Iterator for Walk<'_> {
     type Item = Result<(Entry, Pass), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.at < self.end {
-            match self.step() {
-                Ok((entry, pass, offset)) => {
+            match facts(&mut self.file) {
+                Ok((entry, pass, length)) => {
+                    let offset = self.at;
+                    self.at += length;
                     let known = self.catalog.lock().index.get(&self.catalog.key(&entry.path)).copied();
                     if known.is_some_and(|known| known >> 1 == offset) {
                         return Some(Ok((entry, pass)));
@@ -283,7 +286,7 @@ impl Iterator for Walk<'_> {
                 }
                 Err(cause) => {
                     self.at = self.end;
-                    return Some(Err(Error::io("reading back the list of what was stored")(cause)));
+                    return Some(Err(Error::io(READING)(cause)));
                 }
             }
         }
@@ -307,18 +310,17 @@ impl Read for Window<'_> {
     }
 }
 
-fn length_of(preamble: &[u8; 5]) -> usize {
-    u32::from_le_bytes([preamble[0], preamble[1], preamble[2], preamble[3]]) as usize
+/// Reads an entry's facts, the pass that stored it, and how many bytes they take.
+fn facts(from: &mut impl Read) -> io::Result<(Entry, Pass, u64)> {
+    let mut preamble = [0; PREAMBLE as usize];
+    from.read_exact(&mut preamble)?;
+    let [a, b, c, d, pass] = preamble;
+    let mut facts = vec![0; u32::from_le_bytes([a, b, c, d]) as usize];
+    from.read_exact(&mut facts)?;
+    let pass = if pass == Pass::Ahead as u8 { Pass::Ahead } else { Pass::InStage };
+    let entry = postcard::from_bytes(&facts).map_err(io::Error::other)?;
+    Ok((entry, pass, PREAMBLE + facts.len() as u64))
 }
 
-fn pass_of(preamble: &[u8; 5]) -> Pass {
-    if preamble[4] == Pass::Ahead as u8 { Pass::Ahead } else { Pass::InStage }
-}
-
-fn decode(facts: &[u8]) -> io::Result<Entry> {
-    postcard::from_bytes(facts).map_err(io::Error::other)
-}
-
-fn writing(path: &RawPath) -> String {
-    format!("noting {path} in the list of what was stored")
-}
+const WRITING: &str = "writing the list of what was stored";
+const READING: &str = "reading back the list of what was stored";

@@ -37,27 +37,28 @@ pub(super) struct Files {
     pub directory: PathBuf,
     pub sealed: PathBuf,
     pub partial: PathBuf,
+    /// For spools and the catalog.
+    pub spools: PathBuf,
+    /// Below that, for others.
     pub scratch: PathBuf,
-    /// Below the scratch directory, for others.
-    pub spill: PathBuf,
 }
 
 impl Files {
     /// Names for the set `name`.
     fn new(directory: &Path, name: &str) -> Self {
-        let scratch = directory.join(format!(".{name}.scratch"));
+        let spools = directory.join(format!(".{name}.scratch"));
         Self {
             directory: directory.to_owned(),
             sealed: directory.join(name),
             partial: directory.join(format!(".{name}.partial")),
-            spill: scratch.join("spill"),
-            scratch,
+            scratch: spools.join("spill"),
+            spools,
         }
     }
 
     fn create(&self) -> io::Result<File> {
+        fs::DirBuilder::new().mode(0o700).create(&self.spools)?;
         fs::DirBuilder::new().mode(0o700).create(&self.scratch)?;
-        fs::DirBuilder::new().mode(0o700).create(&self.spill)?;
         File::options().read(true).write(true).create_new(true).mode(0o600).open(&self.partial)
     }
 }
@@ -66,7 +67,7 @@ impl Drop for Files {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next sweep.
         let _ = fs::remove_file(&self.partial);
-        let _ = fs::remove_dir_all(&self.scratch);
+        let _ = fs::remove_dir_all(&self.spools);
     }
 }
 
@@ -80,8 +81,8 @@ impl ZipDraft {
         }
         let files = Files::new(directory, name);
         let file = health.run(|| format!("making {}", files.partial.display()), || files.create())?;
-        let catalog = Catalog::new(&files.scratch, Arc::clone(&health))?;
-        let set = Set::new(file, files.partial.clone(), files.scratch.clone(), Arc::clone(&health));
+        let catalog = Catalog::new(&files.spools, Arc::clone(&health))?;
+        let set = Set::new(file, files.partial.clone(), files.spools.clone(), Arc::clone(&health));
         Ok(Self { set, catalog, intake: Intake::new(), health, files })
     }
 
@@ -196,7 +197,7 @@ impl Draft for ZipDraft {
     }
 
     fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
-        for entry in self.catalog.walk() {
+        for entry in self.catalog.walk()? {
             let (entry, pass) = entry?;
             let path = RawPath::from_bytes(&entry.path)?;
             if path.below(prefix).is_some() && !visit(&path, &entry.held(pass)) {
@@ -207,7 +208,7 @@ impl Draft for ZipDraft {
     }
 
     fn scratch(&self) -> &Path {
-        &self.files.spill
+        &self.files.scratch
     }
 
     fn put_own(&self, name: &str, content: &mut dyn Read) -> Result<Stored, Error> {

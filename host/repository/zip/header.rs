@@ -192,8 +192,8 @@ fn dos_time(meta: &Meta) -> (u16, u16) {
     let seconds = meta.modified.map_or(0, |(seconds, _)| seconds).clamp(315_532_800, 4_354_819_199);
     let Ok(stamp) = jiff::Timestamp::from_second(seconds) else { return (0, 0x21) };
     let at = stamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-    let time = (at.hour() as u16) << 11 | (at.minute() as u16) << 5 | at.second() as u16 / 2;
-    let date = (at.year() as u16 - 1980) << 9 | (at.month() as u16) << 5 | at.day() as u16;
+    let time = (at.hour() as u16) << 11 | (at.minute() as u16) << 5 | (at.second() as u16 / 2);
+    let date = (at.year() as u16 - 1980) << 9 | (at.month() as u16) << 5 | (at.day() as u16);
     (time, date)
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Taken {
 /// Buffers and deflate states, used by one call at a time each.
 pub(super) struct Intake {
     pool: Pool,
-    benches: Mutex<Vec<Box<Bench>>>,
+    benches: Mutex<Vec<Bench>>,
 }
 
 struct Bench {
@@ -58,13 +58,13 @@ impl Intake {
         meta: &Meta,
     ) -> Result<Taken, Error> {
         let spare = self.benches.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut bench =
-            spare.unwrap_or_else(|| Box::new(Bench { packer: Packer::new(), input: Vec::new(), output: Vec::new() }));
+        let fresh = || Bench { packer: Packer::new(), input: Vec::new(), output: Vec::new() };
+        let mut bench = spare.unwrap_or_else(fresh);
         bench.input.clear();
         fill(content, &mut bench.input, SMALL_MAX + 1).map_err(Error::source(path))?;
         let taken = if bench.input.len() <= SMALL_MAX {
             bench.take_small(set, name, meta)
-        } else if bench.packer.shrinks(&bench.input) {
+        } else if pack::shrinks(&bench.input) {
             let first = std::mem::take(&mut bench.input);
             self.give_back(bench);
             return Packing::new(self, set, name, meta)?.run(path, first, content);
@@ -75,7 +75,7 @@ impl Intake {
         taken
     }
 
-    fn give_back(&self, bench: Box<Bench>) {
+    fn give_back(&self, bench: Bench) {
         let mut benches = self.benches.lock().unwrap_or_else(PoisonError::into_inner);
         if benches.len() < 2 * cores() {
             benches.push(bench);
@@ -101,7 +101,7 @@ impl Bench {
     /// Appends the packed input to the output.
     fn pack_small(&mut self) -> io::Result<Method> {
         let start = self.output.len();
-        if !self.input.is_empty() && self.packer.shrinks(&self.input) {
+        if !self.input.is_empty() && pack::shrinks(&self.input) {
             self.packer.whole(&self.input, &mut self.output)?;
             if self.output.len() - start < self.input.len() {
                 return Ok(Method::Deflated);

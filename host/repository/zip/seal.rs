@@ -45,9 +45,9 @@ pub(super) fn seal(draft: &ZipDraft, record: &[u8]) -> Result<PathBuf, Error> {
     let label: Label = serde_json::from_slice(record)
         .map_err(|why| Error::Refused(format!("a record that cannot be read back is not sealed: {why}")))?;
     draft.health.check()?;
-    add(draft, ENTRIES, &mut Generated::new(draft.catalog.walk(), entries_line))?;
+    add(draft, ENTRIES, &mut Generated::new(draft.catalog.walk()?, entries_line))?;
     add(draft, RECORD, &mut &record[..])?;
-    add(draft, SUMS, &mut Generated::new(draft.catalog.walk(), sums_line))?;
+    add(draft, SUMS, &mut Generated::new(draft.catalog.walk()?, sums_line))?;
     write_directory(draft, &label)?;
     draft.set.sync()?;
     publish(draft)?;
@@ -76,7 +76,7 @@ fn sums_line(entry: &Entry) -> io::Result<Vec<u8>> {
 fn write_directory(draft: &ZipDraft, label: &Label) -> Result<(), Error> {
     let start = draft.set.end();
     let (mut buffer, mut entries, mut size) = (Vec::with_capacity(DIRECTORY_BUFFER), 0, 0);
-    for entry in draft.catalog.walk() {
+    for entry in draft.catalog.walk()? {
         let (entry, _) = entry?;
         let name = header::name(&entry.path, entry.shape);
         let offset = draft.set.resolve(entry.place);

@@ -15,7 +15,6 @@ mod facts;
 mod fitness;
 mod homeless;
 
-pub use entries::findings as left_out;
 pub use fitness::missing;
 
 /// Names of parts.

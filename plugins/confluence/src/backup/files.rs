@@ -7,14 +7,7 @@ use strongroom_plugin::{
 };
 
 use super::note;
-use crate::{
-    describe::grant,
-    home,
-    inspect::{self, setting},
-    install,
-    paths::Paths,
-    site::Site,
-};
+use crate::{describe::grant, home, inspect::setting, install, paths::Paths, site::Site};
 
 /// Attachments come and go while they are read; whether one is missing is told by the database's own list.
 pub(super) fn attachments(part: &Part, pass: Pass) -> Result<Outcome> {
@@ -38,8 +31,7 @@ pub(super) fn home(part: &Part) -> Result<Outcome> {
     context::set_note(note::PATHS, &Paths::of_site(&site).to_json())?;
     let excludes = home::excludes().into_iter().chain(part.setting(setting::EXCLUDE).map(str::to_owned));
     let options = TreeOptions::default().excluding(excludes).tolerant();
-    let outcome = tree::backup(part, &dirs::get(grant::HOME)?, &options)?;
-    Ok(outcome.findings(inspect::left_out()?))
+    tree::backup(part, &dirs::get(grant::HOME)?, &options)
 }
 
 pub(super) fn install(part: &Part) -> Result<Outcome> {

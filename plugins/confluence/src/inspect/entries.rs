@@ -15,7 +15,7 @@ const NAMES_MAX: usize = 50;
 ///
 /// # Errors
 /// When the home cannot be listed.
-pub fn findings() -> Result<Vec<Finding>> {
+pub(super) fn findings() -> Result<Vec<Finding>> {
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     let mut unknown = Vec::new();
     for (shown, class) in classified()? {

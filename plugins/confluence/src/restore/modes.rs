@@ -11,8 +11,8 @@ pub(super) fn tighten(home: &Dir, outcome: Outcome) -> Result<Outcome> {
     let mut tightened = 0;
     for item in archive::items(part::SECRETS, "") {
         let path = item?.path;
-        // `shared-home` itself is only on the way.
-        if path == crate::home::SHARED {
+        // The home itself and `shared-home` are only on the way.
+        if path.is_empty() || path == crate::home::SHARED {
             continue;
         }
         tightened += u64::from(tighten_one(home, &path)?);

@@ -206,6 +206,17 @@ fn verify_reads_the_dump_to_its_end() {
 }
 
 #[test]
+fn verify_counts_attachments_and_allows_those_that_only_the_pass_ahead_saw() {
+    let noted = |count| {
+        target().note("entries attachments", count).archived("attachments", "a", "a").archived("attachments", "b", "b")
+    };
+    for (count, holds) in [("1", true), ("2", true), ("3", false)] {
+        let _host = noted(count);
+        assert_eq!(proven(&verify(&part("attachments")).unwrap().receipts), holds, "{count}");
+    }
+}
+
+#[test]
 fn verify_misses_a_secret_that_was_required() {
     let host = target().note(note::SECRETS, "keys secured").note("entries secrets", "2");
     let _host = host.archived("secrets", "keys/k", "k").archived("secrets", "shared-home/secured/s", "s");
