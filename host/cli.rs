@@ -291,7 +291,7 @@ pub enum PluginVerb {
     },
     /// Show what has changed in the components and grants of the pipeline, and pin them in strongroom.lock
     Accept {
-        /// Plugins, by name; none: all of the pipeline
+        /// Steps of the pipeline, or plugins, by name; none: all
         #[arg(value_name = "NAME")]
         plugins: Vec<String>,
         /// Do not ask

@@ -4,6 +4,7 @@ use crate::{
     cli::{Cli, ConfigVerb, PluginVerb, Verb},
     report::exit,
     run::locks,
+    sandbox::{compile, engine},
 };
 
 pub mod backup;
@@ -57,7 +58,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
         Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
         Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,
-        Verb::Compile { file } => Ok(u8::try_from(crate::sandbox::compile::child_main(file)).unwrap_or(exit::FAILED)),
+        Verb::Compile { file } => Ok(u8::try_from(compile::child_main(file, engine::cache_directory())).unwrap_or(exit::FAILED)),
     }
 }
 

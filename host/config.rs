@@ -1,7 +1,8 @@
 //! What the operator asked for: the pipeline file as meant, valid by construction.
 //!
 //! `schema` is the file as written, `validate` turns it into a [`Config`] or reports every problem at once,
-//! `lock` pins the components that may use its grants, `suggest` writes a file for the operator.
+//! `show` is how grants are written for people, `locate` finds a plugin's file, `lock` pins the components that
+//! may use grants, `suggest` writes a file for the operator.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +14,22 @@ use std::{
 use serde::Serialize;
 
 use crate::{diagnostic::Severity, secret::Source};
+
+pub mod canonical;
+mod database;
+pub mod locate;
+pub mod lock;
+mod reader;
+mod redact;
+pub mod schema;
+mod show;
+pub mod suggest;
+mod template;
+mod validate;
+
+pub use locate::find_plugin;
+pub use template::Fault;
+pub use validate::{LoadError, load, parse};
 
 /// A pipeline, as meant.
 #[derive(Clone, Debug)]
@@ -266,7 +283,6 @@ pub enum EnvValue {
 
 /// What one call of a plugin may use up. All of it is printed in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Limits {
     /// Linear memory of one instance.
     pub memory_bytes: u64,

@@ -4,6 +4,8 @@ use std::{ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+mod render;
+
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

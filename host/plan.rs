@@ -7,14 +7,21 @@ use crate::{
     digest::Digest,
 };
 
+mod grants;
+mod hash;
 pub mod inspection;
+mod limits;
+pub mod render;
+pub mod resolve;
 
 use inspection::Part;
+pub use resolve::{Beside, Inspected, Resolution, check_config, resolve};
 
 /// The version of `plan.json` that this program writes.
 pub const VERSION: u32 = 1;
 
-/// Exactly what the plan's hash covers.
+/// What would happen. Its hash covers all of it but what [`Plan::value`] leaves out: what parts say for people
+/// (`summary`) and how large they will probably be (`bytes_estimate`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// [`VERSION`].

@@ -93,7 +93,7 @@ pub struct Held {
 }
 
 /// A snapshot that is being written. Paths are `step/part/…`. Many threads may store at once; of each entry the
-/// draft holds all or nothing, and none of it is ever whole in memory.
+/// draft holds all or nothing, and none of it is ever whole in memory. Dropped unsealed, it leaves nothing behind.
 pub trait Draft: Send + Sync {
     /// Stores what `content` brings until its end. When reading fails nothing is stored.
     ///
@@ -135,10 +135,7 @@ pub trait Draft: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Io`]: then no snapshot is visible.
-    fn seal(self: Box<Self>, record: &[u8]) -> Result<PathBuf, Error>;
-
-    /// Leaves nothing behind. (Dropping a draft does the same.)
-    fn discard(self: Box<Self>);
+    fn seal(&self, record: &[u8]) -> Result<PathBuf, Error>;
 }
 
 /// An entry of a snapshot.

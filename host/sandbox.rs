@@ -3,22 +3,43 @@
 use std::{path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
 
 use crate::{
     config::{Grants, Limits},
+    digest::Digest,
     plan::inspection::{Attributes, Description, Inspection, Part},
     repository::{Archive, Draft, Pass},
     snapshot::receipts::Outcome,
 };
 
+mod bindings;
+mod call;
+pub mod compile;
+mod convert;
 pub mod database;
+pub mod engine;
 pub mod fault;
+mod imports;
 pub mod ledger;
+mod limiter;
+mod mask;
 pub mod native;
+mod nobody;
+mod operation;
+mod progress;
+mod state;
+mod stream;
 pub mod tool;
 
+use bindings::PluginPre;
+use engine::Ticker;
 use fault::Fault;
 use ledger::Ledger;
+use state::State;
 
 /// What is asked of a plugin (`context.operation`, with the arguments of the export).
 #[derive(Clone, Debug)]
@@ -79,10 +100,99 @@ pub struct Session {
     pub parallel: usize,
 }
 
-/// A loaded component.
-pub trait Plugin: Send + Sync {
+/// Loads components. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<State>,
+    _ticker: Ticker,
+}
+
+/// A loaded component. Cheap to clone; each call has an instance of its own.
+#[derive(Clone)]
+pub struct Plugin {
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+}
+
+struct Loaded {
+    digest: Digest,
+    component: Component,
+    pre: PluginPre<State>,
+}
+
+impl Sandbox {
+    /// A sandbox that keeps compiled code in `cache` (see [`engine::cache_directory`]).
+    ///
+    /// # Errors
+    /// When the cache cannot be used, or this machine cannot run WebAssembly.
+    pub fn new(cache: Option<PathBuf>) -> Result<Self, Fault> {
+        let engine = engine::engine(cache.as_deref())?;
+        let linker = engine::linker(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        Ok(Self { shared: Arc::new(Shared { engine, linker, _ticker: ticker }) })
+    }
+
+    /// Loads a component: from the cache, or by compiling it here and now. What nobody trusts yet goes through
+    /// [`compile::in_child`] first.
+    ///
+    /// # Errors
+    /// [`Fault::Unfit`] when it is no component for this host.
+    pub fn load(&self, wasm: &[u8]) -> Result<Plugin, Fault> {
+        let component = compile::compile(&self.shared.engine, wasm)?;
+        let pre = fit(&self.shared.linker, &component)?;
+        let loaded = Loaded { digest: Digest::of(wasm), component, pre };
+        Ok(Plugin { shared: self.shared.clone(), loaded: Arc::new(loaded) })
+    }
+}
+
+/// Checks a component against the world, and names what does not fit.
+fn fit(linker: &Linker<State>, component: &Component) -> Result<PluginPre<State>, Fault> {
+    let pre = linker
+        .instantiate_pre(component)
+        .map_err(|error| Fault::Unfit(format!("this component imports what this host does not have: {error:#}")))?;
+    PluginPre::new(pre).map_err(|error| {
+        Fault::Unfit(format!("this component is for another world than strongroom:plugin/plugin: {error:#}"))
+    })
+}
+
+impl Plugin {
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> Digest {
+        self.loaded.digest
+    }
+
+    /// The interfaces that it imports, as it names them.
+    pub fn imports(&self) -> Vec<String> {
+        let kind = self.loaded.component.component_type();
+        kind.imports(&self.shared.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Asks what it is, with no grant at all.
-    fn describe(&self) -> impl Future<Output = Result<Description, Fault>> + Send;
+    ///
+    /// # Errors
+    /// When it traps, reaches a limit, or uses an import.
+    pub async fn describe(&self) -> Result<Description, Fault> {
+        call::describe(self, nobody::session()).await
+    }
+
     /// Calls it in a fresh instance.
-    fn call(&self, session: Session, request: Request) -> impl Future<Output = Result<Answer, Fault>> + Send;
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn call(&self, session: Session, request: Request) -> Result<Answer, Fault> {
+        call::call(self, session, request).await
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    fn pre(&self) -> &PluginPre<State> {
+        &self.loaded.pre
+    }
 }

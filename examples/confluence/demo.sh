@@ -45,11 +45,11 @@ strongroom() {
   watched "$TARGET/release/strongroom" "$@"
 }
 
-end_group() { # PID: asks, waits ten seconds, insists
+end_job() { # WHOM PID: asks WHOM to end, waits ten seconds for the whole group of PID, insists
   local left=100
-  kill -TERM -- "-$1" 2>/dev/null || return 0
-  while kill -0 -- "-$1" 2>/dev/null; do
-    ((left-- > 0)) || { kill -KILL -- "-$1" 2>/dev/null || true; break; }
+  kill -TERM -- "$1" 2>/dev/null || return 0
+  while kill -0 -- "-$2" 2>/dev/null; do
+    ((left-- > 0)) || { kill -KILL -- "-$2" 2>/dev/null || true; break; }
     sleep 0.1
   done
 }
@@ -59,8 +59,8 @@ finish() {
   trap - EXIT
   trap '' INT TERM HUP
   set +e
-  [[ -z $CHILD ]] || end_group "$CHILD"
-  [[ -z $WRITER ]] || end_group "$WRITER"
+  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+  [[ -z $WRITER ]] || end_job "$WRITER" "$WRITER"
   [[ -z $PORT ]] || stop_postgres
   if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
   exit "$status"
@@ -226,7 +226,6 @@ damage() {
 
 restore() {
   headline 'Restoring to other directories and another database'
-  strongroom -c "$DIR/target.toml" plugin accept --yes
   strongroom -c "$DIR/target.toml" restore latest
 }
 

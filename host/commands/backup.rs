@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cli::{BackupArgs, Global},
     diagnostic::{Finding, Severity},
-    plan::resolve::Resolution,
+    plan::{inspection::Attributes, resolve::Resolution},
     report,
     repository::Repository,
     run::{
@@ -113,7 +113,7 @@ fn job(
         plan_json: resolution.plan.canonical(),
         pipeline_toml: config.text.clone(),
         severity: config.severity.clone(),
-        seen: resolution.seen(),
+        seen: seen(&resolution),
         plugins: pipeline.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
         components: pipeline
             .steps
@@ -128,4 +128,16 @@ fn job(
         observer,
         stop,
     }
+}
+
+/// What `inspect` saw and found, by step: for the record.
+fn seen(resolution: &Resolution) -> BTreeMap<String, (Attributes, Vec<Finding>)> {
+    let of_step = |step: &str| {
+        let facts = resolution.beside.facts.iter().filter(|facts| facts.step == step);
+        let below = format!("{step}/");
+        let findings = resolution.beside.findings.iter();
+        let findings = findings.filter(|found| found.subject == step || found.subject.starts_with(&below));
+        (facts.flat_map(|facts| facts.facts.clone()).collect(), findings.cloned().collect())
+    };
+    resolution.plan.steps.iter().map(|step| (step.name.clone(), of_step(&step.name))).collect()
 }

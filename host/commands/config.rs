@@ -16,7 +16,7 @@ use crate::{
     config::{
         Config,
         suggest::{Suggested, new_pipeline},
-        validate,
+        parse,
     },
     plan::inspection::{Description, Need},
     report::{self, exit},
@@ -100,17 +100,23 @@ impl Asking<'_> {
                 name: need.name.clone(),
                 reason: need.reason.clone(),
                 required: need.required,
-                many: need.many,
                 toml: need.suggestion.clone(),
             })
             .collect();
         let given: BTreeMap<_, _> = self.args.grants.iter().cloned().collect();
         let name = self.args.name.as_deref().unwrap_or(&self.description.name);
-        new_pipeline(name, &self.args.plugin, &self.description.summary, &suggested, &given)
+        new_pipeline(
+            name,
+            &self.args.plugin,
+            &self.description.summary,
+            &self.description.config_schema,
+            &suggested,
+            &given,
+        )
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Config> {
-        validate::parse(self.path, text, &|name| std::env::var(name).ok())
+        parse(self.path, text, &|name| std::env::var(name).ok())
             .map_err(|problems| anyhow::anyhow!("what was written is not valid yet:\n{}", problems.render(false)))
     }
 

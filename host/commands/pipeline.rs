@@ -12,24 +12,22 @@ use super::Exit;
 use crate::{
     cli::Global,
     config::{
-        Config, Step,
-        locate::find_plugin,
+        self, Config, LoadError, Step, find_plugin,
         lock::Lock,
-        validate::{self, LoadError},
     },
     digest::Digest,
     plan::{
         inspection::Description,
         resolve::{Inspected, Resolution, resolve},
     },
-    report,
+    report::error::Drawn,
     repository::{Repository, zip::ZipRepository},
     run::{
         event::Observer,
         inspect::{Look, inspect},
         locks,
     },
-    sandbox::{Plugin, Sandbox, compile},
+    sandbox::{Plugin, Sandbox, compile, engine},
 };
 
 /// A pipeline whose components are in its lock.
@@ -57,10 +55,10 @@ pub(super) struct Found {
 /// Reads the pipeline file.
 pub(super) fn config(global: &Global) -> anyhow::Result<Config> {
     let path = global.config();
-    validate::load(&path).map_err(|error| match error {
+    config::load(&path).map_err(|error| match error {
         LoadError::Problems(problems) => {
-            let drawn = problems.render(report::color(&std::io::stderr()));
-            anyhow::anyhow!("{}\n{drawn}", summary_of(&problems))
+            let drawn = Drawn { plain: problems.render(false), colored: problems.render(true) };
+            anyhow::Error::from(drawn).context(summary_of(&problems))
         }
         other => anyhow::Error::from(other),
     })
@@ -75,7 +73,7 @@ fn summary_of(problems: &crate::diagnostic::Problems) -> String {
 
 /// `strongroom.lock`, beside the pipeline file.
 pub(super) fn lock_path(config: &Config) -> PathBuf {
-    config.directory().join("strongroom.lock")
+    Lock::path(config)
 }
 
 /// The lock; an empty one where there is none yet.
@@ -93,7 +91,7 @@ pub(super) fn find(reference: &str, directory: &Path) -> anyhow::Result<Found> {
 
 /// The sandbox, with its cache of compiled components where there may be one.
 pub(super) fn sandbox() -> anyhow::Result<Sandbox> {
-    Sandbox::new(compile::cache_directory()).context("starting the sandbox")
+    Sandbox::new(engine::cache_directory()).context("starting the sandbox")
 }
 
 impl Pipeline {

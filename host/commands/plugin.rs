@@ -71,11 +71,11 @@ pub(super) async fn accept(global: &Global, names: &[String], yes: bool) -> anyh
         let found = pipeline::find(&step.plugin, config.directory())?;
         let (plugin, description) = load_untrusted(&sandbox, &found).await?;
         let entry = entry(step, &found, &plugin, &description);
-        if lock.get(&step.name) == Some(&entry) {
+        if lock.entry(&step.name) == Some(&entry) {
             report::print(&format!("step {}: {} {} is accepted already\n", step.name, entry.plugin, entry.version))?;
             continue;
         }
-        report::print(&report::accept::change(&step.name, lock.get(&step.name), &entry))?;
+        report::print(&report::accept::change(&step.name, lock.entry(&step.name), &entry))?;
         changed.push(entry);
     }
     if changed.is_empty() {
@@ -108,7 +108,11 @@ pub(super) fn entry(step: &Step, found: &Found, plugin: &Plugin, description: &D
         let required = if need.required { "" } else { " (optional)" };
         format!("{} {}{many}{required}", need.capability, need.name)
     });
-    Entry::new(step, &found.digest, &found.path, &description.name, &description.version, plugin.imports(), needs.collect())
+    Entry {
+        imports: plugin.imports(),
+        needs: needs.collect(),
+        ..Entry::new(step, (&description.name, &description.version), found.digest, found.path.clone())
+    }
 }
 
 fn confirmed() -> anyhow::Result<bool> {

@@ -79,7 +79,7 @@ fn of_snapshot(selected: &Selected, digest: &Digest) -> anyhow::Result<Vec<u8>> 
     let path = RawPath::from_text(&format!(".strongroom/plugins/{digest}.wasm"))?;
     let reader = selected.archive.open(&path, 0).context("reading the snapshot's component")?;
     let mut wasm = Vec::new();
-    reader.take(compile::WASM_BYTES_MAX).read_to_end(&mut wasm).context("reading the snapshot's component")?;
+    reader.take(compile::COMPONENT_BYTES_MAX).read_to_end(&mut wasm).context("reading the snapshot's component")?;
     Ok(wasm)
 }
 

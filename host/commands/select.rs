@@ -9,7 +9,10 @@ use crate::{
     cli::{Global, RepoArgs, SnapshotArgs},
     report::exit,
     repository::{Archive, Listed, Repository, zip::ZipRepository},
-    snapshot::{record::Record, state::State},
+    snapshot::{
+        record::{self, Record},
+        state::State,
+    },
 };
 
 /// The repository: `--repo`, else the pipeline's.
@@ -47,8 +50,15 @@ pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Sel
     let listed = choose(listed, &unreadable, args)?;
     let archive = repository.open(&listed.id).with_context(|| format!("opening snapshot {}", listed.id))?;
     let record = archive.record().with_context(|| format!("reading the record of snapshot {}", listed.id))?;
-    let record = serde_json::from_slice(&record)
+    let record: Record = serde_json::from_slice(&record)
         .with_context(|| format!("understanding the record of snapshot {}", listed.id))?;
+    anyhow::ensure!(
+        record.version <= record::VERSION,
+        "snapshot {} has a record of version {}, and this strongroom reads up to {}\nhelp: use a newer strongroom",
+        listed.id,
+        record.version,
+        record::VERSION
+    );
     Ok(Selected { listed, archive: Arc::from(archive), record })
 }
 

@@ -7,9 +7,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::words;
 use crate::run::event::PartName;
 
-const TEMPLATE: &str = "{spinner} {prefix:<28!} {binary_bytes:>11} {binary_bytes_per_sec:>13}  {wide_msg}";
+const TEMPLATE: &str = "{spinner} {prefix:<24!} {binary_bytes:>10} {binary_bytes_per_sec:>12}       {wide_msg}";
 const TEMPLATE_OF: &str =
-    "{spinner} {prefix:<28!} {binary_bytes:>11} {binary_bytes_per_sec:>13}  {bar:16} {percent:>3}%  {wide_msg}";
+    "{spinner} {prefix:<24!} {binary_bytes:>10} {binary_bytes_per_sec:>12} {percent:>3}%  {wide_msg}";
 
 /// The lines at the foot of the terminal.
 pub struct Live {
@@ -32,9 +32,10 @@ impl Live {
 
     /// A part runs. `total` is what it will probably move.
     pub fn begin(&mut self, part: &PartName, total: Option<u64>) {
-        let line = self.foot.add(ProgressBar::no_length());
-        line.set_prefix(words::line(&part.to_string()));
+        let line = ProgressBar::no_length().with_prefix(words::line(&part.to_string()));
         set_total(&line, total);
+        // Not before it has its style: what is added is drawn.
+        let line = self.foot.add(line);
         line.enable_steady_tick(self.tick);
         if let Some(before) = self.lines.insert(part.clone(), line) {
             before.finish_and_clear();

@@ -181,11 +181,7 @@ impl Telling {
         }
         let how_far = total.map_or_else(String::new, |total| format!("of {}", words::bytes(total)));
         self.part_progress(at, &this, bytes, &how_far);
-        if total.is_some_and(|total| bytes >= total)
-            && let Some(live) = &mut self.live
-        {
-            live.end(&this);
-        }
+        self.whole = Some(this);
     }
 
     fn ended(&mut self, summary: &Summary) {

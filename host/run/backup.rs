@@ -152,7 +152,6 @@ impl Running {
 
 /// Stopped by the operator: no snapshot becomes visible.
 fn canceled(running: &Running) -> Summary {
-    running.draft.discard();
     let mut summary = seal::summary(running, seal::record(running, Vec::new()));
     summary.state = None;
     summary.exit_code = EXIT_CANCELED;
@@ -165,7 +164,6 @@ async fn finish(running: &Arc<Running>) -> Summary {
     match tokio::task::spawn_blocking(move || seal::seal(&sealing)).await {
         Ok(summary) => summary,
         Err(broken) => {
-            running.draft.discard();
             let mut summary = seal::summary(running, seal::record(running, Vec::new()));
             summary.state = None;
             summary.exit_code = 1;

@@ -157,7 +157,8 @@ impl Prepared {
 
     async fn ask_plugins(&mut self) {
         let steps: Vec<_> = self.reading.record.steps.iter().map(|step| step.name.clone()).collect();
-        for step in steps.iter().filter(|step| self.choice.steps.is_empty() || self.choice.steps.contains(step)) {
+        let chosen = self.choice.steps.clone();
+        for step in steps.iter().filter(|step| chosen.is_empty() || chosen.contains(step)) {
             match self.ask(step).await {
                 Ok(parts) => self.parts.extend(parts.into_iter().map(|part| (step.clone(), part))),
                 Err(why) => self.refuse(format!("step {step}: {why}"), false),

@@ -1,6 +1,10 @@
 //! The end of a backup: checks the lists of expectations, decides the state, writes the record, makes the set visible.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufReader},
+};
 
 use super::{
     backup::{Running, chain, host_name},
@@ -29,7 +33,6 @@ pub(super) fn seal(running: &Running) -> Summary {
     let record = record(running, parts);
     let mut summary = summary(running, record);
     if summary.record.totals.entries == 0 {
-        running.draft.discard();
         summary.state = None;
         summary.exit_code = 1;
         summary.message = format!("nothing could be kept: {}", first_failure(&summary.record));
@@ -38,8 +41,7 @@ pub(super) fn seal(running: &Running) -> Summary {
     match publish(running, &summary.record) {
         Ok(path) => summary.path = Some(path),
         Err(error) => {
-            running.draft.discard();
-            summary.state = None;
+                summary.state = None;
             summary.exit_code = 1;
             summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", chain(&error));
         }
@@ -120,12 +122,36 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
 /// Checks one list against the draft and keeps it with the snapshot as evidence.
 fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result<ExpectedRecord, String> {
     let open = || File::open(&list.list).map_err(|error| format!("reading it again: {error}"));
-    let holdings = expected::DraftHoldings { draft: &*running.draft, step: &side.name.step };
-    let met = expected::check(BufReader::new(open()?), &list.subject, list.evidence, &holdings)
+    let holdings = StepHoldings { draft: &*running.draft, step: RawPath::from_text(&side.name.step).unwrap_or_default() };
+    let met = expected::check(|| File::open(&list.list).map(BufReader::new), &list.subject, list.evidence, &holdings)
         .map_err(|error| chain(&error))?;
     let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
     running.draft.put_own(&name, &mut open()?).map_err(|error| chain(&error))?;
     Ok(met)
+}
+
+/// What the draft holds of one step.
+struct StepHoldings<'a> {
+    draft: &'a dyn Draft,
+    step: RawPath,
+}
+
+impl expected::Holdings for StepHoldings<'_> {
+    fn find(&self, path: &RawPath) -> io::Result<Option<u64>> {
+        let held = self.draft.find(&self.step.join(path)).map_err(io::Error::other)?;
+        Ok(held.filter(|held| held.kind == Kind::File).map(|held| held.size))
+    }
+
+    fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> io::Result<()> {
+        let base = self.step.join(part);
+        let each = self.draft.each(&base, &mut |path, held| {
+            if let (Some(inside), Kind::File) = (path.below(&base), &held.kind) {
+                visit(&inside, held.size);
+            }
+            true
+        });
+        each.map_err(io::Error::other)
+    }
 }
 
 /// A subject as a single file name.

@@ -3,7 +3,7 @@
 //! What a plugin may ask for is bounded by `READ ONLY` and, above all, by the rights of the role in the grant.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -81,6 +81,8 @@ struct Session {
     tls: MakeRustlsConnect,
     /// "localhost:5432/wiki"
     location: String,
+    /// Why the connection ended, once it did so by itself.
+    lost: Arc<OnceLock<String>>,
 }
 
 impl Database {
@@ -162,8 +164,13 @@ impl Database {
         let connected = config.connect(tls.clone()).await;
         let (client, connection) =
             connected.map_err(|cause| failure::connecting(doing, &self.name, &self.grant, &cause))?;
-        tokio::spawn(connection);
-        let session = Session { client, tls, location: self.location() };
+        let lost: Arc<OnceLock<String>> = Arc::default();
+        let session = Session { client, tls, location: self.location(), lost: lost.clone() };
+        tokio::spawn(async move {
+            if let Err(cause) = connection.await {
+                let _ = lost.set(failure::chain(&cause));
+            }
+        });
         let set = async {
             session.client.batch_execute(SETTINGS).await?;
             session.client.execute(SETTINGS_LATER, &[]).await
@@ -194,7 +201,7 @@ impl Database {
 
 impl Session {
     fn failed(&self, doing: &str, cause: &tokio_postgres::Error) -> Error {
-        failure::asking(doing, &self.location, cause)
+        failure::asking(doing, &self.location, cause, self.lost.get())
     }
 }
 

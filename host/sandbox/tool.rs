@@ -131,12 +131,16 @@ fn literal(template: &crate::config::Template) -> String {
     template.0.iter().map(text).collect()
 }
 
-async fn filled(start: &Start<'_>) -> Result<Filled, Error> {
+/// Holds nothing of `start`, whose input may be shared with no other thread.
+fn filled(start: &Start<'_>) -> impl Future<Output = Result<Filled, Error>> + Send + use<> {
     let (name, grant, grants) = (start.name.to_owned(), start.grant.clone(), start.grants.clone());
     let (parameters, scratch) = (start.parameters.to_vec(), start.scratch.to_owned());
-    tokio::task::spawn_blocking(move || fill::fill(&name, &grant, &grants, &parameters, &scratch))
-        .await
-        .map_err(|cause| Error::new(Code::Internal, format!("filling the template of {:?}: {cause}", start.name)))?
+    let doing = format!("filling the template of {name:?}");
+    async move {
+        tokio::task::spawn_blocking(move || fill::fill(&name, &grant, &grants, &parameters, &scratch))
+            .await
+            .map_err(|cause| Error::new(Code::Internal, format!("{doing}: {cause}")))?
+    }
 }
 
 fn not_started(name: &str, program: &Path, cause: &std::io::Error) -> Error {

@@ -39,10 +39,11 @@ fn unreached(doing: &str, name: &str, grant: &SqlGrant, cause: &Cause) -> Error 
     Error::passing(Code::Unavailable, format!("{doing}: {text}"))
 }
 
-/// Why a statement brought nothing.
-pub fn asking(doing: &str, location: &str, cause: &Cause) -> Error {
+/// Why a statement brought nothing. `lost` is what ended the connection, when it is known to have ended.
+pub fn asking(doing: &str, location: &str, cause: &Cause, lost: Option<&String>) -> Error {
     let Some(refusal) = cause.as_db_error() else {
-        let message = format!("{doing}: the connection to {location} was lost: {}", chain(cause));
+        let why = lost.cloned().unwrap_or_else(|| chain(cause));
+        let message = format!("{doing}: the connection to {location} was lost: {why}");
         return Error::passing(Code::Unavailable, message);
     };
     let state = refusal.code().code();
@@ -57,7 +58,8 @@ pub fn asking(doing: &str, location: &str, cause: &Cause) -> Error {
     }
 }
 
-fn chain(cause: &Cause) -> String {
+/// An error with everything below it.
+pub fn chain(cause: &Cause) -> String {
     let mut text = cause.to_string();
     let mut next = cause.source();
     while let Some(inner) = next {

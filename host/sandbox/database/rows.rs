@@ -105,7 +105,9 @@ impl Pump {
     }
 
     async fn push(&self, rows: Pin<Box<RowStream>>, first: Option<Row>, sender: &mpsc::Sender<Chunk>) -> Stopped {
-        let first = futures_util::stream::iter(first.map(Ok));
+        // A stream that has ended says "closed" when it is asked again.
+        let Some(first) = first else { return Stopped::End };
+        let first = futures_util::stream::iter([Ok(first)]);
         let mut batches = std::pin::pin!(first.chain(rows).ready_chunks(ROWS_AT_ONCE));
         while let Some(batch) = batches.next().await {
             let mut lines = BytesMut::new();

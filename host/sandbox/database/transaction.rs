@@ -139,7 +139,8 @@ impl Transaction {
         }
     }
 
-    /// Ends it. A result that is still unread ends in an error.
+    /// Ends it. A result that is still unread ends in an error. It is rolled back: some functions write in spite of
+    /// `READ ONLY` (before PostgreSQL 16 those of large objects do), and nothing that a plugin asks may stay.
     ///
     /// # Errors
     /// When the connection was lost meanwhile: then its view was lost too.
@@ -147,7 +148,7 @@ impl Transaction {
         let doing = format!("ending a transaction on {}", self.session.location);
         self.over.cancel();
         let _turn = self.settled(&doing).await?;
-        match time::timeout(SETTLE, self.session.client.batch_execute("COMMIT")).await {
+        match time::timeout(SETTLE, self.session.client.batch_execute("ROLLBACK")).await {
             Ok(done) => done.map_err(|cause| self.session.failed(&doing, &cause)),
             Err(_) => {
                 Err(Error::passing(Code::Unavailable, format!("{doing}: no answer within {} s", SETTLE.as_secs())))

@@ -21,10 +21,13 @@ const REAP: Duration = Duration::from_secs(10);
 /// How much of standard error a message quotes, in bytes.
 const QUOTE_BYTES_MAX: usize = 1000;
 
+/// And in lines.
+const QUOTE_LINES_MAX: usize = 5;
+
 /// How a program ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    exit: Exit,
+    pub(super) exit: Exit,
     /// Why what it wrote must not be taken for whole.
     fault: Option<Error>,
     /// Its plugin killed it, and knows.
@@ -155,7 +158,7 @@ fn sentence(status: Option<ExitStatus>, asked: bool, stderr: &str) -> String {
 fn quote(stderr: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut room = QUOTE_BYTES_MAX;
-    for line in stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(QUOTE_LINES_MAX) {
         if line.len() > room && !lines.is_empty() {
             break;
         }

@@ -1,1 +1,67 @@
+//! Backs up and restores Confluence: one node on PostgreSQL.
+//!
+//! The files that say what a site is come first (`cfg`, `init`, `setenv`, `tomcat`, `jdbc`, and `site`, which puts them
+//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `catalogue`, `readback`), then
+//! what is done: `inspect`, `backup`, `restore`, `verify`.
 
+use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
+
+pub mod backup;
+pub mod catalogue;
+pub mod cfg;
+pub mod describe;
+pub mod grants;
+pub mod home;
+pub mod init;
+pub mod inspect;
+pub mod install;
+pub mod jdbc;
+pub mod layout;
+pub mod paths;
+pub mod readback;
+pub mod restore;
+pub mod rows;
+pub mod setenv;
+pub mod settings;
+pub mod site;
+pub mod tomcat;
+pub mod triple;
+pub mod verify;
+
+/// The plugin.
+#[derive(Default)]
+pub struct Confluence;
+
+plugin!(Confluence);
+
+impl Plugin for Confluence {
+    fn describe() -> Description {
+        describe::description()
+    }
+
+    fn inspect(&self, purpose: Purpose) -> Result<Inspection> {
+        match purpose {
+            Purpose::Backup => inspect::inspect(),
+            Purpose::Restore => restore::inspect(),
+        }
+    }
+
+    fn backup(&self, part: &Part, pass: Pass) -> Result<Outcome> {
+        backup::backup(part, pass)
+    }
+
+    fn restore(&self, part: &Part) -> Result<Outcome> {
+        restore::restore(part)
+    }
+
+    fn verify(&self, part: &Part) -> Result<Outcome> {
+        verify::verify(part)
+    }
+
+    fn probe(&self, part: &Part) -> Result<Outcome> {
+        match part.name.as_str() {
+            inspect::part::DATABASE => restore::probe(),
+            _ => Ok(Outcome::new("nothing to ask: this part is files")),
+        }
+    }
+}

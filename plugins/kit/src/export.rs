@@ -14,43 +14,49 @@ use crate::{
 /// What the component exports.
 pub struct Exported<P>(PhantomData<P>);
 
-/// An instance with its last words arranged: a panic becomes a log line before it becomes a trap.
-fn fresh<P: Plugin>() -> P {
+/// A panic becomes a log line before it becomes a trap.
+fn arrange_last_words() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| log::emit(Level::Error, &panic.to_string(), &[])));
     });
+}
+
+/// An instance, as each call gets it.
+pub fn made<P: Plugin>() -> P {
+    arrange_last_words();
     P::default()
 }
 
 impl<P: Plugin> about::Guest for Exported<P> {
     fn describe() -> Description {
+        arrange_last_words();
         P::describe()
     }
 }
 
 impl<P: Plugin> product::Guest for Exported<P> {
     fn inspect(purpose: Purpose) -> Result<Inspection, types::Error> {
-        Ok(fresh::<P>().inspect(purpose)?)
+        Ok(made::<P>().inspect(purpose)?)
     }
 
     fn backup(part: Part, pass: Pass) -> Result<Outcome, types::Error> {
-        Ok(fresh::<P>().backup(&part, pass)?)
+        Ok(made::<P>().backup(&part, pass)?)
     }
 
     fn restore(part: Part) -> Result<Outcome, types::Error> {
-        Ok(fresh::<P>().restore(&part)?)
+        Ok(made::<P>().restore(&part)?)
     }
 
     fn verify(part: Part) -> Result<Outcome, types::Error> {
-        Ok(fresh::<P>().verify(&part)?)
+        Ok(made::<P>().verify(&part)?)
     }
 
     fn probe(part: Part) -> Result<Outcome, types::Error> {
-        Ok(fresh::<P>().probe(&part)?)
+        Ok(made::<P>().probe(&part)?)
     }
 
     fn release(hold: String, data: Vec<u8>) -> Result<(), types::Error> {
-        Ok(fresh::<P>().release(&hold, &data)?)
+        Ok(made::<P>().release(&hold, &data)?)
     }
 }

@@ -64,10 +64,10 @@ impl Process {
         Ok(InputStream(self.0.stdout()?))
     }
 
-    /// Waits for its end.
+    /// Waits for its end. Output that was taken must be read by someone.
     ///
     /// # Errors
-    /// `timeout`, `canceled`.
+    /// `other` for a status that the grant does not accept, with the tool's last words; `timeout`, `canceled`.
     pub fn wait(&self) -> Result<Exit> {
         Ok(self.0.wait()?)
     }
@@ -84,7 +84,7 @@ impl Exit {
         self.code == Some(0)
     }
 
-    /// The same as a result that names the tool and its last words.
+    /// Insists on status 0 where the grant accepts others as well; names the tool and its last words.
     ///
     /// # Errors
     /// `other` when it ended with anything else than 0.

@@ -123,20 +123,20 @@ const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_STRIP", "debuginfo"),
 ];
 
-/// Cargo, without what a native build around it (a test, a wrapper, a cross build) has in its environment.
+/// What a native build around this one (a test, a wrapper, a cross build) has in its environment, and a guest must not.
+const FOREIGN: [&str; 6] =
+    ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC"];
+
+/// The same, by how they begin.
+const FOREIGN_PREFIXES: [&str; 4] = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_PKG_", "CARGO_TARGET_WASM32"];
+
 fn cargo() -> Command {
     let mut cargo = Command::new("cargo");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let begins = |prefix: &&str| text.starts_with(*prefix);
-        if ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_PKG_", "CARGO_TARGET_WASM32"].iter().any(|prefix| begins(&prefix))
-        {
+        if FOREIGN.contains(&&*text) || FOREIGN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
             cargo.env_remove(&name);
         }
-    }
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC"]
-    {
-        cargo.env_remove(name);
     }
     cargo.envs(PROFILE).env("CARGO_INCREMENTAL", "0");
     cargo

@@ -59,15 +59,21 @@ impl Process {
         let job = self.job.clone();
         Ok(InputStream::new(io::Lazy::new(move || {
             let ran = job.borrow_mut().run()?;
-            let failed = fail(ErrorCode::Other, format!("the tool ended with status {}: {}", ran.code, ran.stderr));
-            Ok(io::ending(ran.stdout, (ran.code != 0).then_some(failed)))
+            let failed = refused(&ran);
+            Ok(io::ending(ran.stdout, failed))
         })))
     }
 
     pub(crate) fn wait(&self) -> Result<Exit, Error> {
         let ran = self.job.borrow_mut().run()?;
-        Ok(Exit { code: Some(ran.code), stderr_tail: ran.stderr })
+        refused(&ran).map_or(Ok(Exit { code: Some(ran.code), stderr_tail: ran.stderr }), Err)
     }
 
     pub(crate) fn kill(&self) {}
+}
+
+/// A script's grants accept status 0 only.
+fn refused(ran: &ToolRun) -> Option<Error> {
+    let why = || format!("the tool ended with status {}: {}", ran.code, ran.stderr);
+    (ran.code != 0).then(|| fail(ErrorCode::Other, why()))
 }

@@ -1,0 +1,427 @@
+//! Pipelines that are right, and files with many mistakes.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    config::{Access, EnvValue},
+    secret::Source,
+};
+
+fn read(text: &str) -> Result<Config, Problems> {
+    let env = |name: &str| (name == "STATE_DIRECTORY").then(|| "/state:/other".to_owned());
+    parse(Path::new("/etc/strongroom/wiki.toml"), text, &env)
+}
+
+const HEAD: &str = "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
+
+/// The problems of a step's lines, drawn.
+fn drawn(step: &str) -> String {
+    read(&format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{step}")).unwrap_err().render(false)
+}
+
+const WHOLE: &str = r#"
+[pipeline]
+name = "wiki"
+order = "strict"
+parallel = 3
+[pipeline.severity]
+left-out = "info"
+
+[repository.local]
+url = "../sets"
+format = "zip"
+
+[step.wiki]
+plugin = "wiki"
+after = ["dam"]
+[step.wiki.config]
+home-mode = "minimal"
+list = [1, 2.5, true]
+[step.wiki.grant.dirs.home]
+path = "/var/wiki/"
+access = "read"
+[step.wiki.grant.sql.database]
+url = "postgresql://backup@[::1]:5433/wiki?sslmode=verify-ca&sslrootcert=ca.pem"
+password = { file = "secret" }
+timeout = "90s"
+[step.wiki.grant.tools.dump]
+argv = ["/usr/bin/pg_dump", "--snapshot={snapshot:word}", "--host={sql.database.host}", "{f:path:home}", ""]
+env = { PGPASSWORD = { secret = { env = "PW" } }, PGPASSFILE = "/x", KEY = { secret-file = { credential = "key" } } }
+offline = true
+ok-exit = [0, 3]
+[step.wiki.grant.secrets]
+license = { command = ["/bin/cat", "/x"] }
+[step.wiki.limits]
+memory = "256 MiB"
+part-time = "6h"
+log-bytes = 4096
+handles = 10
+
+[step.dam]
+plugin = "./dam.wasm"
+"#;
+
+#[test]
+fn a_whole_pipeline_is_understood() {
+    let config = read(WHOLE).unwrap();
+    assert_eq!((config.order, config.parallel.map(NonZeroUsize::get)), (Order::Strict, Some(3)));
+    assert_eq!(config.state, Path::new("/state"));
+    assert_eq!(config.repository.url, Path::new("/etc/strongroom/../sets"));
+    assert_eq!(config.severity["left-out"], Severity::Info);
+    assert_eq!(config.steps.iter().map(|step| &step.name[..]).collect::<Vec<_>>(), ["wiki", "dam"]);
+    let step = config.step("wiki").unwrap();
+    assert_eq!(step.config, serde_json::json!({"home-mode": "minimal", "list": [1, 2.5, true]}));
+    assert_eq!(step.grants.dirs["home"].access, Access::Read);
+    let sql = &step.grants.sql["database"];
+    assert_eq!((&sql.host[..], sql.port, sql.timeout), ("::1", 5433, Some(Duration::from_secs(90))));
+    assert_eq!(sql.ca.as_deref(), Some(Path::new("/etc/strongroom/ca.pem")));
+    assert_eq!(sql.password, Some(Source::File("/etc/strongroom/secret".into())));
+    let tool = &step.grants.tools["dump"];
+    assert_eq!((tool.argv.len(), tool.offline, &tool.ok_exit[..]), (5, true, &[0, 3][..]));
+    assert_eq!(tool.env["PGPASSWORD"], EnvValue::Secret(Source::Env("PW".to_owned())));
+    assert_eq!(step.limits.memory_bytes, 256 << 20);
+    assert_eq!((step.limits.log_bytes, step.limits.handles), (4096, 10));
+    assert_eq!(config.step("dam").unwrap().limits, Limits::default());
+    insta::assert_snapshot!(step.grants.lines().join("\n"), @r#"
+    dirs.home /var/wiki, read
+    sql.database postgresql://backup@[::1]:5433/wiki, sslmode verify-ca, authorities /etc/strongroom/ca.pem, password from file /etc/strongroom/secret, timeout 1m 30s
+    tools.dump /usr/bin/pg_dump --snapshot={snapshot:word} --host={sql.database.host} {f:path:home} "", KEY as a file from credential key, PGPASSFILE=/x, PGPASSWORD from environment variable PW, offline, ok-exit [0, 3]
+    secrets.license command /bin/cat /x
+    "#);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_line() {
+    let text = r#"
+[pipelin]
+name = "wiki"
+
+[repository.local]
+url = "s3://bucket/x"
+format = "restic"
+[repository.second]
+
+[step.Wiki]
+pluign = "wiki"
+after = ["dam", "nobody"]
+[step.Wiki.grant.dirs.home]
+path = 3
+access = "all"
+[step.Wiki.grant.tools.dump]
+argv = ["pg_dump", "--x={y}", "--host={sql.database.host}", "{z:path:hom}"]
+[step.Wiki.limits]
+memory = "lots"
+part-time = "6"
+handles = 0
+
+[step.dam]
+plugin = "dam"
+after = ["Wiki"]
+"#;
+    insta::assert_snapshot!(read(text).unwrap_err().render(false), @r#"
+    error: unknown key `pipelin` in the file
+     --> /etc/strongroom/wiki.toml:2:2
+      |
+    2 | [pipelin]
+      |  ^^^^^^^
+      |
+      = help: did you mean `pipeline`?
+
+    error: repositories at s3:// are not in this release yet
+     --> /etc/strongroom/wiki.toml:6:7
+      |
+    6 | url = "s3://bucket/x"
+      |       ^^^^^^^^^^^^^^^
+      |
+      = help: write the path of a directory
+
+    error: format "restic" is not in this release yet
+     --> /etc/strongroom/wiki.toml:7:10
+      |
+    7 | format = "restic"
+      |          ^^^^^^^^
+      |
+      = help: write "zip"
+
+    error: a second repository, "second"
+     --> /etc/strongroom/wiki.toml:8:13
+      |
+    8 | [repository.second]
+      |             ^^^^^^
+      |
+      = help: this release writes to one repository: remove the others
+
+    error: "Wiki" is no name
+      --> /etc/strongroom/wiki.toml:10:7
+       |
+    10 | [step.Wiki]
+       |       ^^^^
+       |
+       = help: lower-case letters, digits, - and _, beginning with a letter or digit, at most 63
+
+    error: unknown key `pluign` in [step.Wiki]
+      --> /etc/strongroom/wiki.toml:11:1
+       |
+    11 | pluign = "wiki"
+       | ^^^^^^
+       |
+       = help: did you mean `plugin`?
+
+    error: `after` names "nobody", which is no step
+      --> /etc/strongroom/wiki.toml:12:17
+       |
+    12 | after = ["dam", "nobody"]
+       |                 ^^^^^^^^
+       |
+       = help: steps are Wiki, dam
+
+    error: `step.Wiki.grant.dirs.home.path` is an integer, expected a string
+      --> /etc/strongroom/wiki.toml:14:8
+       |
+    14 | path = 3
+       |        ^
+
+    error: "all" is no value of `step.Wiki.grant.dirs.home.access`
+      --> /etc/strongroom/wiki.toml:15:10
+       |
+    15 | access = "all"
+       |          ^^^^^
+       |
+       = help: write "read" or "write"
+
+    error: a tool's program must be an absolute path without parameters
+      --> /etc/strongroom/wiki.toml:17:9
+       |
+    17 | argv = ["pg_dump", "--x={y}", "--host={sql.database.host}", "{z:path:hom}"]
+       |         ^^^^^^^^^
+       |
+       = help: write for example "/usr/bin/pg_dump"
+
+    error: {y} has no type
+      --> /etc/strongroom/wiki.toml:17:25
+       |
+    17 | argv = ["pg_dump", "--x={y}", "--host={sql.database.host}", "{z:path:hom}"]
+       |                         ^^^
+       |
+       = help: write {name:word}, {name:identifier}, {name:number}, {name:path:DIR}, {sql.NAME.FIELD}, or {{ and }} for braces
+
+    error: the template names sql.database, which is not granted
+      --> /etc/strongroom/wiki.toml:17:44
+       |
+    17 | argv = ["pg_dump", "--x={y}", "--host={sql.database.host}", "{z:path:hom}"]
+       |                                            ^^^^^^^^
+       |
+       = help: grant it with [….grant.sql.database], or name one that is granted
+
+    error: the template names dirs.hom, which is not granted
+      --> /etc/strongroom/wiki.toml:17:70
+       |
+    17 | argv = ["pg_dump", "--x={y}", "--host={sql.database.host}", "{z:path:hom}"]
+       |                                                                      ^^^
+       |
+       = help: did you mean "home"?
+
+    error: `step.Wiki.limits.memory` is no size
+      --> /etc/strongroom/wiki.toml:19:10
+       |
+    19 | memory = "lots"
+       |          ^^^^^^
+       |
+       = help: write a number and a unit, like "256 MiB"
+
+    error: `step.Wiki.limits.part-time` is no duration: time unit needed, for example 6sec or 6ms
+      --> /etc/strongroom/wiki.toml:20:13
+       |
+    20 | part-time = "6"
+       |             ^^^
+       |
+       = help: write a number and a unit, like "90s", "15m" or "6h"
+
+    error: `step.Wiki.limits.handles` must lie between 1 and 1000000
+      --> /etc/strongroom/wiki.toml:21:11
+       |
+    21 | handles = 0
+       |           ^
+
+    error: step "dam" would come after itself
+      --> /etc/strongroom/wiki.toml:25:10
+       |
+    25 | after = ["Wiki"]
+       |          ^^^^^^
+       |
+       = help: take "Wiki" out of its `after`
+    "#);
+}
+
+#[test]
+fn a_literal_secret_is_refused_and_never_shown() {
+    let drawn = drawn(
+        r#"[step.wiki.grant.sql.a]
+url = "postgresql://me:hunter2@h/d"
+password = "hunter2"
+[step.wiki.grant.sql.b]
+url = "postgresql://me@h/d"
+passwrod = "hunter2"
+password = { value = "hunter2" }
+[step.wiki.grant.tools.t]
+argv = ["/bin/true"]
+env = { PGPASSWORD = "hunter2", TOKEN_FILE = "/x" }
+[step.wiki.grant.secrets]
+api = "hunter2"
+other = ["hunter2"]
+"#,
+    );
+    assert!(!drawn.contains("hunter2"), "{drawn}");
+    insta::assert_snapshot!(drawn, @r#"
+    error: a database's URL holds a password
+     --> /etc/strongroom/wiki.toml:9:7
+      |
+    9 | url = [secret]
+      |       ^^^^^^^^
+      |
+      = help: take it out and add password = { file = "/path/of/a/file" } to the grant
+
+    error: `step.wiki.grant.sql.a.password`: secrets are never written literally
+      --> /etc/strongroom/wiki.toml:10:12
+       |
+    10 | password = [secret]
+       |            ^^^^^^^^
+       |
+       = help: write { file = "/path" }, { env = "NAME" }, { command = ["/path", …] } or { credential = "NAME" }
+
+    error: unknown key `passwrod` in [step.wiki.grant.sql.b]
+      --> /etc/strongroom/wiki.toml:13:1
+       |
+    13 | passwrod = [secret]
+       | ^^^^^^^^
+       |
+       = help: did you mean `password`?
+
+    error: unknown key `value` in [step.wiki.grant.sql.b.password]
+      --> /etc/strongroom/wiki.toml:14:14
+       |
+    14 | password = { value = [secret] }
+       |              ^^^^^
+       |
+       = help: known here: file, env, command, credential
+
+    error: `step.wiki.grant.tools.t.env.PGPASSWORD`: secrets are never written literally
+      --> /etc/strongroom/wiki.toml:17:22
+       |
+    17 | env = { PGPASSWORD = [secret], TOKEN_FILE = "/x" }
+       |                      ^^^^^^^^
+       |
+       = help: write { secret = { file = "/path" } }, or secret-file for the path of one
+
+    error: `step.wiki.grant.secrets.api`: secrets are never written literally
+      --> /etc/strongroom/wiki.toml:19:7
+       |
+    19 | api = [secret]
+       |       ^^^^^^^^
+       |
+       = help: write { file = "/path" }, { env = "NAME" }, { command = ["/path", …] } or { credential = "NAME" }
+
+    error: `step.wiki.grant.secrets.other`: secrets are never written literally
+      --> /etc/strongroom/wiki.toml:20:9
+       |
+    20 | other = [secret]
+       |         ^^^^^^^^
+       |
+       = help: write { file = "/path" }, { env = "NAME" }, { command = ["/path", …] } or { credential = "NAME" }
+    "#);
+}
+
+#[test]
+fn a_file_that_is_no_toml_shows_where_and_keeps_secrets() {
+    let text = "[pipeline]\nname = \"a\"\nname = \"b\"\n[step.a.grant.sql.b]\npassword = hunter2\n";
+    let problems = read(text).unwrap_err();
+    assert!(problems.problems.len() >= 2);
+    let drawn = problems.render(false);
+    assert!(drawn.contains("wiki.toml:3") && drawn.contains("wiki.toml:5"), "{drawn}");
+    assert!(!drawn.contains("hunter2"), "{drawn}");
+}
+
+#[test]
+fn steps_that_come_after_each_other_are_refused() {
+    let text = "[step.a]\nplugin=\"p\"\nafter=[\"b\"]\n[step.b]\nplugin=\"p\"\nafter=[\"c\"]\n[step.c]\nplugin=\"p\"\nafter=[\"a\"]\n";
+    let problems = read(&format!("{HEAD}{text}")).unwrap_err();
+    assert_eq!(problems.problems.len(), 1);
+    assert!(problems.problems[0].message.contains("step \"c\" would come after itself"));
+    assert!(drawn("after = [\"wiki\"]\n").contains("would come after itself"));
+}
+
+#[test]
+fn an_empty_file_says_what_belongs_into_it() {
+    let problems = read("").unwrap_err();
+    let help: Vec<_> = problems.problems.iter().filter_map(|problem| problem.help.clone()).collect();
+    assert_eq!(help.len(), 3);
+    assert!(help.iter().any(|help| help.contains("[step.NAME]")));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = load(Path::new("/nowhere/strongroom.toml")).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/strongroom.toml"));
+    assert!(matches!(load(Path::new("/dev/zero")), Err(LoadError::Unreadable { .. })));
+}
+
+#[test]
+fn no_single_wrong_value_is_accepted_or_goes_unexplained() {
+    // Every value of a right file, replaced by ones of another type: a problem each time, and never a panic.
+    for (start, _) in WHOLE.match_indices(" = ") {
+        let value = start + 3;
+        let end = value + WHOLE[value..].find('\n').unwrap();
+        for wrong in ["[]", "-1", "{ x = 1979-05-27 }", "\"\""] {
+            let text = format!("{}{wrong}{}", &WHOLE[..value], &WHOLE[end..]);
+            match read(&text) {
+                Err(problems) => assert!(!problems.problems.is_empty() && !problems.render(true).is_empty(), "{text}"),
+                // Nothing is wrong with an empty list of steps, or with what only the plugin can judge.
+                Ok(_) => assert!(
+                    wrong == "[]" && text.contains("after = []") || WHOLE[..value].contains("config]"),
+                    "{text}"
+                ),
+            }
+        }
+    }
+}
+
+const LITERAL: &str = r#"[step.wiki.grant.sql.a]
+url = "postgresql://me:hunter2@h/d"
+password = "hunter2"
+[step.wiki.grant.tools.t]
+argv = ["/bin/true"]
+env = { PGPASSWORD = "hunter2" }
+[step.wiki.grant.secrets]
+api = "hunter2"
+[step.wiki.limits]
+handles = 3
+"#;
+
+#[test]
+fn no_slip_of_a_finger_shows_a_secret_or_goes_unexplained() {
+    let text = format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{LITERAL}");
+    for at in 0..text.len() {
+        for slip in ["", "\"", "=", "\n", "]", "x"] {
+            let text = format!("{}{slip}{}", &text[..at], &text[at + 1..]);
+            let problems = read(&text).unwrap_err();
+            let drawn = problems.render(false);
+            assert!(!problems.problems.is_empty(), "{text}");
+            assert!(!drawn.contains("hunt") && !drawn.contains("ter2"), "{slip:?} at {at}\n{drawn}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_kind_of_grant_is_named_wherever_it_is_written() {
+    for step in
+        ["[step.wiki.grant.dir.home]\npath = \"/x\"\n", "grant.dir.home.path = \"/x\"\n", "grant = { dir = 3 }\n"]
+    {
+        let drawn = drawn(step);
+        assert!(drawn.contains("unknown key `dir` in [step.wiki.grant]") && drawn.contains("wiki.toml:8"), "{drawn}");
+        assert!(
+            drawn.contains("did you mean `dirs`?") && drawn.contains("dir.home") != drawn.contains("[secret]"),
+            "{drawn}"
+        );
+    }
+}

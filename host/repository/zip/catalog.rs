@@ -1,0 +1,324 @@
+//! What a draft holds, entry by entry, on disk; in memory only where each one's facts are.
+//!
+//! An append-only file of facts and a map from a keyed 128-bit hash of each path to its place in that file: about 50
+//! bytes an entry. Facts that were replaced or removed stay in the file and are passed over.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    hash::{BuildHasher, RandomState},
+    io::{self, BufReader, Read},
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    header::{Content, Method, Shape},
+    health::Health,
+    set::Place,
+};
+use crate::{
+    digest::Digest,
+    name::RawPath,
+    repository::{Error, Held, Identity, Kind, Meta, Pass},
+};
+
+/// All that a draft knows of an entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub path: Vec<u8>,
+    pub shape: Shape,
+    pub target: Vec<u8>,
+    pub place: Place,
+    pub method: Method,
+    pub crc: u32,
+    pub size: u64,
+    pub packed: u64,
+    pub sha256: [u8; 32],
+    pub modified: Option<(i64, u32)>,
+    pub mode: Option<u32>,
+    pub owner: Option<(u32, u32)>,
+    pub attributes: Vec<(String, String)>,
+    pub identity: Option<(u64, u64, u64, i128, i128)>,
+}
+
+impl Entry {
+    pub(super) fn content(&self) -> Content {
+        Content { method: self.method, crc: self.crc, size: self.size, packed: self.packed }
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        let attributes = self.attributes.clone();
+        Meta { modified: self.modified, mode: self.mode, owner: self.owner, attributes }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.shape {
+            Shape::File => Kind::File,
+            Shape::Directory => Kind::Directory,
+            Shape::Symlink => Kind::Symlink(self.target.clone()),
+        }
+    }
+
+    pub(super) fn held(&self, pass: Pass) -> Held {
+        let identity = self.identity.map(|(device, inode, size, modified_ns, changed_ns)| Identity {
+            device,
+            inode,
+            size,
+            modified_ns,
+            changed_ns,
+        });
+        let (kind, sha256) = (self.kind(), Digest::from_bytes(self.sha256));
+        let size = if self.shape == Shape::File { self.size } else { 0 };
+        Held { kind, size, sha256, identity, pass }
+    }
+}
+
+type Key = [u64; 2];
+
+/// See the module.
+pub(super) struct Catalog {
+    file: File,
+    keys: [RandomState; 2],
+    inner: Mutex<Inner>,
+    health: Arc<Health>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Where an entry's facts are, and in the lowest bit whether it is a directory.
+    index: HashMap<Key, u64>,
+    /// Every directory that something was stored below.
+    folders: HashSet<Key>,
+    /// What is being stored right now.
+    busy: HashSet<Key>,
+    end: u64,
+}
+
+/// Bytes before an entry's facts: their length and the pass.
+const PREAMBLE: u64 = 5;
+
+/// The right to store one path, until it is dropped.
+pub(super) struct Claim<'a> {
+    catalog: &'a Catalog,
+    path: &'a RawPath,
+    key: Key,
+    shape: Shape,
+    pass: Pass,
+}
+
+impl Catalog {
+    /// An empty one, in a file without a name in `scratch`.
+    pub(super) fn new(scratch: &Path, health: Arc<Health>) -> Result<Self, Error> {
+        let doing = || format!("making a file in {}", scratch.display());
+        let file = health.run(doing, || tempfile::tempfile_in(scratch))?;
+        let keys = [RandomState::new(), RandomState::new()];
+        Ok(Self { file, keys, inner: Mutex::default(), health })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, path: &[u8]) -> Key {
+        [self.keys[0].hash_one(path), self.keys[1].hash_one(path)]
+    }
+
+    /// Claims `path` for storing.
+    pub(super) fn claim<'a>(&'a self, path: &'a RawPath, shape: Shape, pass: Pass) -> Result<Claim<'a>, Error> {
+        self.health.check()?;
+        let key = self.key(path.as_bytes());
+        let known = {
+            let mut inner = self.lock();
+            self.check_place(&inner, path, key, shape)?;
+            if !inner.busy.insert(key) {
+                return Err(Error::Exists(path.to_text()));
+            }
+            inner.index.get(&key).copied()
+        };
+        let claim = Claim { catalog: self, path, key, shape, pass };
+        if let Some(offset) = known {
+            let again = shape == Shape::Directory && offset & 1 == 1;
+            if !again && self.read(offset >> 1)?.1 >= pass {
+                return Err(Error::Exists(path.to_text()));
+            }
+        }
+        Ok(claim)
+    }
+
+    /// A file cannot lie below a file, nor where a directory is.
+    fn check_place(&self, inner: &Inner, path: &RawPath, key: Key, shape: Shape) -> Result<(), Error> {
+        if shape != Shape::Directory && inner.folders.contains(&key) {
+            return Err(Error::Refused(format!("{path} is a directory in this snapshot, other entries lie below it")));
+        }
+        for (folder, key) in self.new_folders(inner, path) {
+            if inner.index.get(&key).is_some_and(|offset| offset & 1 == 0) {
+                return Err(Error::Refused(format!(
+                    "{path} lies below {folder}, which is no directory in this snapshot"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories above `path` that nothing was stored below so far.
+    fn new_folders(&self, inner: &Inner, path: &RawPath) -> Vec<(RawPath, Key)> {
+        std::iter::successors(path.parent(), RawPath::parent)
+            .take_while(|folder| !folder.is_root())
+            .map(|folder| (self.key(folder.as_bytes()), folder))
+            .take_while(|(key, _)| !inner.folders.contains(key))
+            .map(|(key, folder)| (folder, key))
+            .collect()
+    }
+
+    /// What is held there.
+    pub(super) fn find(&self, path: &RawPath) -> Result<Option<(Entry, Pass)>, Error> {
+        let offset = self.lock().index.get(&self.key(path.as_bytes())).copied();
+        offset.map(|offset| self.read(offset >> 1)).transpose()
+    }
+
+    /// Marks an entry as seen in `pass`.
+    pub(super) fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
+        let offset = self.lock().index.get(&self.key(path.as_bytes())).copied();
+        let offset = offset.ok_or_else(|| Error::NotFound(path.to_text()))? >> 1;
+        self.health.run(|| writing(path), || self.file.write_all_at(&[pass as u8], offset + PREAMBLE - 1))
+    }
+
+    /// Forgets an entry.
+    pub(super) fn remove(&self, path: &RawPath) -> Result<(), Error> {
+        let removed = self.lock().index.remove(&self.key(path.as_bytes()));
+        removed.map(|_| ()).ok_or_else(|| Error::NotFound(path.to_text()))
+    }
+
+    fn read(&self, offset: u64) -> Result<(Entry, Pass), Error> {
+        let mut preamble = [0; PREAMBLE as usize];
+        let mut facts = Vec::new();
+        let read = |facts: &mut Vec<u8>| {
+            self.file.read_exact_at(&mut preamble, offset)?;
+            facts.resize(length_of(&preamble), 0);
+            self.file.read_exact_at(facts, offset + PREAMBLE)?;
+            decode(facts)
+        };
+        let entry = self.health.run(
+            || "reading back the list of what was stored".into(),
+            || {
+                let mut read = read;
+                read(&mut facts)
+            },
+        )?;
+        Ok((entry, pass_of(&preamble)))
+    }
+
+    /// Every live entry that is there now, in the order of storing.
+    pub(super) fn walk(&self) -> Walk<'_> {
+        let end = self.lock().end;
+        let file = Window { file: &self.file, at: 0, end };
+        Walk { catalog: self, file: BufReader::with_capacity(256 << 10, file), at: 0, end }
+    }
+}
+
+impl Claim<'_> {
+    /// Makes the entry findable.
+    pub(super) fn commit(self, entry: &Entry) -> Result<(), Error> {
+        let facts = postcard::to_stdvec(entry)
+            .map_err(|cause| Error::Io { doing: writing(self.path), cause: io::Error::other(cause) })?;
+        let mut bytes = (facts.len() as u32).to_le_bytes().to_vec();
+        bytes.push(self.pass as u8);
+        bytes.extend(facts);
+        // Written under the lock: whoever walks the file never meets a hole.
+        let mut inner = self.catalog.lock();
+        self.catalog.check_place(&inner, self.path, self.key, self.shape)?;
+        let offset = inner.end;
+        self.catalog.health.run(|| writing(self.path), || self.catalog.file.write_all_at(&bytes, offset))?;
+        inner.end += bytes.len() as u64;
+        let folders = self.catalog.new_folders(&inner, self.path);
+        inner.folders.extend(folders.into_iter().map(|(_, key)| key));
+        inner.index.insert(self.key, offset << 1 | u64::from(self.shape == Shape::Directory));
+        // The claim ends with this call, and takes the lock once more.
+        drop(inner);
+        Ok(())
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.catalog.lock().busy.remove(&self.key);
+    }
+}
+
+/// See [`Catalog::walk`].
+pub(super) struct Walk<'a> {
+    catalog: &'a Catalog,
+    file: BufReader<Window<'a>>,
+    at: u64,
+    end: u64,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> io::Result<(Entry, Pass, u64)> {
+        let mut preamble = [0; PREAMBLE as usize];
+        self.file.read_exact(&mut preamble)?;
+        let mut facts = vec![0; length_of(&preamble)];
+        self.file.read_exact(&mut facts)?;
+        let offset = self.at;
+        self.at += PREAMBLE + facts.len() as u64;
+        Ok((decode(&facts)?, pass_of(&preamble), offset))
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<(Entry, Pass), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.at < self.end {
+            match self.step() {
+                Ok((entry, pass, offset)) => {
+                    let known = self.catalog.lock().index.get(&self.catalog.key(&entry.path)).copied();
+                    if known.is_some_and(|known| known >> 1 == offset) {
+                        return Some(Ok((entry, pass)));
+                    }
+                }
+                Err(cause) => {
+                    self.at = self.end;
+                    return Some(Err(Error::io("reading back the list of what was stored")(cause)));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// A stretch of a file that others read too.
+struct Window<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Window<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = buffer.len().min((self.end - self.at) as usize);
+        let count = self.file.read_at(&mut buffer[..count], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+fn length_of(preamble: &[u8; 5]) -> usize {
+    u32::from_le_bytes([preamble[0], preamble[1], preamble[2], preamble[3]]) as usize
+}
+
+fn pass_of(preamble: &[u8; 5]) -> Pass {
+    if preamble[4] == Pass::Ahead as u8 { Pass::Ahead } else { Pass::InStage }
+}
+
+fn decode(facts: &[u8]) -> io::Result<Entry> {
+    postcard::from_bytes(facts).map_err(io::Error::other)
+}
+
+fn writing(path: &RawPath) -> String {
+    format!("noting {path} in the list of what was stored")
+}

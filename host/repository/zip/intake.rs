@@ -1,0 +1,237 @@
+//! Takes content into a set: small content whole in the caller's thread, long content as a stream of chunks.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read},
+    sync::{Mutex, PoisonError, mpsc::Receiver},
+};
+
+use sha2::Digest as _;
+
+use super::{
+    header::{self, Content, Method},
+    pack::{self, CHUNK, Packed, Packer, Pool},
+    set::{Place, Set, Stream},
+};
+use crate::{
+    digest::Digest,
+    name::RawPath,
+    repository::{Error, Meta, Stored},
+};
+
+/// Content that ends within this many bytes is packed in one go.
+const SMALL_MAX: usize = 1 << 20;
+/// The last bytes that are reported.
+const TAIL: usize = 256;
+
+/// Content that is in the set.
+pub(super) struct Taken {
+    pub place: Place,
+    pub content: Content,
+    pub stored: Stored,
+}
+
+/// Buffers and deflate states, used by one call at a time each.
+pub(super) struct Intake {
+    pool: Pool,
+    benches: Mutex<Vec<Box<Bench>>>,
+}
+
+struct Bench {
+    packer: Packer,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Intake {
+    pub(super) fn new() -> Self {
+        Self { pool: Pool::new(), benches: Mutex::default() }
+    }
+
+    /// Reads `content` to its end into `set`.
+    pub(super) fn take(
+        &self,
+        set: &Set,
+        path: &RawPath,
+        name: &[u8],
+        content: &mut dyn Read,
+        meta: &Meta,
+    ) -> Result<Taken, Error> {
+        let spare = self.benches.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut bench =
+            spare.unwrap_or_else(|| Box::new(Bench { packer: Packer::new(), input: Vec::new(), output: Vec::new() }));
+        bench.input.clear();
+        fill(content, &mut bench.input, SMALL_MAX + 1).map_err(Error::source(path))?;
+        let taken = if bench.input.len() <= SMALL_MAX {
+            bench.take_small(set, name, meta)
+        } else if bench.packer.shrinks(&bench.input) {
+            let first = std::mem::take(&mut bench.input);
+            self.give_back(bench);
+            return Packing::new(self, set, name, meta)?.run(path, first, content);
+        } else {
+            take_stored(set, path, name, meta, &mut bench.input, content)
+        };
+        self.give_back(bench);
+        taken
+    }
+
+    fn give_back(&self, bench: Box<Bench>) {
+        let mut benches = self.benches.lock().unwrap_or_else(PoisonError::into_inner);
+        if benches.len() < 2 * pack::cores() {
+            benches.push(bench);
+        }
+    }
+}
+
+impl Bench {
+    fn take_small(&mut self, set: &Set, name: &[u8], meta: &Meta) -> Result<Taken, Error> {
+        let mut sums = Sums::default();
+        sums.add(&self.input);
+        let header = header::local(name, meta, Content::NONE, false);
+        self.output.clear();
+        self.output.extend(&header);
+        let method = self.pack_small().map_err(Error::io("packing"))?;
+        let packed = (self.output.len() - header.len()) as u64;
+        let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
+        self.output[..header.len()].copy_from_slice(&header::local(name, meta, content, false));
+        let place = set.append(&self.output)?;
+        Ok(Taken { place, content, stored: sums.stored(packed) })
+    }
+
+    /// Appends the packed input to the output.
+    fn pack_small(&mut self) -> io::Result<Method> {
+        let start = self.output.len();
+        if !self.input.is_empty() && self.packer.shrinks(&self.input) {
+            self.packer.whole(&self.input, &mut self.output)?;
+            if self.output.len() - start < self.input.len() {
+                return Ok(Method::Deflated);
+            }
+        }
+        self.output.truncate(start);
+        self.output.extend(&self.input);
+        Ok(Method::Stored)
+    }
+}
+
+/// A long stream that is stored as it is: its first bytes do not shrink.
+fn take_stored(
+    set: &Set,
+    path: &RawPath,
+    name: &[u8],
+    meta: &Meta,
+    buffer: &mut Vec<u8>,
+    content: &mut dyn Read,
+) -> Result<Taken, Error> {
+    let (mut stream, mut sums) = (set.stream()?, Sums::default());
+    stream.write(&header::local(name, meta, Content::NONE, true))?;
+    while !buffer.is_empty() {
+        sums.add(buffer);
+        stream.write(buffer)?;
+        buffer.clear();
+        fill(content, buffer, CHUNK).map_err(Error::source(path))?;
+    }
+    finish(stream, name, meta, Method::Stored, sums.size, sums)
+}
+
+fn finish(
+    stream: Stream<'_>,
+    name: &[u8],
+    meta: &Meta,
+    method: Method,
+    packed: u64,
+    sums: Sums,
+) -> Result<Taken, Error> {
+    let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
+    let place = stream.finish(&header::local(name, meta, content, true))?;
+    Ok(Taken { place, content, stored: sums.stored(packed) })
+}
+
+/// A long stream whose chunks the pool packs, while this thread reads and writes them in order.
+struct Packing<'a> {
+    intake: &'a Intake,
+    name: &'a [u8],
+    meta: &'a Meta,
+    stream: Stream<'a>,
+    sums: Sums,
+    under_way: VecDeque<Receiver<io::Result<Packed>>>,
+    spare: Vec<Packed>,
+    packed: u64,
+}
+
+impl<'a> Packing<'a> {
+    fn new(intake: &'a Intake, set: &'a Set, name: &'a [u8], meta: &'a Meta) -> Result<Self, Error> {
+        let mut stream = set.stream()?;
+        stream.write(&header::local(name, meta, Content::NONE, true))?;
+        let (under_way, spare) = (VecDeque::new(), Vec::new());
+        Ok(Self { intake, name, meta, stream, sums: Sums::default(), under_way, spare, packed: 0 })
+    }
+
+    fn run(mut self, path: &RawPath, first: Vec<u8>, content: &mut dyn Read) -> Result<Taken, Error> {
+        let (mut input, mut before) = (first, Vec::new());
+        while !input.is_empty() {
+            input = self.chunk(input, &mut before)?;
+            fill(content, &mut input, CHUNK).map_err(Error::source(path))?;
+        }
+        while !self.under_way.is_empty() {
+            self.write_oldest()?;
+        }
+        self.stream.write(&pack::FINISH)?;
+        let packed = self.packed + pack::FINISH.len() as u64;
+        finish(self.stream, self.name, self.meta, Method::Deflated, packed, self.sums)
+    }
+
+    /// Sends a chunk on its way; returns an empty buffer for the next one.
+    fn chunk(&mut self, input: Vec<u8>, before: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
+        self.sums.add(&input);
+        let next = input[input.len().saturating_sub(32 << 10)..].to_vec();
+        if self.under_way.len() > pack::cores().min(16) {
+            self.write_oldest()?;
+        }
+        let spare = self.spare.pop().unwrap_or_else(|| Packed { input: Vec::new(), output: Vec::new() });
+        let job = self.intake.pool.submit(before, input, spare.output).map_err(Error::io("packing"))?;
+        self.under_way.push_back(job);
+        *before = next;
+        Ok(spare.input)
+    }
+
+    fn write_oldest(&mut self) -> Result<(), Error> {
+        let Some(answer) = self.under_way.pop_front() else { return Ok(()) };
+        let packed = answer.recv().unwrap_or_else(|_| Err(pack::gone()));
+        let mut packed = packed.map_err(Error::io("packing"))?;
+        self.stream.write(&packed.output)?;
+        self.packed += packed.output.len() as u64;
+        packed.input.clear();
+        self.spare.push(packed);
+        Ok(())
+    }
+}
+
+/// What is counted of content on its way.
+#[derive(Default)]
+struct Sums {
+    crc: crc32fast::Hasher,
+    sha256: sha2::Sha256,
+    size: u64,
+    tail: Vec<u8>,
+}
+
+impl Sums {
+    fn add(&mut self, bytes: &[u8]) {
+        self.crc.update(bytes);
+        self.sha256.update(bytes);
+        self.size += bytes.len() as u64;
+        self.tail.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+    }
+
+    fn stored(self, new_bytes: u64) -> Stored {
+        let sha256 = Digest::from_bytes(self.sha256.finalize().into());
+        Stored { size: self.size, sha256, new_bytes, tail: self.tail }
+    }
+}
+
+/// Reads until `buffer` holds `count` bytes or the content ends.
+fn fill(content: &mut dyn Read, buffer: &mut Vec<u8>, count: usize) -> io::Result<()> {
+    let wanted = count.saturating_sub(buffer.len()) as u64;
+    content.take(wanted).read_to_end(buffer).map(|_| ())
+}

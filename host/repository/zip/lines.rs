@@ -1,0 +1,152 @@
+//! The two lists of a set: `.strongroom/entries.ndjson`, a line for every entry, and `SHA256SUMS`, a line for every file.
+
+use serde::{Deserialize, Serialize};
+
+use super::{catalog::Entry, header::Shape};
+use crate::{
+    digest::Digest,
+    name::{RawPath, text},
+    plan::inspection::Attributes,
+    repository::{Item, Kind},
+};
+
+/// Below this lies what strongroom itself adds.
+pub(super) const OWN: &str = ".strongroom";
+/// The list of entries.
+pub(super) const ENTRIES: &str = ".strongroom/entries.ndjson";
+/// The record.
+pub(super) const RECORD: &str = ".strongroom/record.json";
+/// The list of sums.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
+/// A line of `entries.ndjson`. Names are in printable form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    pub path: String,
+    pub kind: Shape,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<(u32, u32)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<(i64, u32)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Attributes,
+}
+
+impl Line {
+    /// Of what a draft holds.
+    pub(super) fn of_entry(entry: &Entry) -> Self {
+        let file = entry.shape == Shape::File;
+        Self {
+            path: text(&entry.path),
+            kind: entry.shape,
+            size: file.then_some(entry.size),
+            sha256: file.then(|| Digest::from_bytes(entry.sha256)),
+            target: (entry.shape == Shape::Symlink).then(|| text(&entry.target)),
+            mode: entry.mode,
+            owner: entry.owner,
+            modified: entry.modified,
+            attributes: entry.attributes.clone(),
+        }
+    }
+
+    /// Of what a set holds.
+    pub(super) fn of_item(item: &Item, sha256: Option<Digest>) -> Self {
+        let (kind, target) = match &item.kind {
+            Kind::File => (Shape::File, None),
+            Kind::Directory => (Shape::Directory, None),
+            Kind::Symlink(target) => (Shape::Symlink, Some(text(target))),
+        };
+        let meta = item.meta.clone();
+        let size = (kind == Shape::File).then_some(item.size);
+        let path = item.path.to_text();
+        let (mode, owner, modified, attributes) = (meta.mode, meta.owner, meta.modified, meta.attributes);
+        Self { path, kind, size, sha256, target, mode, owner, modified, attributes }
+    }
+
+    /// Names of the facts in which `found` differs from this.
+    pub(super) fn differences(&self, found: &Self) -> Vec<&'static str> {
+        [
+            ("kind", self.kind == found.kind),
+            ("size", self.size == found.size),
+            ("content", self.sha256 == found.sha256),
+            ("link target", self.target == found.target),
+            ("mode", self.mode == found.mode),
+            ("owner", self.owner == found.owner),
+            ("modification time", self.modified == found.modified),
+            ("attributes", self.attributes == found.attributes),
+        ]
+        .into_iter()
+        .filter_map(|(fact, same)| (!same).then_some(fact))
+        .collect()
+    }
+}
+
+/// A line of `SHA256SUMS`, as GNU sha256sum writes it: where a name holds a backslash, a newline or a carriage return,
+/// those are escaped and the line begins with a backslash.
+pub(super) fn sum_line(sha256: &Digest, path: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(path.len());
+    for byte in path {
+        match byte {
+            b'\\' => name.extend(b"\\\\"),
+            b'\n' => name.extend(b"\\n"),
+            b'\r' => name.extend(b"\\r"),
+            byte => name.push(*byte),
+        }
+    }
+    let escape: &[u8] = if name.len() > path.len() { b"\\" } else { b"" };
+    [escape, sha256.to_string().as_bytes(), b"  ", &name, b"\n"].concat()
+}
+
+/// Reads a line of `SHA256SUMS`, without its newline.
+pub(super) fn read_sum_line(line: &[u8]) -> Option<(Digest, RawPath)> {
+    let (escaped, line) = match line.strip_prefix(b"\\") {
+        Some(rest) => (true, rest),
+        None => (false, line),
+    };
+    let (hex, name) = line.split_at_checked(64)?;
+    let digest = std::str::from_utf8(hex).ok()?.parse().ok()?;
+    let name = name.strip_prefix(b"  ")?;
+    let name = if escaped { unescape(name)? } else { name.to_vec() };
+    Some((digest, RawPath::from_bytes(&name).ok()?))
+}
+
+fn unescape(name: &[u8]) -> Option<Vec<u8>> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(name.len()), name.iter());
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'\\' => match rest.next()? {
+                b'\\' => b'\\',
+                b'n' => b'\n',
+                b'r' => b'\r',
+                _ => return None,
+            },
+            byte => *byte,
+        });
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_line_reads_back_whatever_the_name_is() {
+        for name in [&b"plain"[..], b"a/b c", b"new\nline", b"back\\slash", b"\r", b"bad\xff"] {
+            let digest = Digest::of(name);
+            let line = sum_line(&digest, name);
+            let (read, path) = read_sum_line(line.strip_suffix(b"\n").unwrap()).unwrap();
+            assert_eq!((read, path.as_bytes()), (digest, name));
+        }
+        assert!(read_sum_line(b"123  short").is_none());
+    }
+}

@@ -1,0 +1,265 @@
+//! Reads a whole set back and names every difference: content to `SHA256SUMS`, all else to the list of entries.
+
+use std::{
+    io::{BufRead, BufReader},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    archive::{Content, ZipSet},
+    header::Shape,
+    lines::{ENTRIES, Line, RECORD, SUMS, read_sum_line},
+    pack,
+    seal::Label,
+};
+use crate::{
+    digest::{self, Digest},
+    name::RawPath,
+    repository::{Archive, Error, Proof, Watch},
+    snapshot::record::Record,
+};
+
+/// Differences that are named; beyond, they are only counted.
+const DAMAGE_MAX: usize = 1000;
+/// Bytes that a line of a list may take: a path and a target whose every byte is escaped, and attributes.
+const LINE_MAX: u64 = 1 << 20;
+
+/// See the module.
+pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
+    let proving = Proving {
+        set,
+        watch,
+        lists: Mutex::new(None),
+        seen: Mutex::new(vec![false; set.len()]),
+        damage: Mutex::default(),
+        entries: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+    };
+    proving.check_record();
+    if proving.open_lists() {
+        std::thread::scope(|scope| {
+            for _ in 0..pack::cores() {
+                scope.spawn(|| proving.work());
+            }
+        });
+        proving.check_rest();
+    }
+    if watch.stopped() {
+        return Err(Error::Canceled);
+    }
+    Ok(proving.proof())
+}
+
+struct Proving<'a> {
+    set: &'a ZipSet,
+    watch: &'a dyn Watch,
+    lists: Mutex<Option<Lists>>,
+    /// Which entries of the directory were proven or named.
+    seen: Mutex<Vec<bool>>,
+    damage: Mutex<(Vec<String>, u64)>,
+    entries: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// Both lists, read side by side: they were written in the same order.
+struct Lists {
+    entries: Lines,
+    sums: Lines,
+}
+
+/// What the lists say of one entry.
+struct Wanted {
+    path: RawPath,
+    line: Option<Line>,
+    sum: Option<Digest>,
+}
+
+impl Proving<'_> {
+    fn damaged(&self, what: String) {
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        damage.1 += 1;
+        if damage.0.len() < DAMAGE_MAX {
+            damage.0.push(what);
+        }
+    }
+
+    fn check_record(&self) {
+        let record = match self.set.record() {
+            Ok(record) => record,
+            Err(why) => return self.damaged(why.to_string()),
+        };
+        if let Err(why) = serde_json::from_slice::<Record>(&record) {
+            self.damaged(format!("{RECORD} cannot be understood: {why}"));
+        }
+        if self.set.label != serde_json::from_slice::<Label>(&record).ok() {
+            self.damaged(format!("the set's comment differs from {RECORD}"));
+        }
+    }
+
+    fn open_lists(&self) -> bool {
+        let open = |name: &'static str| match Lines::open(self.set, name) {
+            Ok(lines) => Some(lines),
+            Err(why) => {
+                self.damaged(format!("{name}: {why}"));
+                None
+            }
+        };
+        let (Some(entries), Some(sums)) = (open(ENTRIES), open(SUMS)) else { return false };
+        *self.lists.lock().unwrap_or_else(PoisonError::into_inner) = Some(Lists { entries, sums });
+        true
+    }
+
+    fn work(&self) {
+        while !self.watch.stopped() {
+            let next = {
+                let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(open) = lists.as_mut() else { return };
+                let next = open.next();
+                if !matches!(next, Ok(Some(_))) {
+                    *lists = None;
+                }
+                next
+            };
+            match next {
+                Ok(Some(wanted)) => self.check(&wanted),
+                Ok(None) => return,
+                Err(why) => return self.damaged(why),
+            }
+        }
+    }
+
+    fn check(&self, wanted: &Wanted) {
+        let Some(number) = self.set.number(&wanted.path) else {
+            return self.damaged(format!("{}: missing", wanted.path));
+        };
+        if std::mem::replace(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner)[number], true) {
+            return self.damaged(format!("{}: listed twice", wanted.path));
+        }
+        if let Err(why) = self.compare(number, wanted) {
+            self.damaged(why.to_string());
+        }
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn compare(&self, number: usize, wanted: &Wanted) -> Result<(), Error> {
+        let listing = self.set.listing(number)?;
+        let local = self.set.local(&listing)?;
+        let mut found = None;
+        if listing.shape == Shape::File {
+            let content = Watched { inner: self.set.content(&listing, &local), proving: self };
+            found = Some(digest::of_reader(content).map_err(|why| Error::Damaged(why.to_string()))?.1);
+            self.watch.moved(0, 1);
+            if found != wanted.sum {
+                self.damaged(format!("{}: content differs from {SUMS}", wanted.path));
+            }
+        }
+        if let Some(line) = &wanted.line {
+            let item = Line::of_item(&self.set.item(&listing, local)?, found);
+            for fact in line.differences(&item) {
+                self.damaged(format!("{}: {fact} differs from {ENTRIES}", wanted.path));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the directory has and the lists have not.
+    fn check_rest(&self) {
+        if self.watch.stopped() {
+            return;
+        }
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        for (number, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
+            match self.set.listing(number) {
+                Ok(listing) if listing.path.as_bytes() == SUMS.as_bytes() => {}
+                Ok(listing) => self.damaged(format!("{}: not in {SUMS} or {ENTRIES}", listing.path)),
+                Err(why) => self.damaged(why.to_string()),
+            }
+        }
+    }
+
+    fn proof(self) -> Proof {
+        let (mut damage, count) = self.damage.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if count > damage.len() as u64 {
+            damage.push(format!("and {} more differences", count - damage.len() as u64));
+        }
+        Proof { entries: self.entries.into_inner(), bytes: self.bytes.into_inner(), damage }
+    }
+}
+
+impl Lists {
+    /// The next entry. After the last line of the list of entries come the files that are only in the sums.
+    fn next(&mut self) -> Result<Option<Wanted>, String> {
+        let Some(line) = self.entries.next()? else {
+            let Some((sum, path)) = self.next_sum()? else { return Ok(None) };
+            return Ok(Some(Wanted { path, line: None, sum: Some(sum) }));
+        };
+        let line: Line = serde_json::from_slice(&line).map_err(|why| self.entries.wrong(&why.to_string()))?;
+        let path = RawPath::from_text(&line.path).map_err(|why| self.entries.wrong(&why.to_string()))?;
+        let mut sum = None;
+        if line.kind == Shape::File {
+            let (digest, named) = self.next_sum()?.ok_or_else(|| self.sums.wrong("it ends early"))?;
+            if named != path {
+                return Err(self.sums.wrong(&format!("it names {named} where {ENTRIES} names {path}")));
+            }
+            sum = Some(digest);
+        }
+        Ok(Some(Wanted { path, line: Some(line), sum }))
+    }
+
+    fn next_sum(&mut self) -> Result<Option<(Digest, RawPath)>, String> {
+        let Some(line) = self.sums.next()? else { return Ok(None) };
+        read_sum_line(&line).map(Some).ok_or_else(|| self.sums.wrong("not a line of sha256sum"))
+    }
+}
+
+/// The lines of a list in the set.
+struct Lines {
+    name: &'static str,
+    content: BufReader<Box<dyn std::io::Read + Send>>,
+    number: u64,
+}
+
+impl Lines {
+    fn open(set: &ZipSet, name: &'static str) -> Result<Self, Error> {
+        let content = set.open(&RawPath::from_bytes(name.as_bytes())?, 0)?;
+        Ok(Self { name, content: BufReader::with_capacity(256 << 10, content), number: 0 })
+    }
+
+    /// The next line, without its end; none behind the last one.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let mut line = Vec::new();
+        self.number += 1;
+        let read = std::io::Read::take(&mut self.content, LINE_MAX).read_until(b'\n', &mut line);
+        let count = read.map_err(|why| self.wrong(&why.to_string()))?;
+        match line.pop() {
+            Some(b'\n') => Ok(Some(line)),
+            _ if count == 0 => Ok(None),
+            _ => Err(self.wrong("a line without an end")),
+        }
+    }
+
+    fn wrong(&self, why: &str) -> String {
+        format!("{}, line {}: {why}; what follows was not compared", self.name, self.number)
+    }
+}
+
+/// Content whose bytes are counted, and which ends when the watch says so.
+struct Watched<'a> {
+    inner: Content,
+    proving: &'a Proving<'a>,
+}
+
+impl std::io::Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.proving.watch.stopped() {
+            return Err(std::io::Error::other("stopped"));
+        }
+        let count = self.inner.read(buffer)?;
+        self.proving.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        self.proving.watch.moved(count as u64, 0);
+        Ok(count)
+    }
+}

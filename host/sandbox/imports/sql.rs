@@ -1,0 +1,132 @@
+//! `sql`: questions to a granted database.
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::Resource;
+
+use super::context::timestamp;
+use crate::sandbox::{
+    bindings::{
+        Answer, fail,
+        host::{sql, types::Timestamp},
+    },
+    database, native,
+    fault::Code,
+    operation::Capability,
+    state::State,
+    stream::{
+        InputStream,
+        source::{Body, Source},
+    },
+};
+
+/// What a guest's `database` stands for.
+pub type Database = database::Database;
+/// What a guest's `transaction` stands for.
+pub type Transaction = database::Transaction;
+
+impl State {
+    /// Waits for the server: its own limits end that, and the part's time.
+    async fn asking<T>(
+        &mut self,
+        doing: &str,
+        question: impl AsyncFnOnce(CancellationToken, Instant) -> Result<T, native::Error>,
+    ) -> Answer<T> {
+        let (watch, deadline) = (self.watch.clone(), self.deadline());
+        let asked = watch.waited(Some(deadline), question(watch.stop.clone(), deadline)).await;
+        Ok(asked.map_err(|stalled| self.stalled(stalled, doing))??)
+    }
+}
+
+impl sql::Host for State {
+    async fn get(&mut self, grant: String) -> Answer<Resource<Database>> {
+        self.enter(Capability::Sql)?;
+        let Some(sql) = self.session.grants.sql.get(&grant) else {
+            let example = "url = \"postgresql://USER@HOST:5432/NAME\"\npassword = { file = \"/etc/strongroom/PASSWORD\" }";
+            return Err(self.not_granted(Capability::Sql, &grant, example));
+        };
+        let database = Database::open(&grant, sql);
+        Ok(self.table.push(database)?)
+    }
+}
+
+impl sql::HostDatabase for State {
+    async fn engine(&mut self, this: Resource<Database>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.engine().to_owned())
+    }
+
+    /// Empty when the server cannot be asked: `begin` says why.
+    async fn server_version(&mut self, this: Resource<Database>) -> wasmtime::Result<String> {
+        self.enter_or_trap(Capability::Sql)?;
+        let database = self.table.get(&this)?.clone();
+        let version = self.asking("asking for the server's version", async move |stop, deadline| {
+            database.server_version(stop, deadline).await
+        });
+        Ok(version.await.unwrap_or_default())
+    }
+
+    async fn location(&mut self, this: Resource<Database>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.location())
+    }
+
+    async fn begin(&mut self, this: Resource<Database>) -> Answer<Resource<Transaction>> {
+        self.enter(Capability::Sql)?;
+        let database = self.table.get(&this)?.clone();
+        let transaction = self
+            .asking("beginning a transaction", async move |stop, deadline| database.begin(stop, deadline).await)
+            .await?;
+        Ok(self.table.push(transaction)?)
+    }
+
+    async fn drop(&mut self, this: Resource<Database>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl sql::HostTransaction for State {
+    async fn seen(&mut self, this: Resource<Transaction>) -> wasmtime::Result<(Timestamp, Timestamp)> {
+        let (not_before, not_after) = self.table.get(&this)?.seen();
+        Ok((timestamp(not_before), timestamp(not_after)))
+    }
+
+    async fn shared_name(&mut self, this: Resource<Transaction>) -> wasmtime::Result<Option<String>> {
+        Ok(Some(self.table.get(&this)?.shared_name().to_owned()))
+    }
+
+    async fn freeze(&mut self, this: Resource<Transaction>, _seconds_max: u32) -> Answer<()> {
+        self.table.get(&this)?;
+        Err(fail(Code::Unsupported, "PostgreSQL needs no freeze: share the transaction's view instead"))
+    }
+
+    async fn thaw(&mut self, this: Resource<Transaction>) -> Answer<()> {
+        self.table.get(&this)?;
+        Err(fail(Code::Unsupported, "PostgreSQL needs no freeze: share the transaction's view instead"))
+    }
+
+    async fn query(
+        &mut self,
+        this: Resource<Transaction>,
+        statement: String,
+        parameters: Vec<String>,
+    ) -> Answer<Resource<InputStream>> {
+        self.enter(Capability::Sql)?;
+        let (watch, deadline) = (self.watch.clone(), self.deadline());
+        let transaction = self.table.get_mut(&this)?;
+        let query = transaction.query(&statement, &parameters);
+        let asked = watch.waited(Some(deadline), query).await;
+        let rows = asked.map_err(|stalled| self.stalled(stalled, "waiting for a query's first row"))??;
+        self.push_input(Source::new(Body::Async(Box::new(rows))), Vec::new())
+    }
+
+    async fn end(&mut self, this: Resource<Transaction>) -> Answer<()> {
+        self.enter(Capability::Sql)?;
+        let transaction = self.table.delete(this)?;
+        self.asking("ending a transaction", async move |_, _| transaction.end().await).await
+    }
+
+    async fn drop(&mut self, this: Resource<Transaction>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

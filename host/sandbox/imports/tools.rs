@@ -1,0 +1,118 @@
+//! `tools`: native programs that were granted by name.
+
+use std::path::Path;
+
+use tokio::{io::AsyncRead, time::Instant};
+use wasmtime::component::Resource;
+
+use crate::{
+    config::ToolGrant,
+    sandbox::{
+        bindings::{Answer, Fail, fail, host::tools, host::types},
+        fault::Code,
+        native,
+        operation::{Capability, Operation},
+        state::State,
+        stream::{
+            Feed, InputStream,
+            source::{Body, Source},
+        },
+        tool,
+    },
+};
+
+/// What a guest's `process` stands for.
+pub struct Process {
+    process: tool::Process,
+    grant: String,
+    /// What its input is fed by.
+    feeds: Vec<Feed>,
+}
+
+impl State {
+    fn tool(&self, name: &str) -> Answer<ToolGrant> {
+        self.enter(Capability::Tools)?;
+        let Some(grant) = self.session.grants.tools.get(name) else {
+            return Err(self.not_granted(Capability::Tools, name, "argv = [\"/usr/bin/…\"]"));
+        };
+        if self.operation == Operation::Verify && !grant.offline {
+            return Err(fail(
+                Code::Unsupported,
+                format!(
+                    "tool {name:?} does not work in verify: if it reads nothing but what it is fed, say so with [step.{}.grant.tools.{name}] offline = true",
+                    self.session.step
+                ),
+            ));
+        }
+        Ok(grant.clone())
+    }
+
+    /// When the part's time is over.
+    pub fn deadline(&self) -> Instant {
+        self.began + self.session.limits.part_time
+    }
+}
+
+impl tools::Host for State {
+    async fn spawn(
+        &mut self,
+        grant: String,
+        parameters: Vec<(String, String)>,
+        stdin: Option<Resource<InputStream>>,
+    ) -> Answer<Resource<Process>> {
+        let tool = self.tool(&grant)?;
+        let stdin = stdin.map(|stdin| self.detach(stdin)).transpose()?;
+        let feeds = stdin.as_ref().map(|stdin| stdin.feeds()).unwrap_or_default();
+        let (session, watch, deadline) = (self.session.clone(), self.watch.clone(), self.deadline());
+        let spawned = tool::spawn(tool::Start {
+            name: &grant,
+            grant: &tool,
+            grants: &session.grants,
+            parameters: &parameters,
+            stdin: stdin.map(|stdin| Box::new(stdin) as Box<dyn AsyncRead + Send + Unpin>),
+            scratch: Path::new(&session.scratch),
+            deadline,
+            stop: watch.stop.clone(),
+            moved: watch.moved.clone(),
+        });
+        let waited = watch.waited(Some(deadline), spawned).await;
+        let process = waited.map_err(|stalled| self.stalled(stalled, &format!("starting tool {grant:?}")))??;
+        Ok(self.table.push(Process { process, grant, feeds })?)
+    }
+}
+
+impl tools::HostProcess for State {
+    async fn stdout(&mut self, this: Resource<Process>) -> Answer<Resource<InputStream>> {
+        self.enter(Capability::Tools)?;
+        let stdout = self.table.get_mut(&this)?.process.stdout()?;
+        self.push_input(Source::new(Body::Async(stdout)), Vec::new())
+    }
+
+    async fn wait(&mut self, this: Resource<Process>) -> Answer<tools::Exit> {
+        self.enter(Capability::Tools)?;
+        let (watch, changed) = (self.watch.clone(), self.changed.clone());
+        let this = self.table.get_mut(&this)?;
+        let (doing, feeds) = (format!("waiting for tool {:?}", this.grant), this.feeds.clone());
+        // Its own deadline is the grant's, or the part's: here only the guest can be what it waits for.
+        let exit = super::streams::unless_stuck(&feeds, &changed, this.process.wait());
+        let exit = watch.waited(None, exit).await.map_err(|stalled| self.stalled(stalled, &doing))?;
+        let exit = exit.ok_or_else(|| super::streams::waits_for_itself(&doing))??;
+        Ok(tools::Exit { code: exit.code, stderr_tail: exit.stderr_tail })
+    }
+
+    async fn kill(&mut self, this: Resource<Process>) -> wasmtime::Result<()> {
+        self.table.get_mut(&this)?.process.kill();
+        Ok(())
+    }
+
+    async fn drop(&mut self, this: Resource<Process>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl From<native::Error> for Fail {
+    fn from(error: native::Error) -> Self {
+        Self::Plugin(types::Error { code: error.code.into(), message: error.message, retryable: error.retryable })
+    }
+}

@@ -1,0 +1,269 @@
+//! What one call of a plugin holds in the host: its session, its handles, its streams and what it has used up.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::{
+    Session,
+    bindings::{Answer, Fail, fail, host::types},
+    fault::Code,
+    imports::{log::LogBudget, snapshot::Stores},
+    limiter::{Compute, Limiter},
+    mask::Mask,
+    native,
+    operation::{Capability, Operation},
+    progress::{Stalled, Watch},
+    stream::{Detached, Feed, InputStream, Open, OutputStream, output::Target, source::Source},
+};
+use crate::{name::RawPath, repository};
+
+/// The store's data: all that the host functions of one call share.
+pub struct State {
+    /// Every handle that the guest holds.
+    pub table: ResourceTable,
+    wasi: WasiCtx,
+    /// What the call may touch.
+    pub session: Arc<Session>,
+    /// Which export is running.
+    pub operation: Operation,
+    /// The part that it is called for; empty where there is none.
+    pub part: String,
+    /// When the call began.
+    pub began: tokio::time::Instant,
+    /// Ends waits.
+    pub watch: Watch,
+    /// Memory and tables.
+    pub limiter: Limiter,
+    /// Guest compute.
+    pub compute: Compute,
+    /// What it may still log.
+    pub log: LogBudget,
+    /// Values that must never be seen.
+    pub mask: Mask,
+    /// What is on its way into the repository.
+    pub stores: Arc<Stores>,
+    /// Told when a pipe or a tee changes.
+    pub changed: Arc<Notify>,
+    open: Arc<AtomicU32>,
+    /// Why the part fails although its export may return well.
+    pub spoiled: Arc<Mutex<Option<String>>>,
+}
+
+impl State {
+    /// The state of a new call.
+    pub fn new(session: Arc<Session>, operation: Operation, part: &str) -> Self {
+        let limits = &session.limits;
+        let mut table = ResourceTable::new();
+        // Children of the table's own (WASI's) come on top of what the guest may hold.
+        table.set_max_capacity(limits.handles as usize + 64);
+        Self {
+            table,
+            wasi: WasiCtxBuilder::new().build(),
+            began: tokio::time::Instant::now(),
+            watch: Watch::new(limits.no_progress, session.stop.clone()),
+            limiter: Limiter::new(limits.memory_bytes, &session.step),
+            compute: Compute::new(limits.compute),
+            log: LogBudget::new(limits.log_bytes),
+            mask: Mask::default(),
+            stores: Arc::new(Stores::new(session.parallel, &session.stop)),
+            changed: Arc::default(),
+            open: Arc::default(),
+            spoiled: Arc::default(),
+            part: part.to_owned(),
+            operation,
+            session,
+        }
+    }
+
+    /// Whether `capability` works now: first thing in every host function.
+    ///
+    /// # Errors
+    /// `canceled` once the run is to stop, `unsupported` in an export where it does not work.
+    pub fn enter(&self, capability: Capability) -> Answer<()> {
+        if self.session.stop.is_cancelled() {
+            return Err(canceled());
+        }
+        self.operation.allows(capability, self.session.archive.is_some()).map_err(|why| fail(Code::Unsupported, why))
+    }
+
+    /// The same for functions that cannot answer an error: they end the instance.
+    pub fn enter_or_trap(&self, capability: Capability) -> wasmtime::Result<()> {
+        self.operation
+            .allows(capability, self.session.archive.is_some())
+            .map_err(|why| wasmtime::format_err!("{} ({why})", Code::Unsupported.word()))
+    }
+
+    /// What to say when `name` of that kind is not granted.
+    pub fn not_granted(&self, capability: Capability, name: &str, example: &str) -> Fail {
+        let (step, kind) = (&self.session.step, capability.word());
+        fail(
+            Code::Denied,
+            format!(
+                "plugin {:?} asks for {kind} {name:?}, which is not granted: grant it with\n[step.{step}.grant.{kind}.{name}]\n{example}",
+                self.session.plugin
+            ),
+        )
+    }
+
+    /// Why a wait ended, for the guest.
+    pub fn stalled(&self, stalled: Stalled, doing: &str) -> Fail {
+        match stalled {
+            Stalled::Stopped => canceled(),
+            Stalled::Deadline => fail(Code::Timeout, format!("{doing}: not done before its timeout")),
+            Stalled::NoProgress(limit) => fail(
+                Code::Timeout,
+                format!(
+                    "{doing}: no byte moved for {} (limits.no-progress); allow more with [step.{}.limits] no-progress = \"{}\"",
+                    words(limit),
+                    self.session.step,
+                    words(limit * 2)
+                ),
+            ),
+        }
+    }
+
+    /// Takes a place among the open streams.
+    pub fn open(&self) -> Answer<Open> {
+        let max = self.session.limits.open_streams;
+        Open::take(&self.open, max).ok_or_else(|| {
+            let more = max.saturating_mul(2);
+            fail(
+                Code::Limit,
+                format!(
+                    "{max} streams are open already (limits.open-streams); drop some, or allow more with [step.{}.limits] open-streams = {more}",
+                    self.session.step
+                ),
+            )
+        })
+    }
+
+    /// Gives the guest a stream to read.
+    pub fn push_input(&mut self, source: Source, feeds: Vec<Feed>) -> Answer<Resource<InputStream>> {
+        let open = self.open()?;
+        let source = source.counted(self.watch.moved.clone());
+        Ok(self.table.push(InputStream::new(source, feeds, open))?)
+    }
+
+    /// Gives the guest a stream to write.
+    pub fn push_output(&mut self, target: Target) -> Answer<Resource<OutputStream>> {
+        let open = self.open()?;
+        Ok(self.table.push(OutputStream::new(target, open))?)
+    }
+
+    /// Takes a stream out of the guest's hands.
+    pub fn detach(&mut self, stream: Resource<InputStream>) -> Answer<Detached> {
+        self.table.delete(stream)?.detach().map_err(|open| fail(Code::Invalid, open.to_string()))
+    }
+
+    /// Runs blocking work on a thread that may block, while bytes move.
+    pub async fn blocking<T: Send + 'static>(
+        &mut self,
+        doing: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Answer<T> {
+        let watch = self.watch.clone();
+        match watch.watched(tokio::task::spawn_blocking(work)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(broken)) => Err(fail(Code::Internal, format!("{doing}: {broken}"))),
+            Err(stalled) => Err(self.stalled(stalled, doing)),
+        }
+    }
+
+    /// `step/part/path` of a path that the guest gave.
+    pub fn path(&self, part: &str, path: &str) -> Answer<RawPath> {
+        let parse = |text: &str| RawPath::from_text(text).map_err(|bad| fail(Code::Invalid, bad.to_string()));
+        Ok(parse(&self.session.step)?.join(&parse(part)?).join(&parse(path)?))
+    }
+
+    /// Lets the part fail, whatever its export returns. The first reason is kept.
+    pub fn spoil(spoiled: &Mutex<Option<String>>, why: String) {
+        spoiled.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    /// How many streams the guest holds.
+    pub fn open_streams(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl types::Host for State {
+    fn convert_error(&mut self, error: Fail) -> wasmtime::Result<types::Error> {
+        match error {
+            Fail::Plugin(error) => Ok(error),
+            Fail::Trap(trap) => Err(trap),
+        }
+    }
+}
+
+/// The answer of every call once the run is to stop.
+pub fn canceled() -> Fail {
+    fail(Code::Canceled, "the run is to stop")
+}
+
+/// An error of the system, for the guest.
+pub fn io_fail(doing: &str, error: &std::io::Error) -> Fail {
+    use std::io::ErrorKind as K;
+    if let Some(native) = native::Error::of(error) {
+        return native.clone().into();
+    }
+    let code = match error.kind() {
+        K::NotFound => Code::NotFound,
+        K::PermissionDenied => Code::Denied,
+        K::AlreadyExists => Code::Exists,
+        K::InvalidInput | K::IsADirectory | K::NotADirectory | K::DirectoryNotEmpty => Code::Invalid,
+        K::UnexpectedEof | K::InvalidData => Code::Corrupt,
+        K::TimedOut => Code::Timeout,
+        _ => Code::Io,
+    };
+    fail(code, format!("{doing}: {}", causes(error)))
+}
+
+/// An error of the repository, for the guest.
+pub fn repository_fail(error: &repository::Error) -> Fail {
+    use repository::Error as E;
+    let code = match error {
+        E::Exists(_) => Code::Exists,
+        E::NotFound(_) => Code::NotFound,
+        E::Source { cause, .. } if cause.kind() == std::io::ErrorKind::UnexpectedEof => Code::Corrupt,
+        E::Source { .. } | E::Io { .. } => Code::Io,
+        E::Damaged(_) => Code::Corrupt,
+        E::Path(_) | E::Pattern { .. } => Code::Invalid,
+        E::Refused(_) => Code::Denied,
+        E::Canceled => Code::Canceled,
+    };
+    fail(code, causes(error))
+}
+
+/// An error and what caused it, in one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !line.ends_with(&words) {
+            line = format!("{line}: {words}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+/// A duration as the pipeline writes it.
+pub fn words(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

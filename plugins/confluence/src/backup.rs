@@ -1,0 +1,39 @@
+//! Stores the parts that `inspect` named.
+
+use strongroom_plugin::{Outcome, Part, Pass, Result};
+
+use crate::inspect::part;
+
+mod database;
+mod files;
+mod secrets;
+
+pub use database::DUMP;
+
+/// Keys of the notes that a backup leaves for restore and verify.
+pub mod note {
+    /// Rows per table, as read back from the dump: a JSON object.
+    pub const ROWS: &str = "rows";
+    /// Where the site's directories were: a JSON object of [`crate::paths::Paths`].
+    pub const PATHS: &str = "paths";
+    /// Which of Confluence's own secrets must be there, separated by blanks.
+    pub const SECRETS: &str = "secrets required";
+}
+
+/// Stores one part.
+///
+/// # Errors
+/// Then the part has failed.
+pub fn backup(part: &Part, pass: Pass) -> Result<Outcome> {
+    match part.name.as_str() {
+        part::DATABASE => database::backup(part),
+        part::ATTACHMENTS => files::attachments(part, pass),
+        part::HOME => files::home(part),
+        part::SECRETS => secrets::backup(part),
+        part::INSTALL => files::install(part),
+        _ => files::external(part),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What the plugin is and which grants it can use, each with the TOML that is usually written.
+
+use strongroom_plugin::{Description, Need};
+
+use crate::settings;
+
+/// Names of grants.
+pub mod grant {
+    /// The installation directory.
+    pub const INSTALL: &str = "install";
+    /// The home directory.
+    pub const HOME: &str = "home";
+    /// An attachment directory outside the home.
+    pub const ATTACHMENTS: &str = "attachments";
+    /// Any further directory: begins with this and `-`.
+    pub const EXTERNAL: &str = "external";
+    /// The database.
+    pub const DATABASE: &str = "database";
+    /// Writes a dump.
+    pub const DUMP: &str = "dump";
+    /// Turns a dump into SQL.
+    pub const READ_DUMP: &str = "read-dump";
+    /// Loads a dump into an empty database.
+    pub const RESTORE: &str = "restore";
+    /// The restored site's database password.
+    pub const PASSWORD: &str = "database-password";
+}
+
+const CONNECTION: &str = "\"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--dbname={sql.database.name}\", \"--username={sql.database.user}\"";
+const SECRET: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } } }";
+
+/// The plugin's description.
+pub fn description() -> Description {
+    Description::new("confluence", "backs up and restores Confluence: one node, its database on PostgreSQL")
+        .version(env!("CARGO_PKG_VERSION"))
+        .product("Atlassian Confluence 5.7 to 9, Server and Data Center, not clustered, on PostgreSQL")
+        .config(&settings::schema())
+        .needs(install())
+        .needs(home())
+        .needs(attachments("/path/to/attachments").optional())
+        .needs(external("/path/to/directory").many().optional())
+        .needs(database())
+        .needs(dump())
+        .needs(read_dump())
+        .needs(restore().optional())
+        .needs(password().optional())
+}
+
+fn install() -> Need {
+    Need::dirs(grant::INSTALL)
+        .because("the installation directory says where the home is and which version runs; it is saved, too")
+        .suggest("path = \"/opt/atlassian/confluence\"\naccess = \"read\"\n")
+}
+
+fn home() -> Need {
+    Need::dirs(grant::HOME)
+        .because("the home directory holds the configuration, the attachments and the keys")
+        .suggest("path = \"/var/atlassian/application-data/confluence\"\naccess = \"read\"\n")
+}
+
+/// An attachment directory at that path.
+pub fn attachments(path: &str) -> Need {
+    Need::dirs(grant::ATTACHMENTS)
+        .because("the attachment directory, where attachments.dir lies outside the home")
+        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+}
+
+/// A directory outside home and installation that the site depends on.
+pub fn external(path: &str) -> Need {
+    Need::dirs(grant::EXTERNAL)
+        .because("directories outside home and installation that the site needs, such as cipher files")
+        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+}
+
+fn database() -> Need {
+    Need::sql(grant::DATABASE)
+        .because("rows and attachments are counted in the very view that is dumped")
+        .suggest("url = \"postgresql://backup@localhost:5432/confluence\"\npassword = { file = \"/etc/strongroom/confluence-db\" }\n")
+}
+
+fn dump() -> Need {
+    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
+        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{SECRET}\n"
+    ))
+}
+
+fn read_dump() -> Need {
+    Need::tools(grant::READ_DUMP)
+        .because("pg_restore turns the dump into SQL while it is written, so that its rows are counted")
+        .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
+}
+
+/// The tool that loads a dump.
+pub fn restore() -> Need {
+    Need::tools(grant::RESTORE).because("for a restore: pg_restore loads the dump into an empty database").suggest(format!(
+        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{SECRET}\n"
+    ))
+}
+
+fn password() -> Need {
+    Need::secrets(grant::PASSWORD)
+        .because("for a restore: what confluence.cfg.xml shall hold as database password")
+        .suggest("file = \"/etc/strongroom/confluence-db\"\n")
+}
+
+/// A TOML basic string.
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_need_says_why_and_how() {
+        let description = description();
+        assert_eq!(description.needs.len(), 9);
+        for need in &description.needs {
+            assert!(!need.reason.is_empty() && need.suggestion.ends_with('\n'), "{}", need.name);
+        }
+        let required: Vec<_> =
+            description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
+        assert_eq!(required, ["install", "home", "database", "dump", "read-dump"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! What the operator granted, as paths and addresses that a configuration file can hold.
+
+use strongroom_plugin::{Result, context, sql};
+
+use crate::describe::grant;
+
+/// Whether something of that name was granted.
+pub fn has(capability: &str, name: &str) -> bool {
+    context::grants().find(capability, name).is_some()
+}
+
+/// Names of the granted `dirs.external-…`, in order.
+pub fn externals() -> Vec<String> {
+    let external =
+        |name: &String| name.strip_prefix(grant::EXTERNAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    context::grants().dirs().map(|granted| granted.name).filter(external).collect()
+}
+
+/// The path of a granted directory on this machine.
+pub fn path(name: &str) -> Option<String> {
+    let grants = context::grants();
+    shown_path(&grants.find("dirs", name)?.display)
+}
+
+/// The path in `/var/lib/x, read`.
+fn shown_path(display: &str) -> Option<String> {
+    let path = [", read", ", write"].iter().find_map(|access| display.strip_suffix(access)).unwrap_or(display);
+    path.starts_with('/').then(|| match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    })
+}
+
+/// Where a granted database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Name, address, or directory of a socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database.
+    pub name: String,
+    /// The role, where the host shows it.
+    pub user: Option<String>,
+}
+
+impl Address {
+    /// That of `sql.database`.
+    ///
+    /// # Errors
+    /// `denied` when it is not granted.
+    pub fn granted() -> Result<Option<Self>> {
+        let location = sql::get(grant::DATABASE)?.location();
+        let grants = context::grants();
+        let user = grants.find("sql", grant::DATABASE).and_then(|granted| shown_user(&granted.display));
+        Ok(Self::parse(&location, user))
+    }
+
+    fn parse(location: &str, user: Option<String>) -> Option<Self> {
+        let (place, name) = location.rsplit_once('/')?;
+        let (host, port) = place.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some(Self { host, port: port.parse().ok()?, name: name.to_owned(), user })
+    }
+
+    /// `host:port/name`
+    pub fn location(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}/{}", self.host, self.port, self.name),
+            false => format!("{}:{}/{}", self.host, self.port, self.name),
+        }
+    }
+}
+
+/// The role in `postgresql://role@host:port/name`.
+fn shown_user(display: &str) -> Option<String> {
+    let authority = display.split_once("://")?.1;
+    let (user, _) = authority[..authority.find('/').unwrap_or(authority.len())].rsplit_once('@')?;
+    let user = user.split(':').next().unwrap_or(user);
+    (!user.is_empty()).then(|| user.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displays_are_read_back() {
+        assert_eq!(shown_path("/var/a b, read").as_deref(), Some("/var/a b"));
+        assert_eq!(shown_path("/var/a/, write").as_deref(), Some("/var/a"));
+        assert_eq!(shown_path("/var/a").as_deref(), Some("/var/a"));
+        assert_eq!(shown_path("somewhere"), None);
+        assert_eq!(shown_user("postgresql://wiki@h:1/d").as_deref(), Some("wiki"));
+        assert_eq!(shown_user("postgresql://h:1/d@x"), None);
+    }
+
+    #[test]
+    fn addresses_are_read_from_locations() {
+        let address = |text| Address::parse(text, None).unwrap();
+        assert_eq!(address("[::1]:5432/d").host, "::1");
+        assert_eq!(address("[::1]:5432/d").location(), "[::1]:5432/d");
+        assert_eq!(address("/run/postgresql:5432/d").host, "/run/postgresql");
+        assert_eq!(Address::parse("nonsense", None), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Looks at a snapshot and at the target, and says what a restore would do and what is in its way.
+
+use strongroom_plugin::{
+    Context, ErrorCode, Finding, Inspection, Need, Part, Result, Stage, archive, context, dirs, sql,
+};
+
+use super::{
+    shares_home,
+    target::{Target, archived_cfg},
+    writable,
+};
+use crate::{
+    catalogue,
+    describe::{self, grant},
+    grants::{self, Address},
+    inspect::part,
+    paths::Paths,
+};
+
+/// What a restore would do.
+///
+/// # Errors
+/// When the snapshot's configuration cannot be read, or the target database does not answer.
+pub fn inspect() -> Result<Inspection> {
+    let mut seen = Inspection::of([]);
+    for name in archive::parts()? {
+        match name.as_str() {
+            part::DATABASE => database(&mut seen)?,
+            _ => directory(&name, &mut seen)?,
+        }
+    }
+    configuration(&mut seen)?;
+    Ok(seen)
+}
+
+fn database(seen: &mut Inspection) -> Result<()> {
+    seen.parts.push(
+        Part::new(part::DATABASE, Stage::Database)
+            .summary("the dump into an empty database")
+            .uses("sql.database")
+            .uses("tools.restore"),
+    );
+    if !grants::has("tools", grant::RESTORE) {
+        let message = "a dump is loaded by pg_restore: grant tools.restore";
+        seen.findings.push(Finding::blocker("restore-tool", part::DATABASE, message));
+        seen.wants.push(describe::restore());
+    }
+    let target = match sql::get(grant::DATABASE) {
+        Ok(target) => target,
+        Err(error) if error.code == ErrorCode::Denied => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let location = target.location();
+    let view = target.begin().context(format!("looking at the database {location}"))?;
+    let tables = catalogue::tables(&view)?.len();
+    view.end()?;
+    seen.facts.push(("target database".into(), format!("{location}, {tables} tables")));
+    seen.findings.extend(occupied(
+        part::DATABASE,
+        &format!("the database {location}"),
+        &format!("{tables} tables"),
+        tables == 0,
+    ));
+    Ok(())
+}
+
+fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
+    let target = Target::of(name)?;
+    let uses = format!("dirs.{}", target.grant);
+    let below = if target.path.is_empty() { uses.clone() } else { format!("{uses}, {}", target.path) };
+    seen.parts.push(Part::new(name, Stage::Files).summary(format!("into {below}")).uses(&uses));
+    let grants = context::grants();
+    let Some(granted) = grants.find("dirs", &target.grant) else {
+        let message =
+            format!("this part goes into a directory that is not granted: grant {uses} with access = \"write\"");
+        seen.findings.push(Finding::blocker("target-missing", name, message));
+        let suggestion = "path = \"/path/to/an/empty/directory\"\naccess = \"write\"\n";
+        seen.wants.push(Need::dirs_write(&target.grant).because("a restore writes there").suggest(suggestion));
+        return Ok(());
+    };
+    if !writable(&granted.display) {
+        let message = format!("{uses} is granted to be read: set access = \"write\"");
+        seen.findings.push(Finding::blocker("target-read-only", name, message));
+    }
+    if target.grant != grant::HOME || !shares_home(name) || name == part::HOME {
+        let empty = dirs::get(&target.grant)?.is_empty("")?;
+        seen.findings.extend(occupied(name, &granted.display, "entries", empty));
+    }
+    Ok(())
+}
+
+/// Nothing that is there is overwritten unless the operator says so.
+fn occupied(part: &str, target: &str, what: &str, empty: bool) -> Option<Finding> {
+    if empty {
+        return None;
+    }
+    let message = format!("{target} holds {what} already");
+    Some(match context::overwrite() {
+        true => Finding::warning("target-not-empty", part, format!("{message}: they may be overwritten, as you asked")),
+        false => Finding::blocker(
+            "target-not-empty",
+            part,
+            format!("{message}: choose an empty one, or restore with --overwrite"),
+        ),
+    })
+}
+
+/// What the restored configuration will say.
+fn configuration(seen: &mut Inspection) -> Result<()> {
+    let Some(cfg) = archived_cfg()? else { return Ok(()) };
+    let mut fact = |key: &str, value: String| seen.facts.push((key.into(), value));
+    fact("build number", cfg.build_number.map_or("unknown".into(), |build| build.to_string()));
+    let target = Paths::of_target()?;
+    let home = |paths: Option<&Paths>| paths.and_then(|paths| paths.get(grant::HOME)).unwrap_or("unknown").to_owned();
+    fact("home", format!("{}, was {}", home(Some(&target)), home(Paths::noted()?.as_ref())));
+    if !grants::has("secrets", grant::PASSWORD) {
+        let message =
+            "confluence.cfg.xml will keep its database password: grant secrets.database-password if it is another one";
+        seen.findings.push(Finding::info("password-kept", part::HOME, message));
+    }
+    if grants::has("sql", grant::DATABASE)
+        && let Some(address) = Address::granted()?
+        && address.host.starts_with('/')
+    {
+        let message =
+            format!("confluence.cfg.xml will keep its database URL: Java cannot use the socket in {}", address.host);
+        seen.findings.push(Finding::warning("url-kept", part::HOME, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Which database a site uses, from its configuration or from Tomcat's datasource.
+
+use crate::{
+    cfg::Cfg,
+    jdbc::{Url, Vendor, mask},
+    tomcat,
+};
+
+/// What the files say of the database. The password is not among it: nothing here needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Database {
+    /// As written, variables replaced.
+    pub url: Option<String>,
+    /// The role.
+    pub user: Option<String>,
+    /// The vendor that the URL names.
+    pub by_url: Option<Vendor>,
+    /// The vendor that the Hibernate dialect names.
+    pub by_dialect: Option<Vendor>,
+    /// The datasource's name, where Tomcat holds the connection.
+    pub datasource: Option<String>,
+    /// The file that says so.
+    pub from: &'static str,
+}
+
+impl Database {
+    pub(super) fn read(cfg: &Cfg, server: Option<&[u8]>, home: &str) -> Self {
+        let by_dialect = cfg.get("hibernate.dialect").and_then(Vendor::of_dialect);
+        let found = match cfg.get("hibernate.connection.datasource") {
+            Some(datasource) => Self::of_datasource(datasource, server),
+            None => Self {
+                url: cfg.path("hibernate.connection.url", home),
+                user: cfg.get("hibernate.connection.username").map(str::to_owned),
+                from: super::CFG,
+                ..Self::default()
+            },
+        };
+        Self { by_url: found.url.as_deref().and_then(Vendor::of_url), by_dialect, ..found }
+    }
+
+    fn of_datasource(jndi: &str, server: Option<&[u8]>) -> Self {
+        let name = jndi.strip_prefix("java:comp/env/").unwrap_or(jndi);
+        let resource = server.and_then(|file| tomcat::datasource(file, name)).unwrap_or_default();
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        Self {
+            url: filled(resource.url),
+            user: filled(resource.user),
+            datasource: Some(name.to_owned()),
+            from: crate::install::SERVER,
+            ..Self::default()
+        }
+    }
+
+    /// The vendor, where URL and dialect do not contradict each other.
+    pub fn vendor(&self) -> Option<Vendor> {
+        self.by_url.or(self.by_dialect)
+    }
+
+    /// The URL in pieces, if it is PostgreSQL's.
+    pub fn postgresql(&self) -> Option<Url> {
+        Url::parse(self.url.as_deref()?).ok()
+    }
+
+    /// For people: vendor and place, no secret.
+    pub fn shown(&self) -> String {
+        let vendor = self.vendor().map_or("unknown", Vendor::name);
+        match (self.postgresql(), &self.url) {
+            (Some(url), _) => format!("{vendor} {}", url.location()),
+            (None, Some(url)) => format!("{vendor} {}", mask(url)),
+            (None, None) => vendor.to_owned(),
+        }
+    }
+}
