@@ -10,7 +10,7 @@ pub mod postgres;
 pub mod strongroom;
 pub mod tree;
 
-pub use strongroom::{Done, Going, Place};
+pub use strongroom::{Going, Place};
 
 /// How long anything may take that ought to happen soon. Its expiry fails a test; nothing waits for it otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(60);

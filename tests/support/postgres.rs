@@ -19,7 +19,8 @@ use std::os::unix::{fs::PermissionsExt, process::CommandExt};
 pub const ROLE: &str = "test";
 
 /// Roles other than [`ROLE`] need the password that they were made with.
-const ACCESS: &str = "local all test trust\nhost all test 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+const ACCESS: &str =
+    "local all test trust\nhost all test 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
 
 /// A running cluster.
 pub struct Cluster {

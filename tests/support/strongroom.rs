@@ -152,7 +152,8 @@ impl Place {
         let mut files = Vec::new();
         ["state", "tmp", "home", "logs"].iter().for_each(|name| files_below(&self.join(name), &mut files));
         files.extend(self.sets());
-        files.extend(["strongroom.lock", "run.log", "run.jsonl"].map(|name| self.join(name)).into_iter().filter(|path| path.exists()));
+        let written = ["strongroom.lock", "run.log", "run.jsonl"].map(|name| self.join(name));
+        files.extend(written.into_iter().filter(|path| path.exists()));
         for file in files {
             assert!(!holds(&fs::read(&file).unwrap(), secret), "the secret is in {}", file.display());
         }
