@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{Global, RestoreArgs},
     report::{self, exit},
-    repository::{Watch, extract},
+    repository::{Watch, extract, tree::TreeOptions},
     run::{
         locks,
         restore::{Choice, Prepared, prepare},
@@ -101,12 +101,13 @@ fn files(
     }
     let target = Dir::open_ambient_dir(directory, ambient_authority())
         .with_context(|| format!("opening {}", directory.display()))?;
-    let options = extract::ExtractOptions {
+    let options = TreeOptions {
         includes: args.includes.clone(),
         overwrite: args.overwrite,
         outside_links: args.outside_links,
+        ..TreeOptions::default()
     };
-    let extracted = extract::extract_all(&*selected.archive, &target, &options, &Stop(stop));
+    let extracted = extract::extract_all(&*selected.archive, &target, &options, &|_| Ok(()), &Stop(stop));
     if stop.is_cancelled() {
         return Ok(exit::CANCELED);
     }

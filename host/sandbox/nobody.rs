@@ -78,5 +78,7 @@ impl Ledger for Nobody {
     fn expected(&self, _: &str, _: Evidence, _: &Path) -> Result<(), Refusal> {
         refused()
     }
-    fn stored(&self, _: &RawPath, _: Option<&str>) {}
+    fn made(&self, _: &str, _: &RawPath) -> Result<(), Refusal> {
+        refused()
+    }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     digest::Algorithm,
     name::RawPath,
-    repository::{Archive, Item, Kind, extract},
+    repository::{Archive, Error, Item, Kind, extract},
     sandbox::{
         bindings::{
             Answer, fail,
@@ -88,11 +88,12 @@ impl archive::Host for State {
         let mut options = convert_options(options);
         options.overwrite = self.consents("overwrite");
         options.outside_links = self.consents("outside-links");
-        let watch = TreeWatch::new(self);
+        let (making, watch) = (self.making(&target)?, TreeWatch::new(self));
         let _give_up = watch.stop.clone().drop_guard();
         let report = self
             .blocking(&format!("restoring the tree {path:?}"), move || {
-                extract::restore_tree(&*archive, &base, &dir, &sub, &options, &watch)
+                let made = |path: &RawPath| making(path).map_err(|refusal| Error::Refused(refusal.to_string()));
+                extract::restore_tree(&*archive, &base, &dir, &sub, &options, &made, &watch)
             })
             .await?;
         report.map(convert_report).map_err(|error| repository_fail(&error))

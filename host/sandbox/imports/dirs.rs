@@ -12,6 +12,7 @@ use crate::{
     sandbox::{
         bindings::{Answer, Fail, fail, host::dirs, host::types::Timestamp},
         fault::Code,
+        ledger::Refusal,
         operation::Capability,
         state::{State, io_fail},
         stream::{
@@ -34,6 +35,8 @@ pub struct Dir {
     /// The directory itself: nothing outside it can be reached through this.
     pub dir: Arc<cap_std::fs::Dir>,
     grant: String,
+    /// Where it lies below the grant's own directory.
+    below: RawPath,
     access: Access,
     listing: Option<Listing>,
 }
@@ -53,6 +56,21 @@ impl State {
                 ),
             )),
         }
+    }
+
+    /// Says what will be made there, to the journal of a restore, which may have to remove it again.
+    pub fn making(&self, dir: &Resource<Dir>) -> Answer<impl Fn(&RawPath) -> Result<(), Refusal> + Send + Sync + use<>> {
+        let dir = self.table.get(dir)?;
+        let (ledger, grant, below) = (self.session.ledger.clone(), dir.grant.clone(), dir.below.clone());
+        Ok(move |path: &RawPath| ledger.made(&grant, &below.join(path)))
+    }
+
+    /// The same for one thing, unless it is there already.
+    fn make(&self, dir: &Resource<Dir>, path: &RawPath) -> Answer<()> {
+        if self.table.get(dir)?.dir.symlink_metadata(path.as_path()).is_ok() {
+            return Ok(());
+        }
+        Ok(self.making(dir)?(path)?)
     }
 
     fn dir(&self, dir: &Resource<Dir>) -> Answer<&Dir> {
@@ -87,7 +105,7 @@ impl dirs::Host for State {
         };
         let opened = cap_std::fs::Dir::open_ambient_dir(&path, cap_std::ambient_authority());
         let dir = opened.map_err(|error| io_fail(&format!("opening {} (dirs {grant:?})", path.display()), &error))?;
-        Ok(self.table.push(Dir { dir: Arc::new(dir), grant, access, listing: None })?)
+        Ok(self.table.push(Dir { dir: Arc::new(dir), grant, below: RawPath::root(), access, listing: None })?)
     }
 
     async fn locate(&mut self, absolute: String) -> Answer<Option<(String, String)>> {
@@ -102,7 +120,13 @@ impl dirs::HostDir for State {
     async fn open_dir(&mut self, dir: Resource<Dir>, path: String) -> Answer<Resource<Dir>> {
         let (parent, path) = (self.dir(&dir)?, relative(&path)?);
         let below = parent.dir.open_dir(path.as_path()).map_err(|error| parent.io("opening", &path, &error))?;
-        let child = Dir { dir: Arc::new(below), grant: parent.grant.clone(), access: parent.access, listing: None };
+        let child = Dir {
+            dir: Arc::new(below),
+            grant: parent.grant.clone(),
+            below: parent.below.join(&path),
+            access: parent.access,
+            listing: None,
+        };
         Ok(self.table.push(child)?)
     }
 
@@ -150,7 +174,9 @@ impl dirs::HostDir for State {
         content: Resource<InputStream>,
         mode: Option<u32>,
     ) -> Answer<u64> {
-        let (dir, path) = (self.writable(&dir)?, relative(&path)?);
+        let (target, path) = (self.writable(&dir)?, relative(&path)?);
+        self.make(&dir, &path)?;
+        let dir = target;
         let content = self.detach(content)?;
         let (feeds, stop) = (content.feeds(), self.watch.stop.child_token());
         let doing = format!("writing {path:?}");
@@ -167,7 +193,9 @@ impl dirs::HostDir for State {
     }
 
     async fn create(&mut self, dir: Resource<Dir>, path: String, mode: Option<u32>) -> Answer<Resource<OutputStream>> {
-        let (dir, path) = (self.writable(&dir)?, relative(&path)?);
+        let (target, path) = (self.writable(&dir)?, relative(&path)?);
+        self.make(&dir, &path)?;
+        let dir = target;
         let made = Temporary::new(dir, &path, mode);
         let (temporary, file) = made.map_err(|error| io_fail(&format!("creating {path:?}"), &error))?;
         // Dropped without having been placed, the temporary file removes itself.
@@ -176,7 +204,9 @@ impl dirs::HostDir for State {
     }
 
     async fn create_dir(&mut self, dir: Resource<Dir>, path: String) -> Answer<()> {
-        let (dir, path) = (self.writable(&dir)?, relative(&path)?);
+        let (target, path) = (self.writable(&dir)?, relative(&path)?);
+        self.make(&dir, &path)?;
+        let dir = target;
         dir.create_dir(path.as_path()).map_err(|error| io_fail(&format!("creating the directory {path:?}"), &error))
     }
 

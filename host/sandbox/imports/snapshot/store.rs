@@ -73,19 +73,7 @@ impl Storing {
         };
         let stored = draft.put(&path, &mut reader, &self.meta, self.identity, self.pass);
         self.ledger.moved(std::mem::take(&mut reader.untold), u64::from(stored.is_ok()));
-        match stored {
-            Ok(stored) => {
-                self.ledger.stored(&own, None);
-                Ok(stored)
-            }
-            Err(error) => {
-                let failure = Failure::of(&own, &error);
-                if !failure.exists {
-                    self.ledger.stored(&own, Some(&failure.message));
-                }
-                Err(failure)
-            }
-        }
+        stored.map_err(|error| Failure::of(&own, &error))
     }
 }
 
