@@ -10,7 +10,7 @@ pub mod postgres;
 pub mod strongroom;
 pub mod tree;
 
-pub use strongroom::{Going, Place};
+pub use strongroom::{Done, Going, Place};
 
 /// How long anything may take that ought to happen soon. Its expiry fails a test; nothing waits for it otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -18,6 +18,25 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The source tree.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below a directory whose names have that ending; with an empty one, all. Sorted; built things are left out.
+pub fn source_files(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut entries: Vec<_> =
+        std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_symlink() || path.ends_with("target") {
+            continue;
+        }
+        if path.is_dir() {
+            all.extend(source_files(&path, ending));
+        } else if ending.is_empty() || path.extension().is_some_and(|own| own == ending) {
+            all.push(path);
+        }
+    }
+    all
 }
 
 /// A directory of this build for what tests may share from run to run.

@@ -273,9 +273,17 @@ impl Going {
     ///
     /// # Panics
     /// When it does not come within [`RUN_DEADLINE`].
-    pub fn finish(mut self) -> Done {
+    pub fn finish(self) -> Done {
+        self.finish_within(RUN_DEADLINE)
+    }
+
+    /// The same for what takes longer.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn finish_within(mut self, deadline: Duration) -> Done {
         let mut status = None;
-        let ended = soon(RUN_DEADLINE, || {
+        let ended = soon(deadline, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
