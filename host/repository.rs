@@ -12,9 +12,15 @@ use crate::{
     snapshot::state::State,
 };
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod extract;
+pub mod holdings;
 pub mod tree;
 pub mod zip;
+
+mod beneath;
+mod patterns;
 
 /// What kind of thing an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,6 +278,11 @@ pub enum Error {
     /// The run is to stop.
     #[error("canceled")]
     Canceled,
+}
+
+/// Threads that can run at once.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 impl Error {

@@ -33,6 +33,8 @@ mod operation;
 mod progress;
 mod state;
 mod stream;
+#[cfg(test)]
+mod testing;
 pub mod tool;
 
 use bindings::PluginPre;
@@ -196,3 +198,6 @@ impl Plugin {
         &self.loaded.pre
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,27 @@
 //! Stores a whole directory in a draft: walks, reads, looks again.
+//!
+//! One thread lists, as many as there are cores open, read and store; nothing is handed over but names, and the walk is
+//! never whole in memory: what it saw spills beside the draft. Afterwards each name is looked up in the draft, so that
+//! `stored` counts what is there, not what was done.
+
+use std::{
+    io::{self, BufRead, BufReader, BufWriter, Seek, Write},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+};
 
 use cap_std::fs::Dir;
 
-use super::{Draft, Error, Pass, Watch};
+use super::{Draft, Error, Pass, Watch, beneath, patterns::Patterns};
 use crate::{digest::Algorithm, name::RawPath};
+
+mod file;
+mod walk;
+
+use walk::Seen;
 
 /// How a tree is stored or restored (`snapshot.tree-options`).
 #[derive(Clone, Debug, Default)]
@@ -46,20 +64,182 @@ pub struct TreeReport {
 /// How many left-out paths a report names.
 pub const SKIPPED_MAX: usize = 1000;
 
-/// Stores what lies below `sub` in `source` under `base`.
+impl TreeReport {
+    /// Adds something that was left out or is wrong.
+    pub(super) fn skip(&mut self, path: &RawPath, why: impl Into<String>) {
+        self.skipped_count += 1;
+        if self.skipped.len() < SKIPPED_MAX {
+            self.skipped.push((path.to_text(), why.into()));
+        }
+    }
+}
+
+/// Stores what lies below `sub` in `source` under `base`; when `sub` is not empty, that directory itself too.
 ///
 /// Over what an earlier pass stored it reads only what is new or changed (by [`super::Identity`]) and keeps the rest.
+/// What is gone since then stays in the draft, because a database may refer to it, and is in neither count. A file that
+/// changes while it is read is read again, three times at most.
 ///
 /// # Errors
 /// [`Error::Source`] when something cannot be read and `options` does not tolerate it.
 pub fn put_tree(
-    _draft: &dyn Draft,
-    _base: &RawPath,
-    _source: &Dir,
-    _sub: &RawPath,
-    _options: &TreeOptions,
-    _pass: Pass,
-    _watch: &dyn Watch,
+    draft: &dyn Draft,
+    base: &RawPath,
+    source: &Dir,
+    sub: &RawPath,
+    options: &TreeOptions,
+    pass: Pass,
+    watch: &dyn Watch,
 ) -> Result<TreeReport, Error> {
-    Err(Error::Refused("not written yet".into()))
+    let patterns = Patterns::of(options)?;
+    let root = beneath::open_dir(source, sub).map_err(Error::source(sub))?;
+    let spill = tempfile::tempfile_in(draft.scratch());
+    let spill = spill.map_err(Error::io(format!("making a file in {}", draft.scratch().display())))?;
+    let storing = Storing { draft, base, root: &root, options, pass, watch, shared: Shared::default() };
+    let mut seen = BufWriter::with_capacity(64 << 10, spill);
+    if !sub.is_root() {
+        storing.note(&RawPath::root(), &mut seen)?;
+        storing.store(&Seen::root(&root, sub)?)?;
+    }
+    storing.walk(&patterns, &mut seen)?;
+    let mut seen = seen.into_inner().map_err(|cause| Error::io(SPILLING)(cause.into_error()))?;
+    seen.rewind().map_err(Error::io(SPILLING))?;
+    storing.count(BufReader::with_capacity(64 << 10, seen))
 }
+
+const SPILLING: &str = "noting what a walk saw";
+
+/// Names on their way to the threads that store. Each may keep a directory open.
+const QUEUE_MAX: usize = 64;
+
+/// What the threads of one tree share.
+struct Storing<'a> {
+    draft: &'a dyn Draft,
+    base: &'a RawPath,
+    root: &'a Dir,
+    options: &'a TreeOptions,
+    pass: Pass,
+    watch: &'a dyn Watch,
+    shared: Shared,
+}
+
+#[derive(Default)]
+struct Shared {
+    report: Mutex<TreeReport>,
+    failure: Mutex<Option<Error>>,
+    failed: AtomicBool,
+}
+
+impl Storing<'_> {
+    fn report<T>(&self, change: impl FnOnce(&mut TreeReport) -> T) -> T {
+        change(&mut self.shared.report.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fail(&self, why: Error) {
+        self.shared.failed.store(true, Ordering::Relaxed);
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    /// Lists in this thread, stores in others.
+    fn walk(&self, patterns: &Patterns, seen: &mut impl Write) -> Result<(), Error> {
+        let (sender, receiver) = sync_channel(QUEUE_MAX);
+        let receiver = Mutex::new(receiver);
+        std::thread::scope(|scope| {
+            for _ in 0..super::cores() {
+                scope.spawn(|| self.serve(&receiver));
+            }
+            if let Err(why) = self.list(patterns, seen, &sender) {
+                self.fail(why);
+            }
+            drop(sender);
+        });
+        let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn list(&self, patterns: &Patterns, seen: &mut impl Write, sender: &SyncSender<Seen>) -> Result<(), Error> {
+        walk::walk(self.root, patterns, &mut |found| match found {
+            walk::Found::Entry(entry) => {
+                if self.watch.stopped() {
+                    return Err(Error::Canceled);
+                }
+                self.note(&entry.path, seen)?;
+                // Nobody listens any more once a thread has failed; its error is the one that counts.
+                Ok(!self.shared.failed.load(Ordering::Relaxed) && sender.send(entry).is_ok())
+            }
+            walk::Found::Other(path, why) => {
+                self.report(|report| report.skip(&path, why));
+                Ok(true)
+            }
+            walk::Found::Unreadable(_, cause) if means_gone(&cause) && self.options.tolerate_changes => Ok(true),
+            // Nobody can say how much is missing then, so no count could show it.
+            walk::Found::Unreadable(path, cause) => Err(Error::source(&path)(cause)),
+        })
+    }
+
+    fn note(&self, path: &RawPath, seen: &mut impl Write) -> Result<(), Error> {
+        let line = [path.as_bytes(), &[0]].concat();
+        seen.write_all(&line).map_err(Error::io(SPILLING))
+    }
+
+    fn serve(&self, queue: &Mutex<Receiver<Seen>>) {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(entry) = next else { return };
+            // After a failure the queue is only emptied, so that nobody waits at its other end.
+            if !self.shared.failed.load(Ordering::Relaxed)
+                && let Err(why) = self.store(&entry)
+            {
+                self.fail(why);
+            }
+        }
+    }
+
+    /// Something cannot be read: reported where that is tolerated. What is gone is reported by the second look.
+    fn unreadable(&self, path: &RawPath, cause: io::Error) -> Result<(), Error> {
+        if !self.options.tolerate_changes {
+            return Err(Error::source(path)(cause));
+        }
+        if cause.kind() != io::ErrorKind::NotFound {
+            self.report(|report| report.skip(path, cause.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Looks up in the draft whatever the walk saw, and looks again for what is not there.
+    fn count(self, mut seen: impl BufRead) -> Result<TreeReport, Error> {
+        let mut line = Vec::new();
+        while seen.read_until(0, &mut line).map_err(Error::io(SPILLING))? > 0 {
+            line.pop();
+            let path = RawPath::from_bytes(&line)?;
+            line.clear();
+            let held = self.draft.find(&self.base.join(&path))?.is_some_and(|held| held.pass >= self.pass);
+            let gone = !held && is_gone(self.root, &path);
+            self.report(|report| {
+                report.stored += u64::from(held);
+                report.expected += u64::from(!gone);
+                if gone {
+                    report.skip(&path, "vanished");
+                }
+            });
+            if self.watch.stopped() {
+                return Err(Error::Canceled);
+            }
+        }
+        Ok(self.shared.report.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether nothing is at `path` any more, nor at a directory above it.
+fn is_gone(root: &Dir, path: &RawPath) -> bool {
+    beneath::look(root, path).err().is_some_and(|cause| means_gone(&cause))
+}
+
+/// Whether an error says that something, or a directory above it, is not what it was.
+fn means_gone(cause: &io::Error) -> bool {
+    let loops = Some(rustix::io::Errno::LOOP.raw_os_error());
+    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || cause.raw_os_error() == loops
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read,
     path::PathBuf,
     sync::Arc,
     time::{Instant as Clock, SystemTime},
@@ -176,10 +177,10 @@ async fn finish(running: &Arc<Running>) -> Summary {
 /// 16 hex digits that no other snapshot has.
 fn new_id() -> String {
     let mut bytes = [0_u8; 8];
-    // getrandom(2) with 8 bytes neither blocks for long nor answers short once the system has booted; should it fail
-    // all the same, the time is unique enough under the pipeline's lock.
-    if rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty()) != Ok(bytes.len()) {
-        bytes = jiff::Timestamp::now().as_nanosecond().to_le_bytes()[..8].try_into().unwrap_or(bytes);
+    let random = std::fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes));
+    if random.is_err() {
+        // Without it the time is unique enough under the pipeline's lock.
+        bytes = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default().to_le_bytes();
     }
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,10 +1,6 @@
 //! The end of a backup: checks the lists of expectations, decides the state, writes the record, makes the set visible.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, BufReader},
-};
+use std::{collections::BTreeMap, fs::File, io::BufReader};
 
 use super::{
     backup::{Running, chain, host_name},
@@ -17,7 +13,7 @@ use crate::{
     digest::Digest,
     name::RawPath,
     plan,
-    repository::{Draft, Error, Kind, zip::awkward_name},
+    repository::{Error, Kind, holdings::StepHoldings, zip::awkward_name},
     snapshot::{
         expected,
         receipts::Receipt,
@@ -122,36 +118,13 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
 /// Checks one list against the draft and keeps it with the snapshot as evidence.
 fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result<ExpectedRecord, String> {
     let open = || File::open(&list.list).map_err(|error| format!("reading it again: {error}"));
-    let holdings = StepHoldings { draft: &*running.draft, step: RawPath::from_text(&side.name.step).unwrap_or_default() };
-    let met = expected::check(|| File::open(&list.list).map(BufReader::new), &list.subject, list.evidence, &holdings)
-        .map_err(|error| chain(&error))?;
+    let step = RawPath::from_text(&side.name.step).map_err(|error| error.to_string())?;
+    let holdings = StepHoldings::new(&*running.draft, step);
+    let met = expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| chain(&error))?;
     let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
     running.draft.put_own(&name, &mut open()?).map_err(|error| chain(&error))?;
-    Ok(met)
-}
-
-/// What the draft holds of one step.
-struct StepHoldings<'a> {
-    draft: &'a dyn Draft,
-    step: RawPath,
-}
-
-impl expected::Holdings for StepHoldings<'_> {
-    fn find(&self, path: &RawPath) -> io::Result<Option<u64>> {
-        let held = self.draft.find(&self.step.join(path)).map_err(io::Error::other)?;
-        Ok(held.filter(|held| held.kind == Kind::File).map(|held| held.size))
-    }
-
-    fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> io::Result<()> {
-        let base = self.step.join(part);
-        let each = self.draft.each(&base, &mut |path, held| {
-            if let (Some(inside), Kind::File) = (path.below(&base), &held.kind) {
-                visit(&inside, held.size);
-            }
-            true
-        });
-        each.map_err(io::Error::other)
-    }
+    let (subject, evidence) = (list.subject.clone(), list.evidence);
+    Ok(ExpectedRecord { subject, evidence, lines: met.lines, met: met.met, missing: met.missing })
 }
 
 /// A subject as a single file name.
@@ -166,7 +139,7 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
     if parts.is_empty() {
         parts = running.sides.iter().map(|side| side.record()).collect();
     }
-    let states = state::of(&parts.iter().collect::<Vec<_>>());
+    let states = state::of(&parts);
     let totals = parts.iter().fold(Totals::default(), |sum, part| Totals {
         entries: sum.entries + part.entries,
         files: sum.files + part.files,

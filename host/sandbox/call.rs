@@ -177,7 +177,7 @@ fn explain(trap: wasmtime::Error, state: &mut State) -> Fault {
 /// Lets go of all handles, waits for what was submitted, and lets the part fail if one of them did.
 async fn wind_up(store: Store<State>, answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
     let state = store.data();
-    let (session, operation) = (state.session.clone(), state.operation);
+    let (session, operation, deadline) = (state.session.clone(), state.operation, state.deadline());
     let (stores, spoiled, watch) = (state.stores.clone(), state.spoiled.clone(), state.watch.clone());
     // The streams that the guest still holds end here: whatever waits for them goes on, or fails.
     drop(store);
@@ -187,13 +187,14 @@ async fn wind_up(store: Store<State>, answer: Result<Answer, Fault>) -> Result<A
         let _ = tokio::time::timeout(WIND_UP, stores.idle()).await;
         return answer;
     }
-    if watch.watched(stores.idle()).await.is_err() {
+    let ended = tokio::time::timeout_at(deadline, watch.watched(stores.idle())).await;
+    if !matches!(ended, Ok(Ok(()))) {
         stores.stop().cancel();
-        let stopped = session.stop.is_cancelled();
-        return Err(if stopped {
-            Fault::Canceled
-        } else {
-            Fault::Host("what the part had submitted moved no byte for limits.no-progress".into())
+        return Err(match session.stop.is_cancelled() {
+            true => Fault::Canceled,
+            false => Fault::Limit(
+                "what the part had submitted moved no byte for limits.no-progress, or outlived limits.part-time".into(),
+            ),
         });
     }
     let spoiled = spoiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

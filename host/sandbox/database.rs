@@ -36,7 +36,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// host has limits of its own for what may take how long.
 const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
     SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET row_security = off; \
-    SET default_transaction_deferrable = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 /// PostgreSQL 17 and later have it.
 const SETTINGS_LATER: &str =
@@ -219,5 +219,3 @@ fn ahead_ms(server: SystemTime, before: SystemTime, after: SystemTime) -> i64 {
     };
     millis(server) - (millis(before) + millis(after)) / 2
 }
-
-type SharedSession = Arc<Session>;

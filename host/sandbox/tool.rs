@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{fault::Code, native::Error};
-use crate::config::{Grants, ToolGrant};
+use crate::config::{Grants, Piece, Template, ToolGrant};
 
 mod child;
 mod fill;
@@ -92,10 +92,14 @@ impl Bounds {
     async fn reached(&self) -> Error {
         tokio::select! {
             () = self.stop.cancelled() => Error::new(Code::Canceled, format!("{}: the run was stopped", self.label)),
-            () = tokio::time::sleep_until(self.deadline) => {
-                Error::new(Code::Timeout, format!("{} had not ended when the part's time was over", self.label))
-            }
+            error = self.expired() => error,
         }
+    }
+
+    /// The same for the part's time alone.
+    async fn expired(&self) -> Error {
+        tokio::time::sleep_until(self.deadline).await;
+        Error::new(Code::Timeout, format!("{} had not ended when the part's time was over", self.label))
     }
 }
 
@@ -123,9 +127,9 @@ pub async fn spawn(start: Start<'_>) -> Result<Process, Error> {
 }
 
 /// A template's literal pieces: of a program's path, all of it.
-fn literal(template: &crate::config::Template) -> String {
-    let text = |piece: &crate::config::Piece| match piece {
-        crate::config::Piece::Literal(text) => text.clone(),
+fn literal(template: &Template) -> String {
+    let text = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
         _ => String::new(),
     };
     template.0.iter().map(text).collect()

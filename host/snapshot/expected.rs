@@ -1,272 +1,334 @@
 //! Lists of what the database refers to, and whether the snapshot holds it.
 //!
-//! A list is NDJSON: one JSON array of strings a line, `[label, size in bytes as text or null, path, alternative …]`.
-//! A path is `part/path` of the step; in `part/*/tail` the star stands for any leading directories inside that part.
+//! A line is a JSON array: a label, a size in bytes as text or null, and paths `part/path`, of which one must be there.
+//! In `part/*/tail` the star stands for any leading directories inside the part. A path that is null is passed over.
 
 use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    io::{self, BufRead, Read},
+    collections::{HashMap, HashSet},
+    io::{BufRead, Read},
 };
 
-use super::record::{Evidence, ExpectedRecord};
-use crate::name::{BadPath, RawPath};
+use crate::name::RawPath;
 
-/// What a snapshot holds of one step, as far as lists are concerned.
+/// Lines of missing entries that a record names.
+pub const MISSING_MAX: usize = 1000;
+/// Bytes that one line may take.
+const LINE_MAX: u64 = 1 << 20;
+
+/// What a snapshot holds of one step, seen from here.
 pub trait Holdings {
-    /// Size of the file at that path of the step, if there is one.
-    ///
-    /// # Errors
-    /// When the snapshot cannot be read.
-    fn find(&self, path: &RawPath) -> io::Result<Option<u64>>;
+    /// Why asking failed.
+    type Error;
 
-    /// Every file of a part: its path inside the part, and its size.
-    ///
-    /// # Errors
-    /// When the snapshot cannot be read.
-    fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> io::Result<()>;
+    /// Bytes of the file at `part/path`; none when no file is there.
+    fn find(&self, path: &RawPath) -> Result<Option<u64>, Self::Error>;
+
+    /// Every file of the part, by its whole path `part/path` and its bytes.
+    fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> Result<(), Self::Error>;
 }
 
-/// How many unmet lines a record names.
-pub const MISSING_MAX: usize = 1000;
+/// How a list was met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Lines of the list.
+    pub lines: u64,
+    /// Lines that the snapshot meets.
+    pub met: u64,
+    /// The first [`MISSING_MAX`] that it does not: label, path and why.
+    pub missing: Vec<String>,
+}
 
-/// Longest line of a list, in bytes.
-pub const LINE_BYTES_MAX: u64 = 1 << 20;
-
-/// Why a list cannot be checked.
+/// Why a list could not be checked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The list or the snapshot cannot be read.
-    #[error("reading the list or the snapshot")]
-    Io(#[from] io::Error),
-    /// A line is not what a list holds.
-    #[error("line {number} of the list is malformed: {why}")]
-    Malformed {
+pub enum Error<E> {
+    /// The list is not what it should be.
+    #[error("line {line} of the list: {why}")]
+    Line {
         /// From 1.
-        number: u64,
-        /// What is wrong with it.
+        line: u64,
+        /// What is wrong.
         why: String,
     },
+    /// The list cannot be read.
+    #[error("reading the list")]
+    Read(#[source] std::io::Error),
+    /// The list was read first, and is another one now.
+    #[error("the list changed while it was checked")]
+    Changed,
+    /// The snapshot cannot be asked.
+    #[error("asking the snapshot what it holds")]
+    Holdings(#[source] E),
 }
 
-/// One line: something that must be there in one of several places.
-struct Line {
-    label: String,
-    size: Option<u64>,
-    places: Vec<Place>,
-}
-
-enum Place {
-    /// Exactly there.
-    Exact(RawPath),
-    /// At the end of a path inside that part.
-    Tail { part: RawPath, tail: RawPath },
-}
-
-/// Checks every line of a list. `open` is called for each of its two readings.
+/// Checks every line of a list. `open` gives the list from its start; lists with stars are read twice, and each part
+/// that a star names is walked once.
 ///
 /// # Errors
-/// When the list or the snapshot cannot be read, or a line is malformed.
-pub fn check<R: BufRead>(
-    open: impl Fn() -> io::Result<R>,
-    subject: &str,
-    evidence: Evidence,
-    holdings: &dyn Holdings,
-) -> Result<ExpectedRecord, Error> {
-    let tails = Tails::gather(open()?, holdings)?;
-    let mut record =
-        ExpectedRecord { subject: subject.to_owned(), evidence, lines: 0, met: 0, missing: Vec::new() };
-    for line in lines(open()?) {
+/// [`Error::Line`] names a line that cannot be understood.
+pub fn check<H: Holdings, L: BufRead>(
+    mut open: impl FnMut() -> std::io::Result<L>,
+    holdings: &H,
+) -> Result<Met, Error<H::Error>> {
+    let mut wanted = Wanted::default();
+    for line in Lines::new(open().map_err(Error::Read)?) {
+        line?.paths.into_iter().for_each(|path| wanted.note(path));
+    }
+    let found = wanted.look(holdings).map_err(Error::Holdings)?;
+    let mut result = Met::default();
+    for line in Lines::new(open().map_err(Error::Read)?) {
         let line = line?;
-        record.lines += 1;
-        match unmet(&line, &tails, holdings)? {
-            None => record.met += 1,
-            Some(why) if record.missing.len() < MISSING_MAX => record.missing.push(why),
+        result.lines += 1;
+        match line.verdict(holdings, &found)? {
+            None => result.met += 1,
+            Some(why) if result.missing.len() < MISSING_MAX => result.missing.push(why),
             Some(_) => {}
         }
     }
-    Ok(record)
+    Ok(result)
 }
 
-/// Why no place of the line holds what it asks for.
-fn unmet(line: &Line, tails: &Tails, holdings: &dyn Holdings) -> io::Result<Option<String>> {
-    let mut reasons = Vec::new();
-    for place in &line.places {
-        let found = match place {
-            Place::Exact(path) => holdings.find(path)?,
-            Place::Tail { part, tail } => tails.size(part, tail, line.size),
+/// An alternative of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Path {
+    Exact(RawPath),
+    /// Below the part, behind any directories.
+    Starred(RawPath, RawPath),
+}
+
+struct Line {
+    label: String,
+    size: Option<u64>,
+    paths: Vec<Path>,
+}
+
+impl Line {
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let fields: Vec<Option<String>> = serde_json::from_slice(text).map_err(|why| why.to_string())?;
+        let mut fields = fields.into_iter();
+        let (Some(label), Some(size)) = (fields.next(), fields.next()) else {
+            return Err("expected [label, size or null, path, …]".into());
         };
-        match (found, line.size) {
-            (None, _) => reasons.push(format!("{place} is not in the snapshot")),
-            (Some(size), Some(wanted)) if size != wanted => {
-                reasons.push(format!("{place} has {size} bytes, not {wanted}"));
+        let label = label.ok_or("the label is null")?;
+        let size = size.map(|size| size.parse().map_err(|_| format!("{size:?} is no size in bytes"))).transpose()?;
+        let paths: Vec<Path> = fields.flatten().map(|path| Path::parse(&path)).collect::<Result<_, _>>()?;
+        if paths.is_empty() {
+            return Err(format!("{label:?} has no path"));
+        }
+        Ok(Self { label, size, paths })
+    }
+
+    /// Why no alternative meets it; none when one does.
+    fn verdict<H: Holdings>(&self, holdings: &H, found: &Found) -> Result<Option<String>, Error<H::Error>> {
+        let mut other_size = None;
+        for path in &self.paths {
+            let sizes = match path {
+                Path::Exact(path) => holdings.find(path).map_err(Error::Holdings)?.into_iter().collect(),
+                starred => found.0.get(starred).ok_or(Error::Changed)?.clone(),
+            };
+            if sizes.iter().any(|size| self.size.is_none_or(|wanted| wanted == *size)) {
+                return Ok(None);
             }
-            _ => return Ok(None),
+            other_size = other_size.or(sizes.first().copied().map(|size| (path, size)));
+        }
+        let why = match (other_size, self.size) {
+            (Some((path, size)), Some(wanted)) => format!("{path} has {size} bytes instead of {wanted}"),
+            _ => format!("{} is not in the snapshot", self.paths[0]),
+        };
+        Ok(Some(format!("{}: {why}", self.label)))
+    }
+}
+
+impl Path {
+    fn parse(text: &str) -> Result<Self, String> {
+        let parse = |text: &str| RawPath::from_text(text).map_err(|why| why.to_string());
+        match text.split_once("/*/") {
+            Some((part, tail)) => Ok(Self::Starred(parse(part)?, parse(tail)?)),
+            None => Ok(Self::Exact(parse(text)?)),
         }
     }
-    if reasons.is_empty() {
-        reasons.push("the line names no path".to_owned());
-    }
-    Ok(Some(format!("{}: {}", line.label, reasons.join("; "))))
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Path {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exact(path) => write!(f, "{path}"),
-            Self::Tail { part, tail } => write!(f, "{part}/*/{tail}"),
+            Self::Starred(part, tail) => write!(f, "{part}/*/{tail}"),
         }
     }
 }
 
-/// Sizes of the files whose paths end in a wanted tail. A hash stands for each tail, so that a million of them fit.
-struct Tails(HashMap<u64, Vec<u64>>);
+/// Tails that stars are looked up for, by part.
+#[derive(Default)]
+struct Wanted(HashMap<RawPath, Tails>);
 
-impl Tails {
-    fn gather(list: impl BufRead, holdings: &dyn Holdings) -> Result<Self, Error> {
-        let (mut tails, mut parts) = (HashMap::new(), Vec::new());
-        for line in lines(list) {
-            for place in line?.places {
-                if let Place::Tail { part, tail } = place {
-                    tails.insert(key(&part, tail.as_bytes()), Vec::new());
-                    if !parts.contains(&part) {
-                        parts.push(part);
+#[derive(Default)]
+struct Tails {
+    tails: HashSet<RawPath>,
+    /// Names in a tail: only so many ends of a path need to be looked up.
+    lengths: HashSet<usize>,
+}
+
+/// Sizes of what was found for each path with a star.
+struct Found(HashMap<Path, Vec<u64>>);
+
+impl Wanted {
+    fn note(&mut self, path: Path) {
+        if let Path::Starred(part, tail) = path {
+            let tails = self.0.entry(part).or_default();
+            tails.lengths.insert(tail.as_bytes().split(|byte| *byte == b'/').count());
+            tails.tails.insert(tail);
+        }
+    }
+
+    /// Walks each part once.
+    fn look<H: Holdings>(self, holdings: &H) -> Result<Found, H::Error> {
+        let mut found = HashMap::new();
+        for (part, tails) in self.0 {
+            holdings.each_in(&part, &mut |path, size| {
+                let Some(path) = path.below(&part) else { return };
+                for tail in tails.lengths.iter().filter_map(|length| ending(&path, *length)) {
+                    if tails.tails.contains(&tail) {
+                        found.entry(Path::Starred(part.clone(), tail)).or_insert_with(Vec::new).push(size);
                     }
                 }
+            })?;
+            for tail in tails.tails {
+                found.entry(Path::Starred(part.clone(), tail)).or_default();
             }
         }
-        for part in parts {
-            holdings.each_in(&part, &mut |path, size| note(&mut tails, &part, path.as_bytes(), size))?;
-        }
-        Ok(Self(tails))
-    }
-
-    /// The size of a file with that tail: the wanted one if any has it.
-    fn size(&self, part: &RawPath, tail: &RawPath, wanted: Option<u64>) -> Option<u64> {
-        let sizes = self.0.get(&key(part, tail.as_bytes()))?;
-        let fits = wanted.and_then(|wanted| sizes.iter().find(|size| **size == wanted));
-        fits.or(sizes.first()).copied()
+        Ok(Found(found))
     }
 }
 
-/// Notes the size under each tail of the path that some line wants.
-fn note(tails: &mut HashMap<u64, Vec<u64>>, part: &RawPath, path: &[u8], size: u64) {
-    let starts = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
-    for start in std::iter::once(0).chain(starts) {
-        if let Some(sizes) = tails.get_mut(&key(part, &path[start..]))
-            && !sizes.contains(&size)
-        {
-            sizes.push(size);
-        }
+/// The last `count` names of a path.
+fn ending(path: &RawPath, count: usize) -> Option<RawPath> {
+    let bytes = path.as_bytes();
+    let slashes = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+    let start = match slashes.map(|(at, _)| at).nth(count - 1) {
+        Some(slash) => slash + 1,
+        None if bytes.split(|byte| *byte == b'/').count() == count => 0,
+        None => return None,
+    };
+    RawPath::from_bytes(&bytes[start..]).ok()
+}
+
+/// The lines of a list.
+struct Lines<L, E> {
+    list: L,
+    number: u64,
+    error: std::marker::PhantomData<E>,
+}
+
+impl<L: BufRead, E> Lines<L, E> {
+    fn new(list: L) -> Self {
+        Self { list, number: 0, error: std::marker::PhantomData }
     }
-}
 
-fn key(part: &RawPath, tail: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (part, tail).hash(&mut hasher);
-    hasher.finish()
-}
-
-fn lines<R: BufRead>(mut list: R) -> impl Iterator<Item = Result<Line, Error>> {
-    let mut number = 0;
-    std::iter::from_fn(move || {
+    fn step(&mut self) -> Result<Option<Line>, Error<E>> {
         let mut text = Vec::new();
         loop {
+            self.number += 1;
             text.clear();
-            number += 1;
-            match (&mut list).take(LINE_BYTES_MAX).read_until(b'\n', &mut text) {
-                Ok(0) => return None,
-                Ok(_) if text.iter().all(u8::is_ascii_whitespace) => {}
-                Ok(_) => return Some(parse(&text).map_err(|why| Error::Malformed { number, why })),
-                Err(error) => return Some(Err(error.into())),
+            let count = (&mut self.list).take(LINE_MAX).read_until(b'\n', &mut text).map_err(Error::Read)?;
+            let wrong = |why| Error::Line { line: self.number, why };
+            match text.trim_ascii() {
+                _ if count == 0 => return Ok(None),
+                _ if count as u64 == LINE_MAX => return Err(wrong("it is longer than a mebibyte".into())),
+                b"" => {}
+                text => return Line::parse(text).map(Some).map_err(wrong),
             }
         }
-    })
+    }
 }
 
-fn parse(text: &[u8]) -> Result<Line, String> {
-    let fields: Vec<Option<String>> = serde_json::from_slice(text)
-        .map_err(|error| format!("expected an array of strings and nulls of at most 1 MiB: {error}"))?;
-    let mut fields = fields.into_iter();
-    let label = fields.next().flatten().unwrap_or_default();
-    let size = match fields.next().flatten() {
-        Some(size) => Some(size.parse().map_err(|_| format!("{size:?} is no size in bytes"))?),
-        None => None,
-    };
-    let places = fields.flatten().map(|path| place(&path).map_err(|bad| bad.to_string()));
-    Ok(Line { label, size, places: places.collect::<Result<_, _>>()? })
-}
+impl<L: BufRead, E> Iterator for Lines<L, E> {
+    type Item = Result<Line, Error<E>>;
 
-fn place(path: &str) -> Result<Place, BadPath> {
-    match path.split_once("/*/") {
-        Some((part, tail)) if !part.contains('/') => {
-            Ok(Place::Tail { part: RawPath::from_text(part)?, tail: RawPath::from_text(tail)? })
-        }
-        _ => RawPath::from_text(path).map(Place::Exact),
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
-    struct Files(Vec<(&'static str, u64)>);
+    struct Files(Vec<(&'static str, u64)>, std::cell::Cell<u64>);
 
     impl Holdings for Files {
-        fn find(&self, path: &RawPath) -> io::Result<Option<u64>> {
+        type Error = Infallible;
+
+        fn find(&self, path: &RawPath) -> Result<Option<u64>, Infallible> {
             Ok(self.0.iter().find(|(name, _)| *name == path.to_text()).map(|(_, size)| *size))
         }
 
-        fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> io::Result<()> {
-            for (name, size) in &self.0 {
-                if let Some(inside) = RawPath::from_text(name).unwrap().below(part) {
-                    visit(&inside, *size);
-                }
-            }
+        fn each_in(&self, part: &RawPath, visit: &mut dyn FnMut(&RawPath, u64)) -> Result<(), Infallible> {
+            self.1.set(self.1.get() + 1);
+            let files = self.0.iter().map(|(name, size)| (RawPath::from_text(name).unwrap(), size));
+            files.filter(|(path, _)| path.below(part).is_some()).for_each(|(path, size)| visit(&path, *size));
             Ok(())
         }
     }
 
-    fn checked(list: &str) -> Result<ExpectedRecord, Error> {
-        let files = Files(vec![("att/v4/1/1.1", 10), ("att/ver003/9/8/2/1", 20), ("home/cfg.xml", 5)]);
-        check(|| Ok(list.as_bytes()), "attachments", Evidence::SameView, &files)
+    fn checked(list: &str) -> Result<Met, String> {
+        let files =
+            Files(vec![("att/v4/1/2/77/1", 5), ("att/77.1", 6), ("att/x", 1), ("home/x", 1)], Default::default());
+        let met = check(|| Ok(list.as_bytes()), &files).map_err(|why| why.to_string());
+        assert!(files.1.get() <= 1, "the part was walked {} times", files.1.get());
+        met
     }
 
     #[test]
-    fn a_line_is_met_by_any_of_its_places() {
-        let record = checked(concat!(
-            "[\"one\",\"10\",\"att/v4/1/1.1\"]\n",
-            "[\"two\",\"20\",\"att/v4/2/2.1\",\"att/*/2/1\"]\n",
-            "[\"three\",null,null,\"home/cfg.xml\"]\n",
-        ))
-        .unwrap();
-        assert_eq!((record.lines, record.met, record.missing.len()), (3, 3, 0));
+    fn a_line_is_met_by_any_alternative_of_the_right_size() {
+        for line in [
+            r#"["a", "5", "att/v4/1/2/77/1"]"#,
+            r#"["a", null, "att/none", "att/x"]"#,
+            r#"["a", "6", "att/v4/1/2/77/1", null, "att/77.1"]"#,
+            r#"["a", "5", "att/*/77/1"]"#,
+            r#"["a", "1", "att/*/x"]"#,
+            r#"["a", "5", "att/*/2/77/1"]"#,
+        ] {
+            let met = checked(line).unwrap();
+            assert_eq!((met.lines, met.met), (1, 1), "{line}: {met:?}");
+        }
     }
 
     #[test]
-    fn what_is_missing_or_of_another_size_is_named() {
-        let record = checked("[\"plan.png\",\"11\",\"att/v4/1/1.1\",\"att/*/nowhere/1\"]\n[\"x\",null]\n").unwrap();
-        assert_eq!((record.lines, record.met), (2, 0));
+    fn what_is_missing_is_named_with_its_label_and_why() {
+        let list = [r#"["page 1", "4", "att/x"]"#, "", r#"["page 2", null, "att/*/7/1"]"#, r#"["page 3", "1", "att"]"#];
+        let met = checked(&list.join("\n")).unwrap();
+        assert_eq!((met.lines, met.met), (3, 0));
         assert_eq!(
-            record.missing,
+            met.missing,
             [
-                "plan.png: att/v4/1/1.1 has 10 bytes, not 11; att/*/nowhere/1 is not in the snapshot",
-                "x: the line names no path"
+                "page 1: att/x has 1 bytes instead of 4",
+                "page 2: att/*/7/1 is not in the snapshot",
+                "page 3: att is not in the snapshot"
             ]
         );
     }
 
     #[test]
-    fn the_star_takes_whole_directories_only() {
-        let record = checked("[\"a\",\"10\",\"att/*/1.1\"]\n[\"b\",\"10\",\"att/*/.1\"]\n").unwrap();
-        assert_eq!(record.met, 1);
+    fn a_malformed_line_is_named_by_its_number() {
+        for (line, why) in [
+            ("[\"a\"", "line 2"),
+            ("[\"a\", \"x\", \"p/a\"]", "no size"),
+            ("[null, null, \"p/a\"]", "label is null"),
+            ("[\"a\", null, null]", "no path"),
+            ("[\"a\", null, \"../x\"]", "leads out"),
+            ("{}", "line 2"),
+        ] {
+            let failed = checked(&format!("[\"a\", null, \"att/x\"]\n{line}\n")).unwrap_err();
+            assert!(failed.contains("line 2") && failed.contains(why), "{failed}");
+        }
     }
 
     #[test]
-    fn a_malformed_line_is_an_error_that_names_it() {
-        let error = checked("[\"a\",\"10\",\"att/v4/1/1.1\"]\nnot json\n").unwrap_err();
-        assert!(error.to_string().starts_with("line 2 of the list is malformed"), "{error}");
-        assert!(checked("[\"a\",\"ten\",\"att/x\"]").is_err());
-        assert!(checked("[\"a\",null,\"../outside\"]").is_err());
+    fn only_the_first_thousand_are_named_and_all_are_counted() {
+        let list = "[\"a\", null, \"att/none\"]\n".repeat(1200);
+        let met = checked(&list).unwrap();
+        assert_eq!((met.lines, met.met, met.missing.len()), (1200, 0, MISSING_MAX));
     }
 }

@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Evidence, PartRecord};
+use super::{
+    receipts::Receipt,
+    record::{Evidence, PartRecord},
+};
+use crate::diagnostic::Severity;
 
 /// What a snapshot is worth, best first. Where several apply, the last one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,113 +51,115 @@ impl fmt::Display for State {
     }
 }
 
-/// Every state that applies to these parts, best first: [`State::Complete`] alone when nothing else does.
-pub fn of(parts: &[&PartRecord]) -> Vec<State> {
-    let any = |fits: fn(&PartRecord) -> bool| parts.iter().any(|part| fits(part));
-    let mut states = Vec::new();
-    if any(is_unproven) {
-        states.push(State::Unproven);
-    }
-    if any(lacks_references) {
-        states.push(State::Inconsistent);
-    }
-    if any(is_partial) {
-        states.push(State::Partial);
-    }
+/// Every state that applies to a snapshot of these parts, best first: the last one is what it is worth.
+///
+/// A list that was read before and after the dump proves nothing about the moment between: with such a list a snapshot
+/// is unproven, unless nothing is missing from it.
+pub fn of<'a>(parts: impl IntoIterator<Item = &'a PartRecord>) -> Vec<State> {
+    let mut states: Vec<State> = parts.into_iter().flat_map(of_part).collect();
     if states.is_empty() {
         states.push(State::Complete);
     }
+    states.sort();
+    states.dedup();
     states
 }
 
-/// Ended well, but without a receipt of its own, or with a list that was not read in the dumped view.
-fn is_unproven(part: &PartRecord) -> bool {
-    let own_receipts = part.receipts.len() > part.expected.len();
-    let bracketed = part.expected.iter().any(|list| list.evidence == Evidence::Bracketed);
-    part.failure.is_none() && (!own_receipts || bracketed)
-}
-
-/// The database refers to something that the snapshot lacks.
-fn lacks_references(part: &PartRecord) -> bool {
-    part.expected.iter().any(|list| list.met < list.lines)
-}
-
-/// Failed, or what was stored is not what was expected. The receipts of lists are judged by the lists themselves.
-fn is_partial(part: &PartRecord) -> bool {
-    let of_list = |subject: &str| part.expected.iter().any(|list| list.subject == subject);
-    part.failure.is_some() || part.receipts.iter().any(|receipt| !receipt.holds() && !of_list(&receipt.subject))
+fn of_part(part: &PartRecord) -> Vec<State> {
+    let blocked = part.findings.iter().any(|finding| finding.severity == Severity::Blocker);
+    // A list of expectations has its receipt too, but it has its own state.
+    let is_list = |receipt: &Receipt| part.expected.iter().any(|list| list.subject == receipt.subject);
+    let differs = part.receipts.iter().any(|receipt| !receipt.holds() && !is_list(receipt));
+    let unmet = |evidence| part.expected.iter().any(|list| list.evidence == evidence && list.met < list.lines);
+    [
+        (State::Unproven, part.receipts.is_empty() || unmet(Evidence::Bracketed)),
+        (State::Inconsistent, unmet(Evidence::SameView)),
+        (State::Partial, part.failure.is_some() || part.ended.is_none() || blocked || differs),
+    ]
+    .into_iter()
+    .filter_map(|(state, applies)| applies.then_some(state))
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        diagnostic::Finding,
         plan::inspection::{Part, Stage},
-        snapshot::{receipts::Receipt, record::ExpectedRecord},
+        snapshot::record::ExpectedRecord,
     };
 
-    fn part() -> PartRecord {
-        PartRecord {
-            part: Part {
-                name: "home".into(),
-                stage: Stage::Files,
-                ahead: false,
-                summary: String::new(),
-                bytes_estimate: None,
-                uses: Vec::new(),
-                settings: Vec::new(),
-            },
-            started: None,
-            ended: None,
+    fn part(change: impl FnOnce(&mut PartRecord)) -> PartRecord {
+        let part = Part {
+            name: "files".into(),
+            stage: Stage::Files,
+            ahead: false,
+            summary: String::new(),
+            bytes_estimate: None,
+            uses: Vec::new(),
+            settings: Vec::new(),
+        };
+        let mut record = PartRecord {
+            part,
+            started: Some("2026-11-21T13:00:00Z".into()),
+            ended: Some("2026-11-21T13:00:01Z".into()),
             instant: None,
             summary: String::new(),
             failure: None,
-            receipts: vec![receipt("entries", 3, 3)],
+            receipts: vec![receipt("entries", 3)],
             findings: Vec::new(),
             facts: Vec::new(),
             expected: Vec::new(),
             files: 3,
             entries: 3,
-            bytes: 30,
-        }
+            bytes: 0,
+        };
+        change(&mut record);
+        record
     }
 
-    fn receipt(subject: &str, expected: u64, actual: u64) -> Receipt {
-        Receipt { subject: subject.into(), expected, actual }
+    fn receipt(subject: &str, actual: u64) -> Receipt {
+        Receipt { subject: subject.into(), expected: 3, actual }
     }
 
-    fn list(evidence: Evidence, lines: u64, met: u64) -> ExpectedRecord {
-        ExpectedRecord { subject: "files".into(), evidence, lines, met, missing: Vec::new() }
-    }
-
-    fn with_list(evidence: Evidence, lines: u64, met: u64) -> PartRecord {
-        let mut part = part();
-        part.receipts.push(receipt("files", lines, met));
-        part.expected.push(list(evidence, lines, met));
-        part
+    fn list(evidence: Evidence, met: u64) -> ExpectedRecord {
+        ExpectedRecord { subject: "attachments".into(), evidence, lines: 3, met, missing: Vec::new() }
     }
 
     #[test]
     fn complete_means_proven() {
-        let failed = PartRecord { failure: Some("it broke".into()), ..part() };
-        let differs = PartRecord { receipts: vec![receipt("entries", 3, 2)], ..part() };
-        let silent = PartRecord { receipts: Vec::new(), ..part() };
-        let only_list = PartRecord { receipts: vec![receipt("files", 1, 1)], ..with_list(Evidence::SameView, 1, 1) };
-        for (parts, expected) in [
-            (vec![part()], vec![State::Complete]),
-            (vec![with_list(Evidence::SameView, 2, 2)], vec![State::Complete]),
-            (vec![part(), silent.clone()], vec![State::Unproven]),
-            (vec![only_list], vec![State::Unproven]),
-            (vec![with_list(Evidence::Bracketed, 2, 2)], vec![State::Unproven]),
-            (vec![with_list(Evidence::SameView, 2, 1)], vec![State::Inconsistent]),
-            (vec![part(), failed.clone()], vec![State::Partial]),
-            (vec![differs], vec![State::Partial]),
-            (
-                vec![silent, with_list(Evidence::SameView, 2, 1), failed],
-                vec![State::Unproven, State::Inconsistent, State::Partial],
-            ),
+        use State::{Complete, Inconsistent, Partial, Unproven};
+        let blocker = || Finding::new(Severity::Blocker, "stop", "x", "no");
+        for (what, part, state) in [
+            ("all is well", part(|_| {}), Complete),
+            ("no receipt", part(|part| part.receipts.clear()), Unproven),
+            ("a receipt differs", part(|part| part.receipts.push(receipt("rows", 2))), Partial),
+            ("more than expected", part(|part| part.receipts.push(receipt("rows", 4))), Partial),
+            ("it failed", part(|part| part.failure = Some("why".into())), Partial),
+            ("it never ended", part(|part| part.ended = None), Partial),
+            ("a blocker", part(|part| part.findings.push(blocker())), Partial),
+            ("a met list", part(|part| part.expected.push(list(Evidence::SameView, 3))), Complete),
+            ("an unmet list", part(|part| part.expected.push(list(Evidence::SameView, 2))), Inconsistent),
+            ("a met bracketed list", part(|part| part.expected.push(list(Evidence::Bracketed, 3))), Complete),
+            ("an unmet bracketed list", part(|part| part.expected.push(list(Evidence::Bracketed, 2))), Unproven),
         ] {
-            assert_eq!(of(&parts.iter().collect::<Vec<_>>()), expected);
+            assert_eq!(of([&part]).last(), Some(&state), "{what}");
         }
+    }
+
+    #[test]
+    fn the_receipt_of_an_unmet_list_does_not_make_it_partial() {
+        let part = part(|part| {
+            part.receipts.push(receipt("attachments", 2));
+            part.expected.push(list(Evidence::SameView, 2));
+        });
+        assert_eq!(of([&part]), [State::Inconsistent]);
+    }
+
+    #[test]
+    fn the_worst_wins_and_all_are_listed() {
+        let parts = [part(|part| part.receipts.clear()), part(|part| part.failure = Some("why".into())), part(|_| {})];
+        assert_eq!(of(&parts), [State::Unproven, State::Partial]);
     }
 }

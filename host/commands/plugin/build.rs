@@ -107,3 +107,60 @@ fn place(path: &Path, content: &[u8]) -> Result<()> {
     draft.persist(path)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(path: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    }
+
+    #[test]
+    fn a_library_that_is_no_plugin_is_passed_over_and_named() {
+        let mut told = Vec::new();
+        let dirs = [here("plugins/kit"), here("plugins/files")];
+        let guests = find(&dirs, &mut |line| told.push(line.to_owned())).unwrap();
+        let names: Vec<_> = guests.iter().map(|guest| guest.name.as_str()).collect();
+        assert_eq!(names, ["files"]);
+        assert!(told.len() == 1 && told[0].contains("plugins/kit"), "{told:?}");
+    }
+
+    #[test]
+    fn plugins_of_one_workspace_share_one_call_and_one_target_directory() {
+        let dirs = [here("plugins/files"), here("examples/hello-plugin")];
+        let guests = find(&dirs, &mut |_| {}).unwrap();
+        assert_eq!(by_workspace(&guests).len(), 1);
+        assert_eq!(guests[0].module().parent(), guests[1].module().parent());
+    }
+
+    #[test]
+    fn two_plugins_cannot_become_one_file() {
+        let error = find(&[here("plugins/files"), here("plugins/../plugins/files")], &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("files.wasm"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_without_a_crate_is_named() {
+        let error = find(&[here("wit")], &mut |_| {}).unwrap_err();
+        assert!(format!("{error:#}").contains("wit"), "{error:#}");
+    }
+
+    #[test]
+    fn what_is_no_core_module_does_not_become_a_component() {
+        assert!(wrap(b"not wasm").is_err());
+        let empty = [0, b'a', b's', b'm', 1, 0, 0, 0];
+        let error = wrap(&empty).unwrap_err();
+        assert!(error.to_string().contains("plugin!"), "{error}");
+    }
+
+    #[test]
+    fn a_component_is_replaced_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.wasm");
+        place(&path, b"old").unwrap();
+        place(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

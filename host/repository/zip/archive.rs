@@ -125,6 +125,9 @@ impl ZipSet {
             Shape::Symlink => Kind::Symlink(self.target(listing, &local)?),
         };
         let mode = local.mode_known.then_some(listing.mode & 0o7777);
+        if mode.is_none() && listing.mode & 0o7777 != listing.shape.mode().1 {
+            return Err(Error::Damaged(format!("{}: its header and the directory disagree on its mode", listing.path)));
+        }
         let meta = Meta { modified: local.modified, mode, owner: local.owner, attributes: local.attributes };
         let size = if listing.shape == Shape::File { listing.size } else { 0 };
         Ok(Item { path: listing.path.clone(), kind, size, meta })

@@ -45,7 +45,7 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The file type bits of `st_mode`, and the permissions of what has none.
-    const fn mode(self) -> (u32, u32) {
+    pub(super) const fn mode(self) -> (u32, u32) {
         match self {
             Self::File => (0o100_000, 0o600),
             Self::Directory => (0o040_000, 0o700),
@@ -301,6 +301,7 @@ impl Local {
         let (seconds, rest) = rest.split_first_chunk()?;
         let (nanoseconds, attributes) = rest.split_first_chunk()?;
         let modified = (i64::from_le_bytes(*seconds), u32::from_le_bytes(*nanoseconds));
+        (known & !(KNOWN_MODIFIED | KNOWN_MODE) == 0).then_some(())?;
         self.modified = (known & KNOWN_MODIFIED != 0).then_some(modified);
         self.mode_known = known & KNOWN_MODE != 0;
         if !attributes.is_empty() {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Error, Meta, Stored},
+    repository::{Error, Meta, Stored, cores},
 };
 
 /// Content that ends within this many bytes is packed in one go.
@@ -77,7 +77,7 @@ impl Intake {
 
     fn give_back(&self, bench: Box<Bench>) {
         let mut benches = self.benches.lock().unwrap_or_else(PoisonError::into_inner);
-        if benches.len() < 2 * pack::cores() {
+        if benches.len() < 2 * cores() {
             benches.push(bench);
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Packing<'a> {
     fn chunk(&mut self, input: Vec<u8>, before: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
         self.sums.add(&input);
         let next = input[input.len().saturating_sub(32 << 10)..].to_vec();
-        if self.under_way.len() > pack::cores().min(16) {
+        if self.under_way.len() > cores().min(16) {
             self.write_oldest()?;
         }
         let spare = self.spare.pop().unwrap_or_else(|| Packed { input: Vec::new(), output: Vec::new() });

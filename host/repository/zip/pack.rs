@@ -14,6 +14,8 @@ use std::{
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use crate::repository::cores;
+
 /// zlib's scale.
 const LEVEL: u32 = 5;
 /// How far back deflate looks.
@@ -191,11 +193,6 @@ fn serve(queue: &Mutex<Receiver<Job>>) {
         // Nobody waits any more when the stream has failed.
         let _ = reply.send(packed);
     }
-}
-
-/// Threads that can run at once.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ use std::{
 
 use super::{
     archive::{Content, ZipSet},
+    draft::own_meta,
     header::Shape,
     lines::{ENTRIES, Line, RECORD, SUMS, read_sum_line},
-    pack,
     seal::Label,
 };
 use crate::{
     digest::{self, Digest},
     name::RawPath,
-    repository::{Archive, Error, Proof, Watch},
+    repository::{Archive, Error, Item, Proof, Watch, cores},
     snapshot::record::Record,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
     proving.check_record();
     if proving.open_lists() {
         std::thread::scope(|scope| {
-            for _ in 0..pack::cores() {
+            for _ in 0..cores() {
                 scope.spawn(|| proving.work());
             }
         });
@@ -156,13 +156,25 @@ impl Proving<'_> {
                 self.damaged(format!("{}: content differs from {SUMS}", wanted.path));
             }
         }
-        if let Some(line) = &wanted.line {
-            let item = Line::of_item(&self.set.item(&listing, local)?, found);
-            for fact in line.differences(&item) {
-                self.damaged(format!("{}: {fact} differs from {ENTRIES}", wanted.path));
-            }
+        let item = self.set.item(&listing, local)?;
+        let Some(line) = &wanted.line else {
+            self.check_own(&item);
+            return Ok(());
+        };
+        for fact in line.differences(&Line::of_item(&item, found)) {
+            self.damaged(format!("{}: {fact} differs from {ENTRIES}", wanted.path));
         }
         Ok(())
+    }
+
+    /// What the list of entries cannot list: itself and what was added after it.
+    fn check_own(&self, item: &Item) {
+        let known = [ENTRIES, RECORD, SUMS].iter().any(|name| item.path.as_bytes() == name.as_bytes());
+        if !known {
+            self.damaged(format!("{}: not in {ENTRIES}", item.path));
+        } else if item.meta != own_meta() {
+            self.damaged(format!("{}: not as it was written: mode, owner or time", item.path));
+        }
     }
 
     /// What the directory has and the lists have not.
@@ -172,9 +184,10 @@ impl Proving<'_> {
         }
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         for (number, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
-            match self.set.listing(number) {
-                Ok(listing) if listing.path.as_bytes() == SUMS.as_bytes() => {}
-                Ok(listing) => self.damaged(format!("{}: not in {SUMS} or {ENTRIES}", listing.path)),
+            let item = self.set.listing(number).and_then(|listing| self.set.item(&listing, self.set.local(&listing)?));
+            match item {
+                Ok(item) if item.path.as_bytes() == SUMS.as_bytes() => self.check_own(&item),
+                Ok(item) => self.damaged(format!("{}: not in {SUMS} or {ENTRIES}", item.path)),
                 Err(why) => self.damaged(why.to_string()),
             }
         }

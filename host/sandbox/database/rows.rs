@@ -19,7 +19,7 @@ use tokio::{
 use tokio_postgres::{Row, RowStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bounds, SharedSession};
+use super::{Bounds, Session};
 use crate::sandbox::{fault::Code, native::Error};
 
 /// Rows that are put together when they are there already.
@@ -37,7 +37,7 @@ enum Chunk {
 
 /// Moves rows from a connection to a reader.
 pub struct Pump {
-    pub session: SharedSession,
+    pub session: Arc<Session>,
     pub bounds: Bounds,
     /// The transaction was ended.
     pub over: CancellationToken,

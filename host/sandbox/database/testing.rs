@@ -16,7 +16,8 @@ use crate::{
     secret::Source,
 };
 
-const BIN: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian and its relatives keep one directory a version.
+const INSTALLED: &str = "/usr/lib/postgresql";
 
 /// The server refuses root: this is "nobody".
 const NOBODY: u32 = 65534;
@@ -98,7 +99,7 @@ impl Cluster {
     }
 
     fn server(&self, program: &str, arguments: &[&str]) {
-        let program = format!("{BIN}/{program}");
+        let program = installed(program);
         let mut command = if rustix::process::geteuid().is_root() {
             let mut command = Command::new("/usr/bin/setpriv");
             let nobody = NOBODY.to_string();
@@ -143,7 +144,7 @@ impl Cluster {
     pub(crate) fn psql(&self, statement: &str) -> String {
         let (directory, port) = (self.directory.path().to_str().unwrap(), self.port.to_string());
         let place = ["-h", directory, "-p", &port, "-U", "test", "-d", "postgres"];
-        let mut command = Command::new(format!("{BIN}/psql"));
+        let mut command = Command::new(installed("psql"));
         succeed(command.args(place).args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]))
     }
 
@@ -161,6 +162,13 @@ impl Drop for Cluster {
     }
 }
 
+/// A program of the newest version that is installed.
+fn installed(program: &str) -> String {
+    let version = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<u32>().ok();
+    let newest = fs::read_dir(INSTALLED).unwrap().filter_map(version).max().expect("PostgreSQL is installed");
+    format!("{INSTALLED}/{newest}/bin/{program}")
+}
+
 fn own(directory: &Path) {
     if rustix::process::geteuid().is_root() {
         chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -170,7 +178,7 @@ fn own(directory: &Path) {
     }
 }
 
-/// Its output. Files, not pipes, would be needed for what leaves a server behind: that one writes to its log.
+/// Its output. What starts the server gets no pipes: the server would hold them open.
 fn succeed(command: &mut Command) -> String {
     let starts = command.get_args().any(|argument| argument == "start");
     let output = command

@@ -23,7 +23,7 @@ use tokio_postgres::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Bounds, Session, SharedSession, ahead_ms, rows};
+use super::{Bounds, Session, ahead_ms, rows};
 use crate::sandbox::{fault::Code, native::Error};
 
 /// How long the server has to give up a query, or to end the transaction.
@@ -38,7 +38,7 @@ pub type Seen = ((i64, u32), (i64, u32));
 
 /// A read-only, repeatable-read transaction. Dropping it ends it, and its connection.
 pub struct Transaction {
-    session: SharedSession,
+    session: Arc<Session>,
     bounds: Bounds,
     timeout: Option<Duration>,
     seen: Seen,
@@ -48,6 +48,8 @@ pub struct Transaction {
     unread: Arc<AtomicBool>,
     /// Held while the server works for us: from a query to the end of its result, however that comes.
     busy: Arc<Mutex<()>>,
+    /// A question was begun and its caller went away before the answer.
+    adrift: AtomicBool,
     over: CancellationToken,
 }
 
@@ -78,6 +80,7 @@ pub(super) async fn begin(session: Session, bounds: Bounds, timeout: Option<Dura
         ahead_of_host_ms,
         unread: Arc::default(),
         busy: Arc::default(),
+        adrift: AtomicBool::new(false),
         over: CancellationToken::new(),
     })
 }
@@ -129,14 +132,15 @@ impl Transaction {
         }
         let doing = format!("asking {}", self.session.location);
         let turn = self.settled(&doing).await?;
-        match self.within(&doing, self.ask(&doing, statement, parameters)).await {
-            Ok((rows, first)) => Ok(self.stream(doing, rows, first, turn)),
-            Err(error) => {
-                let interrupted = matches!(error.code, Code::Timeout | Code::Canceled);
-                self.session.settle(interrupted).await;
-                Err(error)
-            }
+        if self.adrift.swap(true, Ordering::AcqRel) {
+            self.session.settle(true).await;
         }
+        let asked = self.within(&doing, self.ask(&doing, statement, parameters)).await;
+        if let Err(error) = &asked {
+            self.session.settle(matches!(error.code, Code::Timeout | Code::Canceled)).await;
+        }
+        self.adrift.store(false, Ordering::Release);
+        asked.map(|(rows, first)| self.stream(doing, rows, first, turn))
     }
 
     /// Ends it. A result that is still unread ends in an error. It is rolled back: some functions write in spite of

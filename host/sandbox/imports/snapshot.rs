@@ -258,3 +258,6 @@ pub fn convert_report(report: TreeReport) -> snapshot::TreeReport {
         skipped_count: report.skipped_count,
     }
 }
+
+#[cfg(test)]
+mod tests;

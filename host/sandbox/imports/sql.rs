@@ -10,8 +10,9 @@ use crate::sandbox::{
         Answer, fail,
         host::{sql, types::Timestamp},
     },
-    database, native,
+    database,
     fault::Code,
+    native,
     operation::Capability,
     state::State,
     stream::{
@@ -42,7 +43,8 @@ impl sql::Host for State {
     async fn get(&mut self, grant: String) -> Answer<Resource<Database>> {
         self.enter(Capability::Sql)?;
         let Some(sql) = self.session.grants.sql.get(&grant) else {
-            let example = "url = \"postgresql://USER@HOST:5432/NAME\"\npassword = { file = \"/etc/strongroom/PASSWORD\" }";
+            let example =
+                "url = \"postgresql://USER@HOST:5432/NAME\"\npassword = { file = \"/etc/strongroom/PASSWORD\" }";
             return Err(self.not_granted(Capability::Sql, &grant, example));
         };
         let database = Database::open(&grant, sql);

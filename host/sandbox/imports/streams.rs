@@ -289,3 +289,6 @@ impl From<streams::Algorithm> for Algorithm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,95 @@ impl From<native::Error> for Fail {
         Self::Plugin(types::Error { code: error.code.into(), message: error.message, retryable: error.retryable })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        config::{Grants, Piece, Template},
+        repository::Pass,
+        sandbox::{
+            bindings::host::{
+                snapshot::{self, Host as _},
+                streams::{Host as _, HostInputStream as _, HostOutputStream as _},
+                tools::{Host as _, HostProcess as _},
+            },
+            testing::{MemoryDraft, Recorder, session},
+        },
+    };
+
+    fn state(operation: Operation, script: &str) -> (State, Arc<MemoryDraft>, tempfile::TempDir) {
+        let (draft, scratch) = (Arc::new(MemoryDraft::default()), tempfile::tempdir().unwrap());
+        let template = |text: &str| Template(vec![Piece::Literal(text.into())]);
+        let tool = ToolGrant {
+            argv: ["/bin/sh", "-c", script].map(template).to_vec(),
+            env: Default::default(),
+            offline: false,
+            ok_exit: vec![0],
+            timeout: None,
+        };
+        let mut session = session(&Arc::new(Recorder::default()));
+        session.draft = Some(draft.clone());
+        session.scratch = scratch.path().into();
+        session.limits.part_time = Duration::from_secs(60);
+        session.grants = Arc::new(Grants { tools: [("run".to_owned(), tool)].into(), ..Grants::default() });
+        (State::new(Arc::new(session), operation, "p"), draft, scratch)
+    }
+
+    fn code<T>(answer: Answer<T>) -> Option<Code> {
+        match answer {
+            Err(Fail::Plugin(error)) => Some(error.code.into()),
+            _ => None,
+        }
+    }
+
+    fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+        Resource::new_own(handle.rep())
+    }
+
+    fn meta() -> snapshot::Meta {
+        snapshot::Meta { modified: None, mode: None, owner: None, attributes: Vec::new() }
+    }
+
+    const BACKUP: Operation = Operation::Backup(Pass::InStage);
+
+    #[tokio::test]
+    async fn a_tools_output_is_stored_whole_or_not_at_all() {
+        for (script, whole) in [("echo dump", true), ("echo half; exit 3", false)] {
+            let (mut state, draft, _scratch) = state(BACKUP, script);
+            let process = state.spawn("run".into(), Vec::new(), None).await.unwrap();
+            let stdout = state.stdout(again(&process)).await.unwrap();
+            let stored = state.put("dump".into(), stdout, meta()).await;
+            assert_eq!((stored.is_ok(), draft.held.lock().unwrap().len()), (whole, usize::from(whole)), "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tool_reads_what_the_plugin_makes() {
+        let (mut state, _draft, _scratch) = state(BACKUP, "cat");
+        let (output, input) = state.pipe().await.unwrap();
+        let process = state.spawn("run".into(), Vec::new(), Some(input)).await.unwrap();
+        let stdout = state.stdout(again(&process)).await.unwrap();
+        state.write(again(&output), b"made".to_vec()).await.unwrap();
+        state.finish(output).await.unwrap();
+        assert_eq!(state.read(stdout, 10).await.unwrap(), b"made");
+        assert_eq!(state.wait(process).await.unwrap().code, Some(0));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_tool_that_waits_for_the_plugin_is_invalid() {
+        let (mut state, _draft, _scratch) = state(BACKUP, "cat");
+        let (_output, input) = state.pipe().await.unwrap();
+        let process = state.spawn("run".into(), Vec::new(), Some(input)).await.unwrap();
+        assert_eq!(code(state.wait(process).await), Some(Code::Invalid));
+    }
+
+    #[tokio::test]
+    async fn verify_runs_only_tools_that_are_offline() {
+        let (mut state, _draft, _scratch) = state(Operation::Verify, "true");
+        assert_eq!(code(state.spawn("run".into(), Vec::new(), None).await), Some(Code::Unsupported));
+        assert_eq!(code(state.spawn("other".into(), Vec::new(), None).await), Some(Code::Denied));
+    }
+}

@@ -36,6 +36,9 @@ const TAIL_BYTES: usize = 4 << 10;
 /// How long to wait for the end of standard error after the child's: something that it started may hold it open.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long after its bounds the supervisor may take to say how a child ended: more than all of its own waits.
+const LAST_WORD: Duration = Duration::from_secs(20);
+
 /// What is moved at once, in bytes: a Linux pipe holds as much.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -103,7 +106,7 @@ impl Stdout {
 /// Long enough after the bounds for the supervisor to have said what happened.
 async fn beyond(bounds: &Bounds) -> Error {
     let error = bounds.reached().await;
-    time::sleep(super::GRACE * 10).await;
+    time::sleep(LAST_WORD).await;
     error
 }
 

@@ -133,7 +133,7 @@ async fn late(bounds: &Bounds, quiet: &CancellationToken, timeout: Option<Durati
         Error::new(Code::Timeout, format!("{message}: raise timeout in its grant if it needs longer"))
     };
     tokio::select! {
-        error = bounds.reached() => error,
+        error = bounds.expired() => error,
         error = lingers => error,
     }
 }

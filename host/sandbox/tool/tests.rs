@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadBuf};
 
 use super::*;
 use crate::{
-    config::{EnvValue, ParameterKind, Piece, Template},
+    config::{EnvValue, ParameterKind},
     secret::Source,
 };
 
@@ -149,11 +149,13 @@ async fn a_tool_that_lingers_after_its_output_ends_with_the_grants_time() {
 
 #[tokio::test]
 async fn a_stopped_run_asks_first_and_then_kills() {
-    let polite = sh("trap 'echo bye >&2; exit 0' TERM; echo ready; while :; do /usr/bin/sleep 0.01; done");
-    let deaf = sh("trap '' TERM; echo ready; while :; do /usr/bin/sleep 0.01; done");
+    // Waiting for input, not for a command: a shell may report how that one died, too.
+    let polite = sh("trap 'echo bye >&2; exit 0' TERM; echo ready; read -r never");
+    let deaf = sh("trap '' TERM; echo ready; read -r never");
     for (grant, code, said) in [(polite, Some(0), "bye\n"), (deaf, None, "")] {
         let bench = Bench::new();
-        let mut process = bench.spawn(&grant, None).await.unwrap();
+        let (_open, stdin) = tokio::io::duplex(16);
+        let mut process = bench.spawn(&grant, Some(Box::new(stdin))).await.unwrap();
         let mut output = BufReader::new(process.stdout().unwrap()).lines();
         assert_eq!(output.next_line().await.unwrap().unwrap(), "ready");
         bench.stop.cancel();

@@ -3,6 +3,7 @@
 use std::{fs::File, io, os::unix::fs::PermissionsExt, sync::Arc};
 
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::{Mode, OFlags};
 
 use crate::name::RawPath;
 
@@ -44,7 +45,9 @@ impl Temporary {
         self.dir.rename(self.temporary.as_path(), &self.dir, self.place.as_path())?;
         self.placed = true;
         let parent = self.place.parent().unwrap_or_default();
-        rustix::fs::fsync(self.dir.open_dir(parent.as_path())?)?;
+        // What `open_dir` opens only names the directory, and cannot be synced.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::fsync(rustix::fs::openat(self.dir.open_dir(parent.as_path())?, ".", flags, Mode::empty())?)?;
         Ok(())
     }
 }

@@ -1,0 +1,3 @@
+;; Computes without end.
+(func $describing)
+(func $act (result i32) (loop $again (br $again)) (unreachable))

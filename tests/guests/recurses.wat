@@ -1,0 +1,3 @@
+;; Calls itself without end.
+(func $describing)
+(func $act (result i32) (call $act))
