@@ -93,8 +93,7 @@ fn a_strict_order_waits_for_the_end_of_the_dump() {
 /// Two parts that each end only when the other has begun.
 fn two_that_meet(settings: &str, first: &str, second: &str, before: &str) -> Place {
     let place = Place::new();
-    let parts =
-        format!(r#"{{ name = "first", stage = "{first}" }}, {{ name = "second", stage = "{second}" }}"#);
+    let parts = format!(r#"{{ name = "first", stage = "{first}" }}, {{ name = "second", stage = "{second}" }}"#);
     let script = format!(
         r#"
 "backup.first" = [
@@ -140,7 +139,8 @@ fn a_stage_begins_when_the_one_before_has_settled_although_it_goes_on() {
 fn a_stage_whose_parts_do_not_settle_is_waited_for() {
     let place = Place::new();
     let parts = r#"{ name = "streams", stage = "positions" }, { name = "a", stage = "files" }, { name = "b", stage = "files" }"#;
-    let stored = r#"[{ do = "put", path = "a", text = "a" }, { do = "receipt", subject = "files", expected = 1, actual = 1 }]"#;
+    let stored =
+        r#"[{ do = "put", path = "a", text = "a" }, { do = "receipt", subject = "files", expected = 1, actual = 1 }]"#;
     let script = format!("\"backup.streams\" = {stored}\n\"backup.a\" = {stored}\n\"backup.b\" = {stored}");
     place.write("strongroom.toml", &pipeline("parallel = 1", parts, &script, ""));
     place.accept();
