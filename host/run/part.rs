@@ -296,8 +296,7 @@ impl PartSide {
         let now_ms = u64::try_from(self.moved.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let told_ms = self.moved.told_ms.load(Ordering::Relaxed);
         let due = now_ms.saturating_sub(told_ms) >= TELL_EVERY.as_millis() as u64;
-        let mine =
-            self.moved.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let mine = self.moved.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due && mine {
             self.tell();
         }
