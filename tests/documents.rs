@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser;
 use regex::Regex;
-use strongroom::{cli::Cli, config::validate, report::exit};
+use strongroom::{cli::Cli, config, report::exit};
 
 use crate::support::{root, source_files};
 
@@ -64,7 +64,7 @@ fn assert_none(wrong: &[String]) {
 
 fn pipeline_problem(text: &str) -> Option<String> {
     let known = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    validate::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
+    config::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
 }
 
 #[test]
