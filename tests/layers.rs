@@ -63,6 +63,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["sandbox/database"]),
     ("tokio_util", &["sandbox", "run", "commands"]),
     ("tracing_subscriber", &["report/trace"]),
+    ("url", &["config"]),
     ("wit_component", &["commands/plugin/build"]),
 ];
 

@@ -180,7 +180,7 @@ fn a_pass_ahead_runs_before_all_stages_and_what_has_changed_is_there_once_with_i
     let order = order(&place.record());
     assert_before(&order, "product/bulk ahead-ended", "product/database started");
     assert_before(&order, "product/database instant", "product/bulk started");
-    let listed = place.run(&["ls", "product/bulk"]).exits(0);
+    let listed = place.run(&["ls", "latest", "product/bulk"]).exits(0);
     for name in ["changed.txt", "same.txt", "new.txt"] {
         assert_eq!(listed.out.matches(name).count(), 1, "{name}\n{listed}");
     }
@@ -216,5 +216,5 @@ argv = ["/bin/rm", "-v", "$DIR/files/purged.txt"]
     place.write("strongroom.toml", &pipeline("order = \"strict\"", parts, script, grants));
     place.accept();
     place.run(&["backup"]).exits(0);
-    place.run(&["ls", "product/bulk"]).exits(0).says("same.txt").says("purged.txt");
+    place.run(&["ls", "latest", "product/bulk"]).exits(0).says("same.txt").says("purged.txt");
 }

@@ -4,13 +4,16 @@ use std::{fs, process::Command};
 
 use rustix::process::Signal;
 
-use crate::support::{Going, Place, tree::Tree};
+use crate::support::{Going, Place, wait_for};
 
-/// A tool that hangs, with a child of its own, until `gate` is opened, and a part that has stored something already.
-fn hanging() -> Place {
+/// How a tool hangs until `gate` is opened: by itself, or in a child of its own.
+const ALONE: &str = "echo first\nread line < \"$DIR/gate\"\necho last";
+const IN_A_CHILD: &str = "echo first\nsh -c 'read line < \"$DIR/gate\"; echo last; exit 0'\nexit 0";
+
+/// A pipeline whose dump hangs, and whose other part has stored something already.
+fn hanging(tool: &str) -> Place {
     let place = Place::new();
-    Tree::at(place.join("files")).file("a.txt", "text");
-    place.script("hang.sh", "echo first\nsh -c 'read line < \"$DIR/gate\"; echo last'");
+    place.script("hang.sh", tool);
     assert!(Command::new("mkfifo").arg(place.join("gate")).status().unwrap().success());
     place.write("strongroom.toml", HANGING);
     place.accept();
@@ -52,13 +55,13 @@ fn start(place: &Place) -> Going {
     let mut going = place.start(&["backup"]);
     going.wait_for_words("product/store done");
     let tool = format!("{}/hang.sh", place.path().display());
-    crate::support::wait_for("the tool runs", || place.processes().iter().any(|process| process.contains(&tool)));
+    wait_for("the tool runs", || place.processes().iter().any(|process| process.contains(&tool)));
     going
 }
 
 #[test]
 fn a_second_run_ends_at_once_and_names_the_first() {
-    let place = hanging();
+    let place = hanging(ALONE);
     let first = start(&place);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let second = place.run(&["backup"]).exits(11).says("locked").says(&host).says(&format!("pid {}", first.pid()));
@@ -74,7 +77,7 @@ fn a_second_run_ends_at_once_and_names_the_first() {
 
 #[test]
 fn a_second_run_may_wait_for_the_first() {
-    let place = hanging();
+    let place = hanging(ALONE);
     let first = start(&place);
     let second = place.start(&["backup", "--retry-lock", "2m"]);
     fs::write(place.join("gate"), "go\n").unwrap();
@@ -87,7 +90,7 @@ fn a_second_run_may_wait_for_the_first() {
 
 #[test]
 fn a_lock_that_is_waited_for_in_vain_is_said_to_be_locked() {
-    let place = hanging();
+    let place = hanging(ALONE);
     let first = start(&place);
     place.run(&["backup", "--retry-lock", "300ms"]).exits(11).says("locked");
     drop(first);
@@ -96,7 +99,7 @@ fn a_lock_that_is_waited_for_in_vain_is_said_to_be_locked() {
 #[test]
 fn a_run_that_is_stopped_leaves_neither_set_nor_scratch_nor_process() {
     for signal in [Signal::INT, Signal::TERM] {
-        let place = hanging();
+        let place = hanging(IN_A_CHILD);
         let going = start(&place);
         assert!(place.processes().len() >= 3, "program, tool and its child: {:?}", place.processes());
         going.signal(signal);
@@ -109,12 +112,12 @@ fn a_run_that_is_stopped_leaves_neither_set_nor_scratch_nor_process() {
 
 #[test]
 fn a_run_that_was_killed_is_swept_up_by_the_next_and_told_of() {
-    let place = hanging();
+    let place = hanging(ALONE);
     let going = start(&place);
     let pid = going.pid();
     going.signal(Signal::KILL);
     assert_eq!(going.finish().code, -9);
-    // Its tool ends with its pipes, or is ended here: nobody else is left to do it.
+    wait_for("its tool is killed with it", || place.processes().is_empty());
     let second = start(&place);
     assert!(place.sets().is_empty(), "nothing is visible of a run that was killed");
     fs::write(place.join("gate"), "go\n").unwrap();
@@ -152,3 +155,46 @@ parts = [{ name = "sleeping", stage = "files" }, { name = "looping", stage = "fi
     going.finish().exits(130);
     place.assert_left_nothing();
 }
+
+#[test]
+fn a_verification_and_a_restore_are_stopped_too() {
+    let place = Place::with_pipeline(READING);
+    place.script("hang.sh", "echo $$ > \"$DIR/hangs\"; read line < \"$DIR/gate\"");
+    assert!(Command::new("mkfifo").arg(place.join("gate")).status().unwrap().success());
+    place.run(&["backup"]).exits(0);
+    for verb in ["verify", "restore"] {
+        let going = place.start(&[verb]);
+        wait_for("the tool hangs", || place.join("hangs").exists());
+        going.signal(Signal::INT);
+        going.finish().exits(130).says("canceled");
+        fs::remove_file(place.join("hangs")).unwrap();
+        place.assert_left_nothing();
+    }
+}
+
+const READING: &str = r#"
+[pipeline]
+name = "test"
+
+[repository.local]
+url = "$DIR/repository"
+format = "zip"
+
+[step.product]
+plugin = "scripted"
+
+[step.product.config]
+parts = [{ name = "store", stage = "files" }]
+
+[step.product.config.script]
+"backup.store" = [
+  { do = "put", path = "a", text = "a" },
+  { do = "receipt", subject = "files", expected = 1, actual = 1 },
+]
+"verify.store" = [{ do = "feed-tool", part = "store", path = "a", tool = "tool-hang" }]
+"restore.store" = [{ do = "feed-tool", part = "store", path = "a", tool = "tool-hang" }]
+
+[step.product.grant.tools.tool-hang]
+argv = ["$DIR/hang.sh"]
+offline = true
+"#;

@@ -143,7 +143,11 @@ impl Scenario<'_> {
 
     fn shell(&self, script: &str, at: &str) {
         let mut command = Command::new("/bin/bash");
-        command.args(["-euc", script]).current_dir(self.place.path());
+        command.args(["-euc", &format!("umask 022; {script}")]).current_dir(self.place.path());
+        // What the program gets, but for the way to programs.
+        let program = self.place.command(&[]);
+        let settings = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(settings.filter(|(name, _)| *name != "PATH"));
         command
             .env("DIR", self.place.path())
             .env("FOLDER", self.folder)

@@ -56,9 +56,10 @@ fn refuse_blockers(resolution: &Resolution) -> anyhow::Result<()> {
     let lines: Vec<_> = resolution
         .blockers
         .iter()
-        .map(|finding| format!("  {} ({}): {}", finding.subject, finding.code, finding.message))
+        .map(|finding| format!("  {} ({}): {}", finding.subject, finding.code, finding.message.trim_end()))
         .collect();
-    Err(anyhow::anyhow!("nothing was written, because of {} blockers:\n{}", lines.len(), lines.join("\n")))
+    let count = report::words::counted(lines.len() as u64, "blocker", "blockers");
+    Err(anyhow::anyhow!("nothing was written, because of {count}:\n{}", lines.join("\n")))
 }
 
 fn expect_plan(args: &BackupArgs, resolution: &Resolution) -> anyhow::Result<()> {

@@ -165,7 +165,12 @@ fn findings(config: &Config, step: &config::Step, inspected: &Inspected) -> Vec<
     }
     all.extend(check_config(step, &description.config_schema));
     all.extend(grants::refusals(step, &description.needs));
-    all.extend(grants::refusals(step, &inspection.wants));
+    for finding in grants::refusals(step, &inspection.wants) {
+        // What `describe` requires, `inspect` often wants as well.
+        if !all.iter().any(|told| (&told.code, &told.subject) == (&finding.code, &finding.subject)) {
+            all.push(finding);
+        }
+    }
     all.extend(check_parts(&step.name, &inspection.parts));
     all
 }

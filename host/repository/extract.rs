@@ -47,16 +47,14 @@ pub fn restore_tree(
 ) -> Result<TreeReport, Error> {
     let patterns = Patterns::of(options)?;
     let shared = Shared::default();
-    let restoring = Restoring { archive, base, target, sub, options, patterns, made, watch, shared };
-    restoring.run()?;
-    restoring.finish_directories()?;
-    Ok(restoring.shared.report.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Restoring { archive, base, target, sub, options, patterns, made, watch, past_damage: false, shared }.all()
 }
 
-/// Extracts every part of a snapshot to `target`, without what strongroom added; `options.includes` choose.
+/// Extracts every part of a snapshot to `target`, without what strongroom added; `options.includes` choose. What is
+/// damaged is left out and listed in the report's `skipped`: someone who extracts files wants what can still be had.
 ///
 /// # Errors
-/// As [`restore_tree`].
+/// As [`restore_tree`], but for damaged content.
 pub fn extract_all(
     archive: &dyn Archive,
     target: &Dir,
@@ -66,7 +64,10 @@ pub fn extract_all(
 ) -> Result<TreeReport, Error> {
     let mut options = options.clone();
     options.excludes.extend(["/.strongroom".into(), "/SHA256SUMS".into()]);
-    restore_tree(archive, &RawPath::root(), target, &RawPath::root(), &options, made, watch)
+    let (root, patterns, shared) = (&RawPath::root(), Patterns::of(&options)?, Shared::default());
+    let options = &options;
+    let (base, sub) = (root, root);
+    Restoring { archive, base, target, sub, options, patterns, made, watch, past_damage: true, shared }.all()
 }
 
 /// What the threads of one restore share.
@@ -79,6 +80,8 @@ struct Restoring<'a> {
     patterns: Patterns,
     made: Made<'a>,
     watch: &'a dyn Watch,
+    /// Damaged content is left out instead of ending the restore.
+    past_damage: bool,
     shared: Shared,
 }
 
@@ -101,6 +104,12 @@ impl Restoring<'_> {
     fn fail(&self, why: Error) {
         self.shared.failed.store(true, Ordering::Relaxed);
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    fn all(self) -> Result<TreeReport, Error> {
+        self.run()?;
+        self.finish_directories()?;
+        Ok(self.shared.report.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn run(&self) -> Result<(), Error> {
@@ -170,10 +179,13 @@ impl Restoring<'_> {
             let Ok(batch) = next else { return };
             for item in batch {
                 // After a failure the queue is only emptied, so that nobody waits at its other end.
-                if !self.shared.failed.load(Ordering::Relaxed)
-                    && let Err(why) = self.restore(&item, &mut last)
-                {
-                    self.fail(why);
+                if self.shared.failed.load(Ordering::Relaxed) {
+                    continue;
+                }
+                match self.restore(&item, &mut last) {
+                    Err(Error::Damaged(why)) if self.past_damage => self.report(|report| report.skip(&item.path, why)),
+                    Err(why) => self.fail(why),
+                    Ok(()) => {}
                 }
             }
         }

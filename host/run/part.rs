@@ -209,10 +209,18 @@ impl PartSide {
         self.board.emit(&Event::PartEnded { part: self.name.clone(), ahead, failure, summary });
     }
 
-    fn advance(&self, to: Progress) -> bool {
+    fn advance(&self, to: Progress) {
+        self.advance_after(to, || ());
+    }
+
+    /// Goes on to `to`, unless the part is there already; `first` happens before anyone is told.
+    fn advance_after(&self, to: Progress, first: impl FnOnce()) -> bool {
         self.progress.send_if_modified(|progress| {
             let further = *progress < to;
-            *progress = (*progress).max(to);
+            if further {
+                first();
+                *progress = to;
+            }
             further
         })
     }
@@ -362,8 +370,9 @@ impl Ledger for PartSide {
 
     fn settled(&self) -> Result<(), Refusal> {
         self.only_in_backup("settled")?;
-        if self.advance(Progress::Settled) {
-            self.board.log_order(&self.name, "settled");
+        // The log has its line before anyone who waits can see it and begin.
+        let settled = self.advance_after(Progress::Settled, || self.board.log_order(&self.name, "settled"));
+        if settled {
             self.board.emit(&Event::PartSettled { part: self.name.clone() });
         }
         Ok(())

@@ -48,7 +48,9 @@ pub(super) fn seal(running: &Running) -> Summary {
 fn first_failure(record: &Record) -> String {
     let parts = record.steps.iter().flat_map(|step| step.parts.iter().map(move |part| (step, part)));
     parts
-        .filter_map(|(step, part)| Some(format!("{}/{}: {}", step.name, part.part.name, part.failure.as_ref()?)))
+        .filter_map(|(step, part)| {
+            Some(format!("{}/{}: {}", step.name, part.part.name, part.failure.as_ref()?.lines().next()?))
+        })
         .next()
         .unwrap_or_else(|| "no part stored anything".to_owned())
 }

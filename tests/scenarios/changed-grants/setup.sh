@@ -1,1 +1,1 @@
-mkdir files secret; echo text > files/a.txt
+mkdir files secret; echo text > files/a.txt; echo mine > secret/b.txt
