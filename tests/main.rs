@@ -1,1 +1,20 @@
-fn main() {}
+//! The integration tests: one program, so that the binary, the plugins and the database server are there once.
+
+// Not every helper is used by every set of tests.
+#[allow(dead_code)]
+mod support;
+
+/// The harness sees what it promises to see.
+mod harness;
+/// The rooms of `host/` borrow names from the left only, and each dependency has one home.
+mod layers;
+/// What the documents show is parsed, and what they list is there.
+mod documents;
+/// Each folder of `scenarios/` goes as it says.
+mod scenarios;
+/// What waits for what in a backup.
+mod order;
+/// One run at a time; runs that are stopped or killed.
+mod runs;
+/// A plugin that is copied out of the tree, built against the packed kit.
+mod package;

@@ -1,0 +1,2 @@
+mkdir files; echo text > files/a.txt
+cp "$PLUGINS/files.wasm" .

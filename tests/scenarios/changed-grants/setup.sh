@@ -1,0 +1,1 @@
+mkdir files secret; echo text > files/a.txt

@@ -1,0 +1,1 @@
+rm strongroom.toml; mkdir files; echo text > files/a.txt

@@ -1,0 +1,1 @@
+mkdir files; echo text > files/a.txt

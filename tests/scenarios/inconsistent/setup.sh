@@ -1,0 +1,3 @@
+mkdir files
+printf first > files/first.txt
+printf 'too short' > files/short.txt
