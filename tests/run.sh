@@ -1,35 +1,54 @@
 #!/usr/bin/env bash
 # Runs every check there is: format, lints, unit tests, scenarios against real servers, hostile guests, fault cases,
-# examples and documents. Usage: tests/run.sh [--install]
+# documents and the demo. Usage: tests/run.sh [--install]
 #
-# Without --install it names what is missing and how to get it. With it, as root on Debian or Ubuntu, it installs that.
+# Without --install it names what is missing and how to get it; with it, as root on Debian or Ubuntu, it installs that.
 # CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demo uses.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-install=no
-case "${1-}" in
-  "") ;;
-  --install) install=yes ;;
-  *) echo "usage: tests/run.sh [--install]" >&2; exit 2 ;;
+die() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
+headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
+
+# shellcheck source=../examples/confluence/demo/needs.sh
+source examples/confluence/demo/needs.sh
+
+install=''
+case "${1:-}" in
+  '') ;;
+  --install) install=1 ;;
+  *) die 'usage: tests/run.sh [--install]' ;;
 esac
 
-# shellcheck source=tests/needs.sh
-. tests/needs.sh
-need_packages "$install" postgresql unzip zip zstd python3 openssl libfaketime util-linux iproute2
-need_guest_toolchain "$install"
+# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up.
+find_missing_for_tests() {
+  find_missing || true
+  command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
+  command -v mount >/dev/null || missing mount 'apt-get install mount'
+  [[ ${#MISSING[@]} -eq 0 ]]
+}
 
-headline() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+if [[ -n $install ]]; then
+  install_missing
+  command -v openssl >/dev/null || install_packages openssl
+fi
+find_missing_for_tests || {
+  printf '%s\n' "${MISSING[@]}" >&2
+  die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
+}
+
 export CARGO_TERM_COLOR=never
 
-headline "format"
+headline 'format'
 cargo fmt --all --check
-headline "lints"
+headline 'lints'
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
-headline "build"
+headline 'build'
 cargo build --release --locked
-headline "unit tests, scenarios, hostile guests, faults, documents"
+headline 'unit tests, scenarios, hostile guests, faults, documents'
 cargo test --release --locked --workspace
-headline "the demo"
+headline "the demo's own judge"
+python3 -B -m unittest discover -s examples/confluence/demo -p 'test_*.py'
+headline 'the demo'
 bash examples/confluence/demo.sh
-headline "all checks passed"
+headline 'all checks passed'

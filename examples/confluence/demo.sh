@@ -131,7 +131,7 @@ password = { file = "$DIR/secrets/backup" }
 [step.wiki.grant.tools.dump]
 argv = ["$DIR/bin/paced-dump", "$DIR/truth", "--format=custom", "--compress=0", "--snapshot={snapshot:word}",
         "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PATH = "$BIN:$PATH", PYTHONDONTWRITEBYTECODE = "1", PGPASSWORD = { secret = { file = "$DIR/secrets/backup" } } }
+env = { PATH = "$BIN:/usr/bin:/bin", PYTHONDONTWRITEBYTECODE = "1", PGPASSWORD = { secret = { file = "$DIR/secrets/backup" } } }
 
 [step.wiki.grant.tools.read-dump]
 argv = ["$BIN/pg_restore", "-f", "-"]

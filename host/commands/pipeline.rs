@@ -11,14 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use crate::{
     cli::Global,
-    config::{
-        self, Config, LoadError, Step, find_plugin,
-        lock::Lock,
-    },
+    config::{self, Config, LoadError, Step, find_plugin, lock::Lock},
     digest::Digest,
     plan::{
         inspection::Description,
-        resolve::{Inspected, Resolution, resolve},
+        resolve::{Inspected, Resolution, check_config, resolve},
     },
     report::error::Drawn,
     repository::{Repository, zip::ZipRepository},
@@ -122,6 +119,7 @@ impl Pipeline {
         let scratch = tempfile::tempdir().context("making a directory for secret files")?;
         let mut inspected = Vec::new();
         for (loaded, step) in self.steps.iter().zip(&self.config.steps) {
+            refuse_bad_config(step, &loaded.description)?;
             let inspection = inspect(Look {
                 step: &step.name,
                 plugin: &loaded.plugin,
@@ -146,6 +144,21 @@ impl Pipeline {
         }
         Ok(resolve(&self.config, &inspected))
     }
+}
+
+/// A plugin may rely on its configuration from its first call on.
+fn refuse_bad_config(step: &Step, description: &Description) -> anyhow::Result<()> {
+    let problems: Vec<_> = check_config(step, &description.config_schema)
+        .into_iter()
+        .map(|found| format!("  {}", found.message))
+        .collect();
+    anyhow::ensure!(
+        problems.is_empty(),
+        "[step.{}.config] is not what the plugin takes:\n{}",
+        step.name,
+        problems.join("\n")
+    );
+    Ok(())
 }
 
 async fn load(sandbox: &Sandbox, step: &Step, found: Found) -> anyhow::Result<Loaded> {
