@@ -20,3 +20,7 @@ mod order;
 mod runs;
 /// A plugin that is copied out of the tree, built against the packed kit.
 mod package;
+/// Guests that break, hoard, flood, or wait for themselves; files that are no components.
+mod hostile;
+/// Names, files, tools, databases, disks and sets that are not as they ought to be.
+mod bad_input;
