@@ -58,7 +58,9 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
         Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
         Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,
-        Verb::Compile { file } => Ok(u8::try_from(compile::child_main(file, engine::cache_directory())).unwrap_or(exit::FAILED)),
+        Verb::Compile { file } => {
+            Ok(u8::try_from(compile::child_main(file, engine::cache_directory())).unwrap_or(exit::FAILED))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser;
 use regex::Regex;
-use strongroom::{cli::Cli, config::validate, report::exit};
+use strongroom::{cli::Cli, config, report::exit};
 
 use crate::support::{root, source_files};
 
@@ -64,7 +64,7 @@ fn assert_none(wrong: &[String]) {
 
 fn pipeline_problem(text: &str) -> Option<String> {
     let known = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    validate::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
+    config::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
 }
 
 #[test]
@@ -133,7 +133,11 @@ fn every_command_that_is_shown_can_be_typed() {
             // A user may put an own value where an ellipsis stands.
             let line = line.replace("sha256:…", &format!("sha256:{}", "0".repeat(64)));
             if let Err(error) = Cli::try_parse_from(words(&line)) {
-                wrong.push(format!("{}: {line}: {}", block.place(), error.to_string().lines().next().unwrap_or_default()));
+                wrong.push(format!(
+                    "{}: {line}: {}",
+                    block.place(),
+                    error.to_string().lines().next().unwrap_or_default()
+                ));
             }
         }
     }
@@ -143,12 +147,10 @@ fn every_command_that_is_shown_can_be_typed() {
 
 #[test]
 fn a_shown_command_is_split_as_a_shell_would() {
-    assert_eq!(words("strongroom restore --include 'wiki/home/**' > log # said"), [
-        "strongroom",
-        "restore",
-        "--include",
-        "wiki/home/**"
-    ]);
+    assert_eq!(
+        words("strongroom restore --include 'wiki/home/**' > log # said"),
+        ["strongroom", "restore", "--include", "wiki/home/**"]
+    );
     assert_eq!(commands("$ strongroom a \\\n  b\nother\n"), ["strongroom a    b"]);
 }
 
@@ -162,8 +164,10 @@ fn rows(text: &str, header: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_manual_lists_the_exit_codes_and_no_others() {
     let manual = fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let known: Vec<_> =
-        exit::TABLE.iter().map(|row| vec![row.code.to_string(), row.verbs.to_owned(), row.meaning.to_owned()]).collect();
+    let known: Vec<_> = exit::TABLE
+        .iter()
+        .map(|row| vec![row.code.to_string(), row.verbs.to_owned(), row.meaning.to_owned()])
+        .collect();
     assert_eq!(rows(&manual, "| code | verb | meaning |"), known);
 }
 

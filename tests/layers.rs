@@ -170,14 +170,18 @@ fn each_dependency_is_named_at_home_only() {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let homes: BTreeMap<_, _> = HOMES.iter().copied().collect();
     let uses = Regex::new(r"(?s)\buse (crate|super|self)::.*?;").unwrap();
-    let sources: Vec<_> =
-        sources().into_iter().map(|source| Source { code: uses.replace_all(&source.code, "").into_owned(), ..source }).collect();
+    let sources: Vec<_> = sources()
+        .into_iter()
+        .map(|source| Source { code: uses.replace_all(&source.code, "").into_owned(), ..source })
+        .collect();
     let mut wrong = Vec::new();
     for package in manifest["dependencies"].as_table().unwrap().keys() {
         let name = if package == "md-5" { "md5".to_owned() } else { package.replace('-', "_") };
-        let home = homes.get(name.as_str()).unwrap_or_else(|| panic!("give the dependency {package} a home in this test"));
+        let home =
+            homes.get(name.as_str()).unwrap_or_else(|| panic!("give the dependency {package} a home in this test"));
         let named = Regex::new(&format!(r"(?:^|[^:\w]){name}(?:::|;)")).unwrap();
-        let users: Vec<_> = sources.iter().filter(|source| named.is_match(&source.code)).map(|source| &source.path).collect();
+        let users: Vec<_> =
+            sources.iter().filter(|source| named.is_match(&source.code)).map(|source| &source.path).collect();
         if users.is_empty() {
             wrong.push(format!("{package} is named nowhere: drop it"));
         }
@@ -228,20 +232,34 @@ fn every_file_says_first_what_it_is_for_and_stays_readable() {
 #[test]
 fn nothing_is_left_to_do() {
     // Written in pieces, so that this file does not find itself.
-    let marks = ["to", "unimple", "d"].iter().zip(["do!(", "mented!(", "bg!("]).map(|(head, tail)| format!("{head}{tail}"));
+    let marks =
+        ["to", "unimple", "d"].iter().zip(["do!(", "mented!(", "bg!("]).map(|(head, tail)| format!("{head}{tail}"));
     let marks: Vec<_> = marks.chain([format!("#[{}", "ignore]"), format!("FIX{}", "ME")]).collect();
     let mut wrong = Vec::new();
-    for file in ["host", "plugins", "examples", "tests"].iter().flat_map(|name| source_files(&root().join(name), "rs")) {
+    for file in ["host", "plugins", "examples", "tests"].iter().flat_map(|name| source_files(&root().join(name), "rs"))
+    {
         let text = fs::read_to_string(&file).unwrap();
-        wrong.extend(marks.iter().filter(|mark| text.contains(*mark)).map(|mark| format!("{}: {mark}", file.display())));
+        wrong
+            .extend(marks.iter().filter(|mark| text.contains(*mark)).map(|mark| format!("{}: {mark}", file.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn the_top_level_holds_what_it_should_and_nothing_else() {
-    let known =
-        ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "CHANGELOG.md", "host", "wit", "plugins", "examples", "tests", "docs"];
+    let known = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "host",
+        "wit",
+        "plugins",
+        "examples",
+        "tests",
+        "docs",
+    ];
     let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     // `target` is what a build leaves.
     let visible = entries.filter(|name| !name.starts_with('.') && name != "target");

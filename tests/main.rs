@@ -12,6 +12,8 @@ mod layers;
 mod documents;
 /// Each folder of `scenarios/` goes as it says.
 mod scenarios;
+/// What is lost behind everyone's back is seen.
+mod receipts;
 /// What waits for what in a backup.
 mod order;
 /// One run at a time; runs that are stopped or killed.

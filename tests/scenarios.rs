@@ -144,7 +144,10 @@ impl Scenario<'_> {
     fn shell(&self, script: &str, at: &str) {
         let mut command = Command::new("/bin/bash");
         command.args(["-euc", script]).current_dir(self.place.path());
-        command.env("DIR", self.place.path()).env("FOLDER", self.folder).env("STRONGROOM", env!("CARGO_BIN_EXE_strongroom"));
+        command
+            .env("DIR", self.place.path())
+            .env("FOLDER", self.folder)
+            .env("STRONGROOM", env!("CARGO_BIN_EXE_strongroom"));
         // The plugins are where the pipelines of this place find them.
         command.env("PLUGINS", crate::support::plugins::built());
         if let Some(database) = &self.database {

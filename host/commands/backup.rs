@@ -88,7 +88,10 @@ fn room(
     if room < estimate {
         let finding = Finding::new(Severity::Blocker, "no-room", "repository", text("the snapshot may not fit"));
         if severity.get("no-room").copied().unwrap_or(Severity::Blocker) == Severity::Blocker {
-            anyhow::bail!("{}\nhelp: free some, or set severity.no-room in [pipeline] if it compresses well", finding.message);
+            anyhow::bail!(
+                "{}\nhelp: free some, or set severity.no-room in [pipeline] if it compresses well",
+                finding.message
+            );
         }
         return Ok(Some(finding));
     }

@@ -14,9 +14,8 @@ use super::{pipeline, plugin};
 use crate::{
     cli::{ConfigNewArgs, Global},
     config::{
-        Config,
+        Config, parse,
         suggest::{Suggested, new_pipeline},
-        parse,
     },
     plan::inspection::{Description, Need},
     report::{self, exit},
@@ -83,8 +82,7 @@ impl Asking<'_> {
         for _ in 0..ROUNDS_MAX {
             let text = self.text(&wanted);
             let config = self.parse(&text)?;
-            let more: Vec<_> =
-                self.wants(&config).await?.into_iter().filter(|want| merge(&mut wanted, want)).collect();
+            let more: Vec<_> = self.wants(&config).await?.into_iter().filter(|want| merge(&mut wanted, want)).collect();
             if more.is_empty() {
                 return Ok(text);
             }

@@ -11,10 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use crate::{
     cli::Global,
-    config::{
-        self, Config, LoadError, Step, find_plugin,
-        lock::Lock,
-    },
+    config::{self, Config, LoadError, Step, find_plugin, lock::Lock},
     digest::Digest,
     plan::{
         inspection::Description,
@@ -151,9 +148,16 @@ impl Pipeline {
 
 /// A plugin may rely on its configuration from its first call on.
 fn refuse_bad_config(step: &Step, description: &Description) -> anyhow::Result<()> {
-    let problems: Vec<_> =
-        check_config(step, &description.config_schema).into_iter().map(|found| format!("  {}", found.message)).collect();
-    anyhow::ensure!(problems.is_empty(), "[step.{}.config] is not what the plugin takes:\n{}", step.name, problems.join("\n"));
+    let problems: Vec<_> = check_config(step, &description.config_schema)
+        .into_iter()
+        .map(|found| format!("  {}", found.message))
+        .collect();
+    anyhow::ensure!(
+        problems.is_empty(),
+        "[step.{}.config] is not what the plugin takes:\n{}",
+        step.name,
+        problems.join("\n")
+    );
     Ok(())
 }
 

@@ -47,6 +47,9 @@ pub(super) struct Selected {
 pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Selected> {
     let repository = repository(global, &args.repo)?;
     let (listed, unreadable) = repository.snapshots().context("listing the repository")?;
+    if !global.json {
+        unreadable.iter().for_each(|set| eprintln!("warning: unreadable and left out of account: {set}"));
+    }
     let listed = choose(listed, &unreadable, args)?;
     let archive = repository.open(&listed.id).with_context(|| format!("opening snapshot {}", listed.id))?;
     let record = archive.record().with_context(|| format!("reading the record of snapshot {}", listed.id))?;
@@ -63,11 +66,13 @@ pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Sel
 }
 
 fn choose(mut listed: Vec<Listed>, unreadable: &[String], args: &SnapshotArgs) -> anyhow::Result<Listed> {
-    let missing = |message: String| anyhow::Error::from(Exit::new(exit::MISSING, message));
-    let note = match unreadable {
-        [] => String::new(),
-        some => format!("\nhelp: {} sets cannot be read, {} first", some.len(), some[0]),
+    // Where sets cannot be read, what is asked for may be among them: that is damage, not absence.
+    let (code, note) = match unreadable {
+        [] => (exit::MISSING, String::new()),
+        [only] => (exit::FAILED, format!("\nhelp: a set cannot be read: {only}")),
+        [first, ..] => (exit::FAILED, format!("\nhelp: {} sets cannot be read, {first} first", unreadable.len())),
     };
+    let missing = |message: String| anyhow::Error::from(Exit::new(code, message));
     if args.snapshot == "latest" {
         let fits = |listed: &Listed| args.any_state || listed.state == State::Complete;
         let help = if listed.is_empty() { "" } else { "; --any-state takes the latest of any state" };

@@ -96,6 +96,7 @@ fn record(state: State, parts: Vec<PartRecord>) -> Record {
         plugin: "example".into(),
         plugin_version: "1.2.3".into(),
         component: Digest::of(b"component"),
+        after: Vec::new(),
         facts: Vec::new(),
         findings: Vec::new(),
         notes: Default::default(),

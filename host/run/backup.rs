@@ -233,4 +233,3 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
-

@@ -295,10 +295,11 @@ impl PartSide {
     fn tell_sometimes(&self) {
         let now_ms = u64::try_from(self.moved.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let told_ms = self.moved.told_ms.load(Ordering::Relaxed);
-        let due = now_ms.saturating_sub(told_ms) >= TELL_EVERY.as_millis() as u64;
-        let mine =
-            self.moved.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if due && mine {
+        if now_ms.saturating_sub(told_ms) < TELL_EVERY.as_millis() as u64 {
+            return;
+        }
+        // Of the threads that see it due, one tells.
+        if self.moved.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.tell();
         }
     }

@@ -1,12 +1,7 @@
 //! A restore: looks at the snapshot and the target first, refuses what would mix or overwrite, then brings back part by
 //! part: database, files, fence, records, positions.
 
-use std::{
-    collections::BTreeMap,
-    os::unix::fs::DirBuilderExt,
-    sync::Arc,
-    time::Instant as Clock,
-};
+use std::{collections::BTreeMap, os::unix::fs::DirBuilderExt, sync::Arc, time::Instant as Clock};
 
 use cap_std::{ambient_authority, fs::Dir};
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -206,8 +201,10 @@ impl Prepared {
                 self.refuse(format!("{name}: {}: {} ({})", finding.subject, finding.message, finding.code), false);
             }
         }
-        let kept: Vec<_> = self.reading.parts().map(|(step, part)| (step.name.clone(), part.part.name.clone())).collect();
-        let wanted = |part: &Part| kept.contains(&(name.to_owned(), part.name.clone())) && self.chosen(name, &part.name);
+        let kept: Vec<_> =
+            self.reading.parts().map(|(step, part)| (step.name.clone(), part.part.name.clone())).collect();
+        let wanted =
+            |part: &Part| kept.contains(&(name.to_owned(), part.name.clone())) && self.chosen(name, &part.name);
         Ok(inspection.parts.into_iter().filter(wanted).collect())
     }
 
@@ -220,8 +217,9 @@ impl Prepared {
     fn attributes(&self) -> Attributes {
         let mut attributes = vec![("snapshot".to_owned(), self.reading.record.snapshot.clone())];
         let consents = [("overwrite", self.choice.overwrite), ("outside-links", self.choice.outside_links)];
-        attributes
-            .extend(consents.iter().filter(|(_, given)| *given).map(|(name, _)| ((*name).to_owned(), "yes".to_owned())));
+        attributes.extend(
+            consents.iter().filter(|(_, given)| *given).map(|(name, _)| ((*name).to_owned(), "yes".to_owned())),
+        );
         attributes
     }
 
@@ -230,11 +228,8 @@ impl Prepared {
             Ok(ownership) => ownership,
             Err(error) => return self.refuse(format!("reading whose snapshot each target holds: {error}"), false),
         };
-        let bytes: BTreeMap<_, _> = self
-            .reading
-            .parts()
-            .map(|(step, part)| (PartName::new(&step.name, &part.part.name), part.bytes))
-            .collect();
+        let bytes: BTreeMap<_, _> =
+            self.reading.parts().map(|(step, part)| (PartName::new(&step.name, &part.part.name), part.bytes)).collect();
         for (step, part) in self.parts.clone() {
             let name = PartName::new(&step, &part.name);
             let Some(grants) = self.reading.steps.get(&step).map(|step| step.grants.clone()) else { continue };
@@ -303,7 +298,8 @@ impl Prepared {
             .map_err(|error| format!("opening the restore's journal: {error}"))?;
         let journal = Arc::new(journal);
         let sides = self.parts.iter().map(|(step, part)| {
-            let side = PartSide::new(PartName::new(step, &part.name), part.clone(), Operation::Restore, self.board.clone());
+            let side =
+                PartSide::new(PartName::new(step, &part.name), part.clone(), Operation::Restore, self.board.clone());
             Arc::new(side.reading(self.reading.notes(), Some(journal.clone())))
         });
         Ok(sides.collect())
@@ -387,7 +383,9 @@ impl Prepared {
         let failed: Vec<_> = sides.iter().filter(|side| side.failed() || side.receipts_differ()).collect();
         let id = &self.reading.record.snapshot;
         let (exit_code, message) = match (broken, failed.first()) {
-            _ if self.reading.stop.is_cancelled() => (EXIT_CANCELED, "canceled: repeat the command to go on".to_owned()),
+            _ if self.reading.stop.is_cancelled() => {
+                (EXIT_CANCELED, "canceled: repeat the command to go on".to_owned())
+            }
             (Some(why), _) => (1, format!("nothing was restored: {why}")),
             (None, Some(_)) if failed.len() == sides.len() => (1, format!("no part of snapshot {id} was restored")),
             (None, Some(first)) => {

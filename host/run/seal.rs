@@ -37,7 +37,7 @@ pub(super) fn seal(running: &Running) -> Summary {
     match publish(running, &summary.record) {
         Ok(path) => summary.path = Some(path),
         Err(error) => {
-                summary.state = None;
+            summary.state = None;
             summary.exit_code = 1;
             summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", chain(&error));
         }
@@ -95,10 +95,11 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
     if awkward > 0 {
         let message =
             format!("{awkward} names hold control characters or the byte 0xff: plain unzip drops them, use `unzip -^`");
-        part.findings.push(running.board.weigh(
-            &side.name,
-            Finding::new(Severity::Info, "awkward-names", side.name.to_string(), message),
-        ));
+        part.findings.push(
+            running
+                .board
+                .weigh(&side.name, Finding::new(Severity::Info, "awkward-names", side.name.to_string(), message)),
+        );
     }
     for list in side.expected_lists() {
         match check_list(running, side, &list) {
@@ -120,7 +121,8 @@ fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result
     let open = || File::open(&list.list).map_err(|error| format!("reading it again: {error}"));
     let step = RawPath::from_text(&side.name.step).map_err(|error| error.to_string())?;
     let holdings = StepHoldings::new(&*running.draft, step);
-    let met = expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| chain(&error))?;
+    let met =
+        expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| chain(&error))?;
     let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
     running.draft.put_own(&name, &mut open()?).map_err(|error| chain(&error))?;
     let (subject, evidence) = (list.subject.clone(), list.evidence);
@@ -129,8 +131,10 @@ fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result
 
 /// A subject as a single file name.
 fn file_word(subject: &str) -> String {
-    let word: String =
-        subject.chars().map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' }).collect();
+    let word: String = subject
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' })
+        .collect();
     if word.is_empty() || word.starts_with('.') { format!("list{word}") } else { word }
 }
 

@@ -38,7 +38,11 @@ pub(super) async fn run(running: &Arc<Running>) {
 }
 
 fn unfinished(running: &Running) -> &'static str {
-    if running.stop.is_cancelled() { "the run was stopped" } else { "the host broke off this part (a bug of strongroom)" }
+    if running.stop.is_cancelled() {
+        "the run was stopped"
+    } else {
+        "the host broke off this part (a bug of strongroom)"
+    }
 }
 
 /// Bulk parts that are worth copying before all stages.
@@ -96,9 +100,8 @@ async fn one(running: Arc<Running>, side: Arc<PartSide>, places: Arc<Semaphore>)
 
 /// The database part whose loss takes `side` with it: of its own step, or of a step that it comes after.
 fn lost_to(running: &Running, side: &PartSide) -> Option<PartName> {
-    let after_it = |other: &PartSide| {
-        other.part.stage < side.part.stage && running.board.sees(&side.name.step, &other.name.step)
-    };
+    let after_it =
+        |other: &PartSide| other.part.stage < side.part.stage && running.board.sees(&side.name.step, &other.name.step);
     running.sides.iter().find(|other| after_it(other) && other.lost()).map(|other| other.name.clone())
 }
 

@@ -15,11 +15,8 @@ pub const EXIT_CANCELED: u8 = 130;
 /// When the system does not let us listen.
 pub fn on_signals() -> io::Result<CancellationToken> {
     let token = CancellationToken::new();
-    let mut signals = [
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::hangup())?,
-    ];
+    let mut signals =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     let fire = token.clone();
     tokio::spawn(async move {
         let [interrupt, terminate, hangup] = &mut signals;

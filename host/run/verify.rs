@@ -78,12 +78,18 @@ fn verdict(reading: &Reading, sides: &[Arc<PartSide>], proof: &Proof) -> (u8, St
     let bad: Vec<_> = sides.iter().filter(|side| side.failed() || side.receipts_differ()).collect();
     if let Some(first) = bad.first() {
         let name = &first.name;
-        return (1, format!("snapshot {id}: {bytes}; {} of {} parts do not hold, {name} first", bad.len(), sides.len()));
+        return (
+            1,
+            format!("snapshot {id}: {bytes}; {} of {} parts do not hold, {name} first", bad.len(), sides.len()),
+        );
     }
     let unread = reading.parts().filter(|(step, _)| !reading.steps.contains_key(&step.name)).count();
     if unread > 0 {
         let why = "no trusted component: accept it or pass --trust-plugin";
-        return (EXIT_BYTES_ONLY, format!("snapshot {id}: bytes only: {bytes}; {} not looked at ({why})", counted(unread, "part", "parts")));
+        return (
+            EXIT_BYTES_ONLY,
+            format!("snapshot {id}: bytes only: {bytes}; {} not looked at ({why})", counted(unread, "part", "parts")),
+        );
     }
     let parts = counted(sides.len(), "part holds", "parts hold");
     (0, format!("snapshot {id} verified: {bytes}; {parts}"))

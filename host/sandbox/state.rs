@@ -1,10 +1,7 @@
 //! What one call of a plugin holds in the host: its session, its handles, its streams and what it has used up.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -132,7 +129,7 @@ impl State {
     }
 
     /// Takes a place among the open streams.
-    pub fn open(&self) -> Answer<Open> {
+    pub fn stream_place(&self) -> Answer<Open> {
         let max = self.session.limits.open_streams;
         Open::take(&self.open, max).ok_or_else(|| {
             let more = max.saturating_mul(2);
@@ -148,14 +145,14 @@ impl State {
 
     /// Gives the guest a stream to read.
     pub fn push_input(&mut self, source: Source, feeds: Vec<Feed>) -> Answer<Resource<InputStream>> {
-        let open = self.open()?;
+        let open = self.stream_place()?;
         let source = source.counted(self.watch.moved.clone());
         Ok(self.table.push(InputStream::new(source, feeds, open))?)
     }
 
     /// Gives the guest a stream to write.
     pub fn push_output(&mut self, target: Target) -> Answer<Resource<OutputStream>> {
-        let open = self.open()?;
+        let open = self.stream_place()?;
         Ok(self.table.push(OutputStream::new(target, open))?)
     }
 
@@ -187,11 +184,6 @@ impl State {
     /// Lets the part fail, whatever its export returns. The first reason is kept.
     pub fn spoil(spoiled: &Mutex<Option<String>>, why: String) {
         spoiled.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
-    }
-
-    /// How many streams the guest holds.
-    pub fn open_streams(&self) -> u32 {
-        self.open.load(Ordering::Relaxed)
     }
 }
 

@@ -177,11 +177,11 @@ impl Detached {
     }
 
     /// What a thread that may block can read without the runtime's help.
-    fn into_plain(self) -> Result<Box<dyn std::io::Read + Send>, Self> {
+    fn into_plain(self) -> Result<Box<dyn std::io::Read + Send>, Box<Self>> {
         let Self { source, holds } = self;
         match holds.is_empty() {
-            true => source.into_plain().map_err(|source| Self { source, holds }),
-            false => Err(Self { source, holds }),
+            true => source.into_plain().map_err(|source| Box::new(Self { source: *source, holds })),
+            false => Err(Box::new(Self { source, holds })),
         }
     }
 

@@ -54,8 +54,8 @@ pub struct Recorder {
     pub revealed: Mutex<Vec<String>>,
     /// Lists of expectations: subject and content.
     pub expected: Mutex<Vec<(String, String)>>,
-    /// Paths that were stored, or why not.
-    pub stored: Mutex<Vec<(String, Option<String>)>>,
+    /// What a restore was about to make: `grant:path`.
+    pub made: Mutex<Vec<String>>,
 }
 
 impl Ledger for Recorder {
@@ -100,8 +100,9 @@ impl Ledger for Recorder {
         self.expected.lock().unwrap().push((subject.to_owned(), content));
         Ok(())
     }
-    fn stored(&self, path: &RawPath, failure: Option<&str>) {
-        self.stored.lock().unwrap().push((path.to_text(), failure.map(str::to_owned)));
+    fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal> {
+        self.made.lock().unwrap().push(format!("{grant}:{path}"));
+        Ok(())
     }
 }
 
@@ -161,8 +162,7 @@ impl Draft for MemoryDraft {
     fn put_own(&self, name: &str, _: &mut dyn io::Read) -> Result<Stored, Error> {
         Err(Error::NotFound(name.to_owned()))
     }
-    fn seal(self: Box<Self>, _: &[u8]) -> Result<PathBuf, Error> {
+    fn seal(&self, _: &[u8]) -> Result<PathBuf, Error> {
         Err(Error::NotFound("a place".into()))
     }
-    fn discard(self: Box<Self>) {}
 }

@@ -36,7 +36,8 @@ pub(super) fn redacted(text: &str, place: &Path, database: Option<&Database>) ->
 
 #[test]
 fn what_differs_from_run_to_run_is_replaced() {
-    let text = "13:03:07Z backup: snapshot 3f2a00112233aabb, plan 64879f7d6b96\nw/a  files  ok  1  2 B  1/1  1m 4s\n/tmp/x/a";
+    let text =
+        "13:03:07Z backup: snapshot 3f2a00112233aabb, plan 64879f7d6b96\nw/a  files  ok  1  2 B  1/1  1m 4s\n/tmp/x/a";
     let wanted = "<clock> backup: snapshot <id>, plan <hash>\nw/a  files  ok  1  2 B  1/1  <duration>\n$DIR/a";
     assert_eq!(redacted(text, Path::new("/tmp/x"), None), wanted);
 }

@@ -374,7 +374,7 @@ fn whatever_write_fails_no_half_set_is_visible() {
             draft.put_plain(&path("d"), &Kind::Directory, &Meta::default(), Pass::InStage)?;
             draft.put(&path("d/small"), &mut &b"small"[..], &Meta::default(), None, Pass::InStage)?;
             draft.put(&path("d/long"), &mut &text[..], &Meta::default(), None, Pass::InStage)?;
-            Box::new(draft).seal(&record(ID, "wiki", STARTED))
+            draft.seal(&record(ID, "wiki", STARTED))
         });
         let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         match outcome {

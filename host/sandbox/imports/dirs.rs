@@ -59,7 +59,10 @@ impl State {
     }
 
     /// Says what will be made there, to the journal of a restore, which may have to remove it again.
-    pub fn making(&self, dir: &Resource<Dir>) -> Answer<impl Fn(&RawPath) -> Result<(), Refusal> + Send + Sync + use<>> {
+    pub fn making(
+        &self,
+        dir: &Resource<Dir>,
+    ) -> Answer<impl Fn(&RawPath) -> Result<(), Refusal> + Send + Sync + use<>> {
         let dir = self.table.get(dir)?;
         let (ledger, grant, below) = (self.session.ledger.clone(), dir.grant.clone(), dir.below.clone());
         Ok(move |path: &RawPath| ledger.made(&grant, &below.join(path)))

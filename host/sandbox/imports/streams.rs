@@ -150,7 +150,7 @@ impl streams::HostInputStream for State {
         self.enter(Capability::Streams)?;
         let parent = self.table.get(&stream)?;
         let (part, feeds) = (parent.take(n)?, parent.feeds());
-        let open = self.open()?;
+        let open = self.stream_place()?;
         // Not counted: the parent counts what is read through it.
         Ok(self.table.push(InputStream::new(part, feeds, open))?)
     }
@@ -230,7 +230,7 @@ impl streams::Host for State {
         let (first, second, tee) = Tee::new(source.source, &feeds, self.changed.clone());
         let mut half = |half, index| {
             let own = feeds.iter().cloned().chain([Feed::Tee(tee.clone(), index)]).collect();
-            let open = self.open()?;
+            let open = self.stream_place()?;
             Ok(self.table.push(InputStream::new(Source::new(Body::Async(Box::new(half))), own, open))?)
         };
         let first = half(first, 0);
@@ -252,7 +252,7 @@ impl streams::Host for State {
         }
         let parts = parts.into_iter().map(|part| self.detach(part)).collect::<Answer<Vec<_>>>()?;
         let (source, feeds) = stream::concat(parts);
-        let open = self.open()?;
+        let open = self.stream_place()?;
         Ok(self.table.push(InputStream::new(source, feeds, open))?)
     }
 

@@ -89,7 +89,7 @@ pub fn reader(content: Detached, handle: Handle, stop: CancellationToken) -> Box
 }
 
 struct Bridge {
-    content: Detached,
+    content: Box<Detached>,
     handle: Handle,
     stop: CancellationToken,
 }

@@ -87,16 +87,16 @@ impl Source {
     }
 
     /// What a thread that may block reads from, if that needs no help of the runtime.
-    pub(super) fn into_plain(self) -> Result<Box<dyn io::Read + Send>, Self> {
+    pub(super) fn into_plain(self) -> Result<Box<dyn io::Read + Send>, Box<Self>> {
         if self.skip > 0 {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let peeked = io::Cursor::new(self.peeked);
         let rest: Box<dyn io::Read + Send> = match self.body {
             Body::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
             Body::File(file) => Box::new(file),
             Body::Blocking(reader) => reader,
-            body => return Err(Self { body, peeked: peeked.into_inner(), ..self }),
+            body => return Err(Box::new(Self { body, peeked: peeked.into_inner(), ..self })),
         };
         match peeked.get_ref().is_empty() {
             true => Ok(rest),

@@ -27,7 +27,8 @@ pub mod grant {
 }
 
 const CONNECTION: &str = "\"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--dbname={sql.database.name}\", \"--username={sql.database.user}\"";
-const SECRET: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } } }";
+/// The tools connect as the host does: with the same password, `sslmode` and authorities.
+const ENV: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } }, PGSSLMODE = \"{sql.database.sslmode}\", PGSSLROOTCERT = \"{sql.database.ca}\" }";
 
 /// The plugin's description.
 pub fn description() -> Description {
@@ -83,7 +84,7 @@ pub fn database(location: &str) -> Need {
 
 fn dump() -> Need {
     Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
-        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{SECRET}\n"
+        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n"
     ))
 }
 
@@ -96,7 +97,7 @@ fn read_dump() -> Need {
 /// The tool that loads a dump.
 pub fn restore() -> Need {
     Need::tools(grant::RESTORE).because("for a restore: pg_restore loads the dump into an empty database").suggest(format!(
-        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{SECRET}\n"
+        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n"
     ))
 }
 

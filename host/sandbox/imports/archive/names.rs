@@ -51,7 +51,10 @@ fn check_one(
     let digest = match digest(archive, item, algorithm, watch) {
         Ok(digest) => digest,
         Err(Error::Canceled) => return Err(Error::Canceled),
-        Err(error) => return Ok(wrong(report, base, item, error.to_string())),
+        Err(error) => {
+            wrong(report, base, item, error.to_string());
+            return Ok(());
+        }
     };
     match item.path.file_name() == digest.as_bytes() {
         true => report.stored += 1,

@@ -13,11 +13,12 @@ pub struct Temporary {
     temporary: RawPath,
     place: RawPath,
     mode: Option<u32>,
+    owner: Option<(u32, u32)>,
     placed: bool,
 }
 
 impl Temporary {
-    /// Creates it beside `place`. Without `mode` the file that is replaced keeps its own.
+    /// Creates it beside `place`. A file that is replaced keeps its owner, and without `mode` its mode.
     pub fn new(dir: Arc<Dir>, place: &RawPath, mode: Option<u32>) -> io::Result<(Self, File)> {
         let Some(parent) = place.parent() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an empty path names no file"));
@@ -26,18 +27,28 @@ impl Temporary {
         if replaced.as_ref().is_some_and(|metadata| metadata.is_dir()) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mode = mode.or(replaced.filter(|metadata| metadata.is_file()).map(|metadata| metadata.mode()));
+        let replaced = replaced.filter(|metadata| metadata.is_file());
+        let owner = replaced.as_ref().map(|metadata| (metadata.uid(), metadata.gid()));
+        let mode = mode.or(replaced.map(|metadata| metadata.mode()));
         let name = format!(".strongroom-{:016x}", wasmtime_wasi::random::thread_rng().next_u64());
         let temporary = parent.join(&RawPath::from_bytes(name.as_bytes()).map_err(io::Error::other)?);
         let mut options = OpenOptions::new();
         // Nobody else reads it before it has its mode; without one the process's umask decides.
         options.write(true).create_new(true).mode(if mode.is_some() { 0o600 } else { 0o666 });
         let file = dir.open_with(temporary.as_path(), &options)?.into_std();
-        Ok((Self { dir, temporary, place: place.clone(), mode, placed: false }, file))
+        Ok((Self { dir, temporary, place: place.clone(), mode, owner, placed: false }, file))
     }
 
     /// Syncs `file` and renames it into its place; a link there is replaced, not followed.
     pub fn place(mut self, file: &File) -> io::Result<()> {
+        if let Some((user, group)) = self.owner {
+            let (user, group) = (rustix::fs::Uid::from_raw(user), rustix::fs::Gid::from_raw(group));
+            match rustix::fs::fchown(file, Some(user), Some(group)) {
+                // Only root may give files away: then it stays with whom runs this.
+                Err(rustix::io::Errno::PERM) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         if let Some(mode) = self.mode {
             file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777))?;
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::store::{Failure, Storing};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Files that wait for each one that is being stored.
-const WAITING_PER_WORKER: usize = 16;
+const WAITING_PER_WORKER: usize = 64;
 /// Streams (a tool's output, a pipe) that are stored at a time. They never wait for a worker: what feeds them may
 /// itself wait for them.
 const STREAMS_MAX: usize = 64;
@@ -70,13 +70,25 @@ impl Stores {
     pub async fn submit(self: &Arc<Self>, storing: Storing) -> Answer<oneshot::Receiver<Result<Stored, Failure>>> {
         let (sender, result) = oneshot::channel();
         if storing.content.is_file() {
-            let place = self.places.clone().acquire_owned().await;
-            let place = place.map_err(|closed| fail(Code::Internal, closed.to_string()))?;
+            let place = self.place().await.map_err(|closed| fail(Code::Internal, closed.to_string()))?;
             self.queue((storing, sender, place));
         } else {
             self.stream(storing, sender)?;
         }
         Ok(result)
+    }
+
+    /// A free place. Once all are taken, waits until half of them are free: waking the guest for each single one would
+    /// cost more than storing a small file.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let half = (self.parallel * WAITING_PER_WORKER / 2) as u32;
+        let mut places = self.places.clone().acquire_many_owned(half).await?;
+        let all_but_one = places.num_permits() - 1;
+        drop(places.split(all_but_one));
+        Ok(places)
     }
 
     fn queue(self: &Arc<Self>, job: Job) {

@@ -34,57 +34,152 @@ impl Found {
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub(crate) enum Act {
     /// Stores text and waits.
-    Put { path: String, text: String },
+    Put {
+        path: String,
+        text: String,
+    },
     /// Stores `bytes` zeros that go through the guest.
-    PutZeros { path: String, bytes: u64 },
+    PutZeros {
+        path: String,
+        bytes: u64,
+    },
     /// Submits a tool's output without waiting.
-    SubmitTool { path: String, tool: String, #[serde(default)] parameters: BTreeMap<String, String> },
+    SubmitTool {
+        path: String,
+        tool: String,
+        #[serde(default)]
+        parameters: BTreeMap<String, String>,
+    },
     /// Stores a tool's output, and feeds the same bytes to a second tool that must accept them.
-    PutToolChecked { path: String, tool: String, checker: String },
+    PutToolChecked {
+        path: String,
+        tool: String,
+        checker: String,
+    },
     /// Stores one file of a grant.
-    PutFile { path: String, dir: String, file: String },
+    PutFile {
+        path: String,
+        dir: String,
+        file: String,
+    },
     PutTree {
         path: String,
         dir: String,
-        #[serde(default)] sub: String,
-        #[serde(default)] includes: Vec<String>,
-        #[serde(default)] excludes: Vec<String>,
-        #[serde(default)] tolerate: bool,
+        #[serde(default)]
+        sub: String,
+        #[serde(default)]
+        includes: Vec<String>,
+        #[serde(default)]
+        excludes: Vec<String>,
+        #[serde(default)]
+        tolerate: bool,
     },
     /// A receipt from the last `put-tree`.
-    TreeReceipt { subject: String },
-    Receipt { subject: String, expected: u64, actual: u64 },
+    TreeReceipt {
+        subject: String,
+    },
+    Receipt {
+        subject: String,
+        expected: u64,
+        actual: u64,
+    },
     Finding(Found),
     FixInstant {},
     Settled {},
     /// Opens a transaction and fixes its instant.
-    FixInstantSql { sql: String },
-    Expect { subject: String, #[serde(default)] bracketed: bool, lines: Vec<serde_json::Value> },
-    ExpectQuery { subject: String, sql: String, statement: String },
-    Query { sql: String, statement: String, #[serde(default)] parameters: Vec<String> },
+    FixInstantSql {
+        sql: String,
+    },
+    Expect {
+        subject: String,
+        #[serde(default)]
+        bracketed: bool,
+        lines: Vec<serde_json::Value>,
+    },
+    ExpectQuery {
+        subject: String,
+        sql: String,
+        statement: String,
+    },
+    Query {
+        sql: String,
+        statement: String,
+        #[serde(default)]
+        parameters: Vec<String>,
+    },
     /// Waits until the file is in the granted directory.
-    WaitFile { dir: String, file: String },
-    RestoreTree { part: String, dir: String },
-    ReadItem { part: String, path: String },
+    WaitFile {
+        dir: String,
+        file: String,
+    },
+    RestoreTree {
+        part: String,
+        dir: String,
+    },
+    ReadItem {
+        part: String,
+        path: String,
+    },
     /// Feeds an item of the snapshot to a tool.
-    FeedTool { part: String, path: String, tool: String },
-    WriteFile { dir: String, file: String, text: String },
-    CheckNames { part: String },
-    SetNote { key: String, value: String },
+    FeedTool {
+        part: String,
+        path: String,
+        tool: String,
+    },
+    WriteFile {
+        dir: String,
+        file: String,
+        text: String,
+    },
+    CheckNames {
+        part: String,
+    },
+    SetNote {
+        key: String,
+        value: String,
+    },
     /// Fails unless the note has that value.
-    Note { step: String, key: String, value: Option<String> },
-    SetState { key: String, value: String },
-    State { key: String, value: Option<String> },
-    Checkpoint { value: String },
-    LastCheckpoint { value: Option<String> },
-    Reveal { secret: String },
-    Log { message: String },
-    Get { capability: String, name: String },
+    Note {
+        step: String,
+        key: String,
+        value: Option<String>,
+    },
+    SetState {
+        key: String,
+        value: String,
+    },
+    State {
+        key: String,
+        value: Option<String>,
+    },
+    Checkpoint {
+        value: String,
+    },
+    LastCheckpoint {
+        value: Option<String>,
+    },
+    Reveal {
+        secret: String,
+    },
+    Log {
+        message: String,
+    },
+    Get {
+        capability: String,
+        name: String,
+    },
     /// Fails the call with a code of its own.
-    Fail { message: String },
+    Fail {
+        message: String,
+    },
     /// The next act must fail with that code.
-    Must { code: String, act: Box<Act> },
-    Hostile { what: String },
+    Must {
+        code: String,
+        act: Box<Act>,
+    },
+    Hostile {
+        what: String,
+    },
 }
 
 /// What a call has gathered.
