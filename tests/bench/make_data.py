@@ -71,7 +71,7 @@ class Taker:
 
 def sizes(generator, count, total):
     """`count` sizes that add up to about `total`: many small, few large, as files are."""
-    raw = [min(generator.lognormvariate(0, 1.4), 60.0) for _ in range(count)]
+    raw = [min(generator.lognormvariate(0, 1.4), 400.0) for _ in range(count)]
     scale = total / sum(raw)
     return [max(1, int(size * scale)) for size in raw]
 
@@ -80,7 +80,7 @@ def make_tree(root, files, size):
     """Files in threes of one size each: text, a piece of a binary, noise. A hundred to a directory."""
     generator = random.Random(SEED)
     text, binary = prose(generator, min(64 * MIB, max(size // 8, MIB))), Taker(binaries())
-    for number, length in enumerate(sizes(generator, files // 3, size // 3)):
+    for number, length in enumerate(sizes(generator, -(-files // 3), size // 3)):
         directory = os.path.join(root, f"{number // 990:02}", f"{number // 33 % 30:02}")
         os.makedirs(directory, exist_ok=True)
         start = generator.randrange(max(1, len(text) - length))

@@ -25,8 +25,10 @@ use strongroom::{
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Open files that wait for a thread, for each thread: as many as wait for a plugin's workers.
-const WAITING_PER_WORKER: usize = 16;
+/// Files that are handed over at once: threads that wake each other for each one would cost more than storing it.
+const BATCH_FILES: usize = 8;
+/// Batches that wait, for each thread: as many files as wait for a plugin's workers.
+const BATCHES_PER_WORKER: usize = 2;
 
 /// A file on its way.
 struct Job {
@@ -55,16 +57,17 @@ fn main() -> Outcome<()> {
 
 fn store_all(draft: &dyn Draft, source: &Path) -> Outcome<(u64, u64)> {
     let workers = thread::available_parallelism()?.get();
-    let (sender, receiver) = sync_channel(workers * WAITING_PER_WORKER);
+    let (sender, receiver) = sync_channel(workers * BATCHES_PER_WORKER);
     let (queue, files, bytes) = (Mutex::new(receiver), AtomicU64::new(0), AtomicU64::new(0));
     let serve = || -> Outcome<()> {
         let mut outcome = Ok(());
-        while let Some(job) = next(&queue) {
+        while let Some(batch) = next(&queue) {
             // After a failure the queue is only emptied, so that nobody waits at its other end.
             if outcome.is_ok() {
-                outcome = store(draft, job).map(|size| {
-                    bytes.fetch_add(size, Ordering::Relaxed);
-                    files.fetch_add(1, Ordering::Relaxed);
+                files.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                outcome = batch.into_iter().try_for_each(|job| {
+                    bytes.fetch_add(store(draft, job)?, Ordering::Relaxed);
+                    Ok(())
                 });
             }
         }
@@ -81,13 +84,13 @@ fn store_all(draft: &dyn Draft, source: &Path) -> Outcome<(u64, u64)> {
     Ok((files.into_inner(), bytes.into_inner()))
 }
 
-fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
+fn next(queue: &Mutex<Receiver<Vec<Job>>>) -> Option<Vec<Job>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 /// Walks in the order of the plugin: by name, a directory's own files before those of the directories in it.
-fn list(source: &Path, jobs: SyncSender<Job>) -> Outcome<()> {
-    let mut unseen = vec![PathBuf::new()];
+fn list(source: &Path, batches: SyncSender<Vec<Job>>) -> Outcome<()> {
+    let (mut unseen, mut batch) = (vec![PathBuf::new()], Vec::new());
     while let Some(directory) = unseen.pop() {
         let entries = fs::read_dir(source.join(&directory))?;
         let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<Outcome<Vec<_>>>()?;
@@ -99,14 +102,15 @@ fn list(source: &Path, jobs: SyncSender<Job>) -> Outcome<()> {
                 unseen.push(path);
             } else if kind.is_file() {
                 let below = RawPath::from_bytes(path.as_os_str().as_encoded_bytes())?;
-                jobs.send(Job {
-                    path: RawPath::from_text("files/source")?.join(&below),
-                    file: open(&source.join(&path))?,
-                })?;
+                let file = open(&source.join(&path))?;
+                batch.push(Job { path: RawPath::from_text("files/source")?.join(&below), file });
+                if batch.len() == BATCH_FILES {
+                    batches.send(std::mem::take(&mut batch))?;
+                }
             }
         }
     }
-    Ok(())
+    Ok(batches.send(batch)?)
 }
 
 fn open(path: &Path) -> Outcome<File> {
