@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jsonschema", &["plan"]),
     ("libc", &["sandbox/tool"]),
     ("md5", &["digest"]),
+    ("postcard", &["repository/zip"]),
     ("rustix", &[]),
     ("rustls", &["sandbox/database"]),
     ("serde_json", &[]),
@@ -63,6 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["sandbox/database"]),
     ("tokio_util", &["sandbox", "run", "commands"]),
     ("tracing_subscriber", &["report/trace"]),
+    ("percent_encoding", &["config"]),
     ("url", &["config"]),
     ("wit_component", &["commands/plugin/build"]),
 ];
