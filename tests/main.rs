@@ -18,5 +18,11 @@ mod receipts;
 mod order;
 /// One run at a time; runs that are stopped or killed.
 mod runs;
+/// The demo names what it lacks and leaves alone what is not its own.
+mod demo;
 /// A plugin that is copied out of the tree, built against the packed kit.
 mod package;
+/// Guests that break, hoard, flood, or wait for themselves; files that are no components.
+mod hostile;
+/// Names, files, tools, databases, disks and sets that are not as they ought to be.
+mod bad_input;

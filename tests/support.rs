@@ -7,6 +7,7 @@ use std::{
 
 pub mod plugins;
 pub mod postgres;
+pub mod scripted;
 pub mod strongroom;
 pub mod tree;
 

@@ -61,6 +61,8 @@ pub(crate) fn check(repository: &dyn Repository) {
     assert!(draft.scratch().is_dir());
     let path = draft.seal(&record("00000000000000aa", "wiki", "2026-11-21T13:00:00Z")).unwrap();
     assert!(path.exists());
+    // What a draft spilled goes with it, sealed or not.
+    drop(draft);
     the_archive_gives_it_all_back(repository);
     assert!(repository.sweep("wiki").unwrap().is_empty());
     let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();

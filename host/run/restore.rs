@@ -371,7 +371,9 @@ impl Prepared {
         let request = Request::Restore(side.part.clone());
         let result = self.reading.call(side, request, self.attributes()).await;
         side.end(result);
+        // What lacks something is not done: the next attempt, perhaps with more consent, begins it again.
         if !side.failed()
+            && !side.receipts_differ()
             && let Err(error) = side.journal_done()
         {
             let message = format!("the journal could not note the end of the part: {error}");

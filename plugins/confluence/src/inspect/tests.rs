@@ -126,12 +126,20 @@ fn a_datasource_is_understood_and_refused() {
 #[test]
 fn a_broken_configuration_is_named() {
     let cut = "<confluence-configuration><properties><property name=\"a\">";
-    let _host = Host::new().files("home", &[("confluence.cfg.xml", cut)]);
-    let error = inspect().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "reading confluence.cfg.xml in the home directory: it ends inside <property>: the file is truncated, restore it from the last good copy"
-    );
+    let bomb = "<!DOCTYPE l [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><confluence-configuration>&b;</confluence-configuration>";
+    let external = "<!DOCTYPE l [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><confluence-configuration>&a;</confluence-configuration>";
+    let unknown = "<confluence-configuration><properties><property name=\"a\">&b;</property></properties></confluence-configuration>";
+    let doctype = "it declares a document type, which may define or fetch entities: remove the <!DOCTYPE> declaration";
+    for (content, why) in [
+        (cut, "it ends inside <property>: the file is truncated, restore it from the last good copy"),
+        (bomb, doctype),
+        (external, doctype),
+        (unknown, "it refers to the entity &b; which is not one of XML's own five"),
+    ] {
+        let _host = Host::new().files("home", &[("confluence.cfg.xml", content)]);
+        let error = inspect().unwrap_err();
+        assert_eq!(error.to_string(), format!("reading confluence.cfg.xml in the home directory: {why}"));
+    }
 }
 
 #[test]
