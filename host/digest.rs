@@ -144,13 +144,29 @@ impl Hasher {
     }
 }
 
+/// A SHA-256 of bytes that come one after the other.
+#[derive(Clone, Default)]
+pub struct Summing(sha2::Sha256);
+
+impl Summing {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// SHA-256 of a reader, read to its end in constant memory.
 pub fn of_reader(mut reader: impl io::Read) -> io::Result<(u64, Digest)> {
-    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+    let (mut hasher, mut size) = (Summing::default(), 0);
     let mut buffer = vec![0; 256 << 10];
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok((size, Digest(hasher.finalize().into()))),
+            0 => return Ok((size, hasher.finish())),
             count => {
                 hasher.update(&buffer[..count]);
                 size += count as u64;

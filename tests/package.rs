@@ -55,7 +55,7 @@ fn the_example_builds_out_of_the_tree_against_the_packed_kit_and_runs() {
     Tree::at(place.join("repository"));
     place.write("strongroom.toml", GREETER);
     place.accept();
-    place.run(&["plan"]).exits(0).says("greeter");
+    place.run(&["plan"]).exits(0).says("step hello: hello 0.1.0");
     place.run(&["backup"]).exits(0).says("complete");
     place.run(&["ls"]).exits(0).says("hello/");
     place.run(&["verify"]).exits(0);

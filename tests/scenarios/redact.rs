@@ -35,7 +35,9 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 pub(super) fn redacted(text: &str, place: &Path, database: Option<&Database>) -> String {
     let mut text = text.replace(&place.display().to_string(), "$DIR");
     if let Some(database) = database {
-        text = text.replace(&database.name, "$DATABASE").replace(&database.port.to_string(), "$PORT");
+        text = text
+            .replace(&database.name, "$DATABASE")
+            .replace(&format!("127.0.0.1:{}", database.port), "127.0.0.1:$PORT");
     }
     text = text.replace(&crate::support::shared("plugins").display().to_string(), "$PLUGINS");
     text = text.replace(&rustix::system::uname().nodename().to_string_lossy()[..], "<host>");

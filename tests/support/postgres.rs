@@ -92,7 +92,7 @@ impl Cluster {
     /// A new, empty database.
     pub fn database(&self) -> Database {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("db{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("database_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = Database { name: "postgres".to_owned(), port: self.port };
         maintenance.sql(&format!("CREATE DATABASE {name} TEMPLATE template0"));
         Database { name, port: self.port }

@@ -6,15 +6,13 @@ use std::{
     sync::{Mutex, PoisonError, mpsc::Receiver},
 };
 
-use sha2::Digest as _;
-
 use super::{
     header::{self, Content, Method},
     pack::{self, CHUNK, Packed, Packer, Pool},
     set::{Place, Set, Stream},
 };
 use crate::{
-    digest::Digest,
+    digest::Summing,
     name::RawPath,
     repository::{Error, Meta, Stored, cores},
 };
@@ -210,7 +208,7 @@ impl<'a> Packing<'a> {
 #[derive(Default)]
 struct Sums {
     crc: crc32fast::Hasher,
-    sha256: sha2::Sha256,
+    sha256: Summing,
     size: u64,
     tail: Vec<u8>,
 }
@@ -225,7 +223,7 @@ impl Sums {
     }
 
     fn stored(self, new_bytes: u64) -> Stored {
-        let sha256 = Digest::from_bytes(self.sha256.finalize().into());
+        let sha256 = self.sha256.finish();
         Stored { size: self.size, sha256, new_bytes, tail: self.tail }
     }
 }
