@@ -43,7 +43,7 @@ pub(crate) enum Act {
         path: String,
         bytes: u64,
     },
-    /// Submits a tool's output without waiting.
+    /// Submits a tool's output and goes on; it is waited for when all acts are done.
     SubmitTool {
         path: String,
         tool: String,
@@ -188,6 +188,8 @@ pub(crate) struct Stage {
     outcome: Option<Outcome>,
     tree: Option<TreeReport>,
     pending: Vec<snapshot::Pending>,
+    /// Tools whose output is pending. Dropping one would kill it.
+    running: Vec<(String, tools::Process)>,
 }
 
 impl Stage {
@@ -195,8 +197,15 @@ impl Stage {
         self.outcome.take().unwrap_or_else(|| Outcome::new("as scripted"))
     }
 
-    pub(crate) fn end(mut self) -> Outcome {
-        self.outcome()
+    /// Waits for what was submitted.
+    pub(crate) fn end(mut self) -> Result<Outcome> {
+        for pending in std::mem::take(&mut self.pending) {
+            pending.wait()?;
+        }
+        for (tool, process) in &self.running {
+            process.wait()?.check(tool)?;
+        }
+        Ok(self.outcome())
     }
 
     pub(crate) fn perform(&mut self, act: &Act) -> Result<()> {
@@ -237,8 +246,7 @@ impl Stage {
         let start = parameters.iter().fold(Tool::new(tool), |start, (name, value)| start.parameter(name, value));
         let process = start.spawn()?;
         self.pending.push(snapshot::submit(path, process.stdout()?, &Meta::default())?);
-        // Kept alive for the rest of the call: dropping it would kill the tool.
-        std::mem::forget(process);
+        self.running.push((tool.to_owned(), process));
         Ok(())
     }
 

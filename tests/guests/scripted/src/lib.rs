@@ -60,7 +60,7 @@ fn perform(call: &str, part: &str) -> Result<Outcome> {
     let acts = config.script.get(&format!("{call}.{part}")).map(Vec::as_slice).unwrap_or_default();
     let mut stage = acts::Stage::default();
     acts.iter().try_for_each(|act| stage.perform(act))?;
-    Ok(stage.end())
+    stage.end()
 }
 
 impl Plugin for Scripted {
