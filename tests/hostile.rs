@@ -99,7 +99,11 @@ fn a_guest_that_would_wait_for_itself_is_told_so_and_goes_on() {
     let keep = KEEP.trim_start_matches('[');
     bad_beside_good(&place, &format!("[{}, {keep}", acts.join(", ")), "");
     let done = place.run(&["backup", "-vv"]).exits(0);
-    assert_eq!(done.err.matches("refused as it must be").count() + done.out.matches("refused as it must be").count(), 3, "{done}");
+    assert_eq!(
+        done.err.matches("refused as it must be").count() + done.out.matches("refused as it must be").count(),
+        3,
+        "{done}"
+    );
     place.assert_left_nothing();
 }
 
@@ -156,7 +160,9 @@ fn paths_and_links_that_leave_a_grant_are_denied() {
         .link("good", "inside");
     let absolute = format!("{}/secret", outside.display());
     let open = |file: &str, code: &str| {
-        format!("{{ do = \"must\", code = \"{code}\", act = {{ do = \"put-file\", path = \"x\", dir = \"dir-source\", file = \"{file}\" }} }},")
+        format!(
+            "{{ do = \"must\", code = \"{code}\", act = {{ do = \"put-file\", path = \"x\", dir = \"dir-source\", file = \"{file}\" }} }},"
+        )
     };
     let acts: String = [
         open("absolute/secret", "denied"),
@@ -167,8 +173,13 @@ fn paths_and_links_that_leave_a_grant_are_denied() {
         open("inside/../../outside/secret", "denied"),
     ]
     .concat();
-    let tree = r#"{ do = "put-tree", path = "tree", dir = "dir-source" }, { do = "tree-receipt", subject = "entries" }"#;
-    bad_beside_good(&place, &format!("[{acts} {{ do = \"put-file\", path = \"good\", dir = \"dir-source\", file = \"good/a\" }}, {tree}]"), SOURCE);
+    let tree =
+        r#"{ do = "put-tree", path = "tree", dir = "dir-source" }, { do = "tree-receipt", subject = "entries" }"#;
+    bad_beside_good(
+        &place,
+        &format!("[{acts} {{ do = \"put-file\", path = \"good\", dir = \"dir-source\", file = \"good/a\" }}, {tree}]"),
+        SOURCE,
+    );
     place.run(&["backup"]).exits(0);
     let all = crate::support::strongroom::unzip(&place.set(), "product/*");
     assert!(!String::from_utf8_lossy(&all).contains("outside-content"), "a link that leads out was followed");

@@ -14,7 +14,10 @@ fn place() -> (Place, Vec<u8>, PathBuf) {
     let place = Place::new();
     Tree::at(place.join("files"))
         .file("plain.txt", "some text that is deflated, since it is text, text, text and text\n".repeat(40))
-        .file("noise.bin", (0..4000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>())
+        .file(
+            "noise.bin",
+            (0..4000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>(),
+        )
         .link("link", "plain.txt")
         .dir("empty");
     files_pipelines(&place);
@@ -57,9 +60,9 @@ fn cut(place: &Place, set: &Path, bytes: &[u8], piece: usize) {
         Going::start(place.bare_command(&arguments)).finish().never_says("panicked").says(name)
     };
     run(&["snapshots"]).exits(1);
-    run(&["verify"]).exits(10);
-    run(&["ls"]).exits(10);
-    run(&["restore", "--files", &target]).exits(10);
+    run(&["verify"]).exits(1);
+    run(&["ls"]).exits(1);
+    run(&["restore", "--files", &target]).exits(1);
     assert!(!Path::new(&target).join("letters").exists());
 }
 
@@ -101,7 +104,17 @@ fn a_flipped_bit_in_the_content_of_any_entry_is_named() {
     let (place, whole, set) = place();
     let entries = entries(&set);
     let with_content: Vec<_> = entries.iter().filter(|entry| entry.packed > 0).collect();
-    for name in ["plain.txt", "noise.bin", "link", "record.json", "SHA256SUMS", "entries.ndjson", ".wasm", "plan.json", "pipeline.toml"] {
+    for name in [
+        "plain.txt",
+        "noise.bin",
+        "link",
+        "record.json",
+        "SHA256SUMS",
+        "entries.ndjson",
+        ".wasm",
+        "plan.json",
+        "pipeline.toml",
+    ] {
         assert!(with_content.iter().any(|entry| entry.name.ends_with(name)), "the set has no {name}");
     }
     for entry in with_content {

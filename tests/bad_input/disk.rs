@@ -59,7 +59,11 @@ fn a_repository_that_becomes_full_keeps_no_half_set_and_the_older_one() {
     files_pipelines(&place);
     place.run(&["backup"]).exits(0);
     let _ = tree.file("large", noise(9 << 20));
-    place.run(&["backup"]).exits(1).says("No space left on device").says(&place.join("repository").display().to_string());
+    place
+        .run(&["backup"])
+        .exits(1)
+        .says("No space left on device")
+        .says(&place.join("repository").display().to_string());
     assert_eq!(names_in(&place.join("repository")).len(), 1, "{:?}", names_in(&place.join("repository")));
     place.run(&["verify"]).exits(0);
     place.run(&["snapshots"]).exits(0);

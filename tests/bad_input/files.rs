@@ -1,12 +1,6 @@
 //! Files with awkward names, and files that vanish, grow, or turn into links while they are read.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::symlink,
-    path::Path,
-    process::Command,
-};
+use std::{fs, io::Write, os::unix::fs::symlink, path::Path, process::Command};
 
 use super::files_pipelines;
 use crate::support::{
@@ -34,7 +28,8 @@ fn awkward_names_come_back_and_are_proven_by_unzip_and_sha256sum() {
         b"[brackets]?{braces}",
     ];
     let tree = names.iter().fold(Tree::at(place.join("files")), |tree, name| {
-        tree.file(raw(name), name).file(Path::new(raw(&[b"in ", &name[..name.len().min(250)]].concat())).join("below"), name)
+        tree.file(raw(name), name)
+            .file(Path::new(raw(&[b"in ", &name[..name.len().min(250)]].concat())).join("below"), name)
     });
     tree.link("to-line", raw(b"new\nline")).link(raw(b"link \xff"), raw(b"bad \xff\xfe bytes"));
     files_pipelines(&place);
@@ -55,7 +50,8 @@ fn awkward_names_come_back_and_are_proven_by_unzip_and_sha256sum() {
 
 /// Files that are about to change, in directories of this round's own.
 fn make_moving(files: &Path, round: usize) {
-    (0..MOVING).fold(Tree::at(files), |tree, number| tree.file(moving(round, number), format!("file {number}\n").repeat(50)));
+    (0..MOVING)
+        .fold(Tree::at(files), |tree, number| tree.file(moving(round, number), format!("file {number}\n").repeat(50)));
 }
 
 const MOVING: usize = 400;

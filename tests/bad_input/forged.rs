@@ -137,10 +137,8 @@ fn nothing_is_written_through_a_link_that_the_archive_brings() {
                 entry("letters/source/link/evil", FILE, "evil"),
                 entry("letters/source/sub/", DIRECTORY, ""),
             ]);
-            for restore in [
-                &["restore", "--files", "plain"][..],
-                &["restore", "-c", "target.toml", "--force-damaged"],
-            ] {
+            for restore in [&["restore", "--files", "plain"][..], &["restore", "-c", "target.toml", "--force-damaged"]]
+            {
                 let done = place.run(&[restore, flags].concat()).never_says("panicked").says("link");
                 assert!(matches!(done.code, 1 | 3), "{done}");
                 is_untouched(&place);

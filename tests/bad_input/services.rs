@@ -90,7 +90,10 @@ fn a_tool_that_lingers_after_its_output_is_ended_by_its_grants_timeout() {
 fn a_tool_that_somebody_kills_is_a_failed_tool() {
     let place = Place::new();
     fifo(&place, "never");
-    place.script("dump.sh", "echo first; echo $$ > \"$DIR/pid.new\"; mv \"$DIR/pid.new\" \"$DIR/pid\"; read line < \"$DIR/never\"");
+    place.script(
+        "dump.sh",
+        "echo first; echo $$ > \"$DIR/pid.new\"; mv \"$DIR/pid.new\" \"$DIR/pid\"; read line < \"$DIR/never\"",
+    );
     bad_beside_good(&place, SUBMIT, &tool("dump", ""));
     let going = place.start(&["backup"]);
     let pid = wait_until_some("the tool says its pid", || fs::read_to_string(place.join("pid")).ok());
@@ -151,7 +154,8 @@ fn a_database_that_dies_during_a_query_ends_the_part() {
     let acts = r#"[{ do = "query", sql = "sql-wiki", statement = "SELECT pg_sleep(3600)" }]"#;
     bad_beside_good(&place, acts, &sql(&database.url(postgres::ROLE), ""));
     let going = place.start(&["backup"]);
-    let asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()";
+    let asking =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()";
     crate::support::wait_for("the query runs", || database.sql(asking) != "0");
     cluster.crash();
     going.finish().exits(3).says("127.0.0.1");
@@ -167,7 +171,10 @@ fn a_database_that_dies_while_it_is_dumped_leaves_no_dump() {
     let place = Place::new();
     fifo(&place, "gate");
     // Reads a little, then nothing until it is told to: the dump stands in the middle of its table.
-    place.script("read.sh", "head -c 100000 >/dev/null; : > \"$DIR/reading\"; read line < \"$DIR/gate\"; exec cat >/dev/null");
+    place.script(
+        "read.sh",
+        "head -c 100000 >/dev/null; : > \"$DIR/reading\"; read line < \"$DIR/gate\"; exec cat >/dev/null",
+    );
     let dump = format!(
         "[step.product.grant.tools.tool-dump]\nargv = [\"{}\", \"-Fc\", \"--compress=0\", \"-h\", \"127.0.0.1\", \
          \"-p\", \"{}\", \"-U\", \"{}\", \"-d\", \"{}\"]\n",
