@@ -21,6 +21,7 @@ pub mod zip;
 
 mod beneath;
 mod patterns;
+mod queue;
 
 /// What kind of thing an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
