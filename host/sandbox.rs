@@ -1,6 +1,9 @@
 //! Holds plugins: loads a component, gives one call a fresh instance with its grants and limits, and tells how it ended.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use tokio_util::sync::CancellationToken;
 use wasmtime::{
@@ -11,7 +14,7 @@ use wasmtime::{
 use crate::{
     config::{Grants, Limits},
     digest::Digest,
-    plan::inspection::{Attributes, Description, Inspection, Part},
+    plan::inspection::{Attributes, Description, Inspection, Need, Part},
     repository::{Archive, Draft, Pass},
     snapshot::receipts::Outcome,
 };
@@ -125,6 +128,8 @@ struct Loaded {
     digest: Digest,
     component: Component,
     pre: PluginPre<State>,
+    /// What `describe` asked for, once it was called.
+    asked: OnceLock<Arc<[Need]>>,
 }
 
 impl Sandbox {
@@ -147,7 +152,7 @@ impl Sandbox {
     pub fn load(&self, wasm: &[u8]) -> Result<Plugin, Fault> {
         let component = compile::compile(&self.shared.engine, wasm)?;
         let pre = fit(&self.shared.linker, &component)?;
-        let loaded = Loaded { digest: Digest::of(wasm), component, pre };
+        let loaded = Loaded { digest: Digest::of(wasm), component, pre, asked: OnceLock::new() };
         Ok(Plugin { shared: self.shared.clone(), loaded: Arc::new(loaded) })
     }
 }
@@ -179,7 +184,13 @@ impl Plugin {
     /// # Errors
     /// When it traps, reaches a limit, or uses an import.
     pub async fn describe(&self) -> Result<Description, Fault> {
-        call::describe(self, nobody::session()).await
+        let description = call::describe(self, nobody::session()).await?;
+        self.loaded.asked.get_or_init(|| description.needs.clone().into());
+        Ok(description)
+    }
+
+    fn asked(&self) -> Option<Arc<[Need]>> {
+        self.loaded.asked.get().cloned()
     }
 
     /// Calls it in a fresh instance.

@@ -148,6 +148,15 @@ fn a_grant_to_read_does_not_let_a_guest_write() {
 }
 
 #[test]
+fn what_a_plugin_does_not_announce_stays_out_of_its_reach_although_it_is_granted() {
+    let place = Place::new();
+    Tree::at(place.join("etc")).file("a", "a");
+    let granted = "[step.product.grant.dirs.etc]\npath = \"$DIR/etc\"\naccess = \"read\"\n";
+    bad_beside_good(&place, r#"[{ do = "get", capability = "dirs", name = "etc" }]"#, granted);
+    fails_alone(&place, &["\"etc\"", "does not announce", "(denied)"]);
+}
+
+#[test]
 fn paths_and_links_that_leave_a_grant_are_denied() {
     let place = Place::new();
     Tree::at(place.join("outside")).file("secret", "outside-content");

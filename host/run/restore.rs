@@ -389,7 +389,9 @@ impl Prepared {
                 (EXIT_CANCELED, "canceled: repeat the command to go on".to_owned())
             }
             (Some(why), _) => (1, format!("nothing was restored: {why}")),
-            (None, Some(_)) if failed.len() == sides.len() => (1, format!("no part of snapshot {id} was restored")),
+            (None, Some(_)) if sides.iter().all(|side| side.failed()) => {
+                (1, format!("no part of snapshot {id} was restored"))
+            }
             (None, Some(first)) => {
                 (3, format!("{} of {} parts failed, {} first", failed.len(), sides.len(), first.name))
             }

@@ -95,7 +95,9 @@ fn understand(returned: Returned, words: &Words<'_>, stopped: bool) -> Result<An
 
 fn store(plugin: &Plugin, session: Arc<Session>, operation: Operation, part: &str) -> Store<State> {
     let (handles, fuel) = (session.limits.handles as usize, session.limits.hostcall_fuel_bytes);
-    let mut store = Store::new(plugin.engine(), State::new(session, operation, part));
+    let mut state = State::new(session, operation, part);
+    state.asked = plugin.asked();
+    let mut store = Store::new(plugin.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_max_component_handles(handles);
     store.set_hostcall_fuel(usize::try_from(fuel).unwrap_or(usize::MAX));

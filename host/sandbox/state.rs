@@ -21,7 +21,7 @@ use super::{
     progress::{Stalled, Watch},
     stream::{Detached, Feed, InputStream, Open, OutputStream, output::Target, source::Source},
 };
-use crate::{name::RawPath, repository};
+use crate::{name::RawPath, plan::inspection::Need, repository};
 
 /// The store's data: all that the host functions of one call share.
 pub struct State {
@@ -30,6 +30,8 @@ pub struct State {
     wasi: WasiCtx,
     /// What the call may touch.
     pub session: Arc<Session>,
+    /// What `describe` asked for; none where it was never called (tests).
+    pub asked: Option<Arc<[Need]>>,
     /// Which export is running.
     pub operation: Operation,
     /// The part that it is called for; empty where there is none.
@@ -78,6 +80,7 @@ impl State {
             part: part.to_owned(),
             operation,
             session,
+            asked: None,
         }
     }
 
@@ -109,6 +112,30 @@ impl State {
                 self.session.plugin
             ),
         )
+    }
+
+    /// Whether `describe` asked for a grant of that name: what was not announced was never looked at by an operator who
+    /// accepted the plugin, so it stays out of reach even where it is granted.
+    ///
+    /// # Errors
+    /// `denied` where it did not.
+    pub fn announced(&self, capability: Capability, name: &str) -> Answer<()> {
+        let kind = capability.word();
+        let fits = |need: &Need| {
+            let below = name.strip_prefix(need.name.as_str());
+            let many = need.many && below.is_some_and(|rest| rest.starts_with('-'));
+            need.capability.split(':').next() == Some(kind) && (below == Some("") || many)
+        };
+        if self.asked.as_ref().is_none_or(|asked| asked.iter().any(fits)) {
+            return Ok(());
+        }
+        let plugin = &self.session.plugin;
+        Err(fail(
+            Code::Denied,
+            format!(
+                "plugin {plugin:?} asks for {kind} {name:?}, which its `describe` does not announce: that is its author's to mend"
+            ),
+        ))
     }
 
     /// Why a wait ended, for the guest.

@@ -106,6 +106,7 @@ impl dirs::Host for State {
         let Some(DirGrant { path, access }) = self.session.grants.dirs.get(&grant).cloned() else {
             return Err(self.not_granted(Capability::Dirs, &grant, "path = \"/…\"\naccess = \"read\""));
         };
+        self.announced(Capability::Dirs, &grant)?;
         let opened = cap_std::fs::Dir::open_ambient_dir(&path, cap_std::ambient_authority());
         let dir = opened.map_err(|error| io_fail(&format!("opening {} (dirs {grant:?})", path.display()), &error))?;
         Ok(self.table.push(Dir { dir: Arc::new(dir), grant, below: RawPath::root(), access, listing: None })?)

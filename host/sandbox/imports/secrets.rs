@@ -13,6 +13,7 @@ impl secrets::Host for State {
         let Some(source) = self.session.grants.secrets.get(&grant).cloned() else {
             return Err(self.not_granted(Capability::Secrets, &grant, "file = \"/etc/strongroom/SECRET\""));
         };
+        self.announced(Capability::Secrets, &grant)?;
         let secret = self
             .blocking("reading a secret", move || source.resolve())
             .await?

@@ -47,6 +47,7 @@ impl sql::Host for State {
                 "url = \"postgresql://USER@HOST:5432/NAME\"\npassword = { file = \"/etc/strongroom/PASSWORD\" }";
             return Err(self.not_granted(Capability::Sql, &grant, example));
         };
+        self.announced(Capability::Sql, &grant)?;
         let database = Database::open(&grant, sql);
         Ok(self.table.push(database)?)
     }

@@ -35,6 +35,7 @@ impl State {
         let Some(grant) = self.session.grants.tools.get(name) else {
             return Err(self.not_granted(Capability::Tools, name, "argv = [\"/usr/bin/…\"]"));
         };
+        self.announced(Capability::Tools, name)?;
         if self.operation == Operation::Verify && !grant.offline {
             return Err(fail(
                 Code::Unsupported,
