@@ -4,8 +4,9 @@
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
 # SECTION is any of one-by-one, set, stream, entries, long, plan; all of them unless given. --small looks quickly, at
-# a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data goes to a new directory below
-# DIR ($TMPDIR unless given), what is timed is written to memory where there is enough, so that no disk is measured.
+# a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and what is made of it are in
+# memory where there is enough, so that no disk is measured; the long stream is on a disk, below DIR ($TMPDIR unless
+# given).
 # The exit code says whether everything was measured, not whether it was fast.
 # STRONGROOM, NATIVE_LOOP and FILES_WASM name binaries and a component that are built already.
 set -euo pipefail
@@ -14,7 +15,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MIB=$((1 << 20))
 FILES=50000 BYTES=$((2000 * MIB)) ENTRIES=(200000) LONG=$((20 << 30)) ROUNDS=5 FEW=3
-PARENT=${TMPDIR:-/tmp} DIR='' OUT='' SECTIONS=() ROWS=()
+PARENT=${TMPDIR:-/tmp} DIR='' FAST='' OUT='' SECTIONS=() ROWS=()
 
 die() { printf 'bench.sh: %s\n' "$*" >&2; exit 1; }
 headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
@@ -36,7 +37,7 @@ options() { # ARGUMENT...
 finish() {
   trap - EXIT
   [[ -z $DIR ]] || rm -rf -- "$DIR"
-  [[ -z $OUT ]] || rm -rf -- "$OUT"
+  [[ -z $FAST ]] || rm -rf -- "$FAST"
 }
 
 needs() { # COMMAND...
@@ -48,16 +49,18 @@ needs() { # COMMAND...
 room_mib() { df --output=avail --block-size=M "$1" | tail -1 | tr -dc '0-9'; }
 
 choose_directories() {
-  # The tree, the stream and what is restored of the longest one.
-  local wanted=$(((2 * BYTES + LONG + LONG / 8) / MIB + 1000)) memory=/dev/shm
-  (($(room_mib "$PARENT") > wanted)) || die "$PARENT has less room than the $wanted MiB that this takes: choose another --dir"
-  DIR=$(mktemp -d "$PARENT/strongroom-bench.XXXXXX")
-  if [[ -w $memory ]] && (($(room_mib "$memory") > 4 * BYTES / MIB)) && (($(free_mib) > 6 * BYTES / MIB)); then
-    OUT=$(mktemp -d "$memory/strongroom-bench.XXXXXX")
+  # What is restored of the long stream, and its set; all else, with a page for each of the entries, twice.
+  local on_disk=$(((LONG + LONG / 8) / MIB + 1000)) entries=${ENTRIES[-1]} memory=/dev/shm
+  local elsewhere=$((4 * BYTES / MIB > entries / 100 ? 4 * BYTES / MIB : entries / 100))
+  if [[ -w $memory ]] && (($(room_mib "$memory") > elsewhere && $(free_mib) > elsewhere + 3000)); then
+    FAST=$(mktemp -d "$memory/strongroom-bench.XXXXXX")
   else
-    OUT=$DIR/out
-    mkdir "$OUT"
+    on_disk=$((on_disk + elsewhere))
   fi
+  (($(room_mib "$PARENT") > on_disk)) || die "$PARENT has less room than the $on_disk MiB that this takes: choose another --dir"
+  DIR=$(mktemp -d "$PARENT/strongroom-bench.XXXXXX")
+  FAST=${FAST:-$DIR/fast} OUT=${FAST:-$DIR/fast}/out
+  mkdir -p "$OUT"
 }
 
 free_mib() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
@@ -76,11 +79,10 @@ build() {
 data() { python3 -B "$ROOT/tests/bench/make_data.py" "$@"; }
 
 tree() { # makes the tree, once, and has it in memory
-  [[ ! -d $DIR/tree ]] || return 0
+  [[ ! -d $FAST/tree ]] || return 0
   headline "making $FILES files, $((BYTES / MIB)) MiB"
-  data tree "$DIR/tree" "$FILES" "$BYTES"
-  sync -f "$DIR"
-  find "$DIR/tree" -type f -exec cat {} + >/dev/null
+  data tree "$FAST/tree" "$FILES" "$BYTES"
+  find "$FAST/tree" -type f -exec cat {} + >/dev/null
 }
 
 pipeline() { # NAME PLACE SOURCE ACCESS ONE-BY-ONE: a pipeline in $DIR/NAME that writes to PLACE
@@ -148,13 +150,13 @@ print(round((at["part_ended"] - at["part_started"]).total_seconds() * 1000))'
 one_by_one() {
   tree
   headline "files one by one through the plugin, and in a native loop ($ROUNDS rounds in turn)"
-  pipeline one-by-one "$OUT" "$DIR/tree" read true
+  pipeline one-by-one "$OUT" "$FAST/tree" read true
   local round
   for ((round = 0; round < ROUNDS; round++)); do
     fresh
     strongroom one-by-one --json --no-progress backup | storing_ms | tee -a "$DIR/plugin.ms"
     fresh
-    "$NATIVE_LOOP" "$DIR/tree" "$OUT/native" | first | tee -a "$DIR/native.ms"
+    "$NATIVE_LOOP" "$FAST/tree" "$OUT/native" | first | tee -a "$DIR/native.ms"
   done
   local plugin native
   plugin=$(median <"$DIR/plugin.ms") native=$(median <"$DIR/native.ms")
@@ -162,12 +164,12 @@ one_by_one() {
     "plugin $plugin ms ($(range <"$DIR/plugin.ms")), native $native ms ($(range <"$DIR/native.ms"))"
 }
 
-tar_zstd() { timed sh -c 'tar -C "$1" -cf - . | zstd -q -3 -T2 -f -o "$2"' sh "$DIR/tree" "$OUT/tree.tar.zst"; }
+tar_zstd() { timed sh -c 'tar -C "$1" -cf - . | zstd -q -3 -T2 -f -o "$2"' sh "$FAST/tree" "$OUT/tree.tar.zst"; }
 
 set_of_tree() {
   tree
   headline "the set of the tree, tar | zstd -3 -T2 ($FEW rounds in turn), zip -qry (once)"
-  pipeline set "$OUT" "$DIR/tree" read false
+  pipeline set "$OUT" "$FAST/tree" read false
   local round ours theirs zipped ours_size zipped_size
   for ((round = 0; round < FEW; round++)); do
     fresh
@@ -177,7 +179,7 @@ set_of_tree() {
     tar_zstd | first | tee -a "$DIR/zstd.s"
   done
   fresh
-  zipped=$(cd "$DIR/tree" && timed zip -qry "$OUT/tree.zip" . | first)
+  zipped=$(cd "$FAST/tree" && timed zip -qry "$OUT/tree.zip" . | first)
   zipped_size=$(size "$OUT/tree.zip")
   ours=$(median <"$DIR/set.s") theirs=$(median <"$DIR/zstd.s")
   row 'set of the tree, rate against zip -qry' "$(quotient "$zipped" "$ours")" '' '>=' 4 \
@@ -191,9 +193,9 @@ set_of_tree() {
 one_stream() {
   tree
   headline "one stream of $((BYTES / MIB)) MiB on one core and on two ($FEW rounds in turn)"
-  mkdir "$DIR/stream"
-  data stream "$DIR/tree" "$DIR/stream/content"
-  pipeline stream "$OUT" "$DIR/stream" read true
+  mkdir "$FAST/stream"
+  data stream "$FAST/tree" "$FAST/stream/content"
+  pipeline stream "$OUT" "$FAST/stream" read true
   local round
   for ((round = 0; round < FEW; round++)); do
     fresh
@@ -205,14 +207,14 @@ one_stream() {
   one=$(median <"$DIR/one.s") two=$(median <"$DIR/two.s")
   row 'one stream, rate of two cores against one' "$(quotient "$one" "$two")" '' '>=' 1.7 \
     "one $one s ($(range <"$DIR/one.s")), two $two s ($(range <"$DIR/two.s"))"
-  rm -rf -- "$DIR/stream"
+  rm -rf -- "$FAST/stream"
 }
 
 peaks() { # WHAT SOURCE ONE-BY-ONE MIB: backup, verify and restore, each with its peak
-  local what=$1 verb name measured seconds kib
-  pipeline peak "$DIR/peak" "$2" read "$3"
-  mkdir "$DIR/restored"
-  pipeline peak-restore "$DIR/peak" "$DIR/restored" write "$3"
+  local what=$1 verb name measured seconds kib place=${2%/*}
+  pipeline peak "$place/peak" "$2" read "$3"
+  mkdir "$place/restored"
+  pipeline peak-restore "$place/peak" "$place/restored" write "$3"
   for verb in backup verify restore; do
     name=peak
     [[ $verb != restore ]] || name=peak-restore
@@ -220,15 +222,15 @@ peaks() { # WHAT SOURCE ONE-BY-ONE MIB: backup, verify and restore, each with it
     read -r seconds kib <<<"$measured"
     row "$verb of $what, peak memory" "$((kib / 1024))" ' MiB' '<=' "$4" "$seconds s"
   done
-  rm -rf -- "$DIR/peak" "$DIR/peak-restore" "$DIR/restored" "$2"
+  rm -rf -- "$place/peak" "$DIR/peak" "$DIR/peak-restore" "$place/restored" "$2"
 }
 
 many_entries() {
   local count
   for count in "${ENTRIES[@]}"; do
     headline "peak memory with $count entries"
-    data entries "$DIR/entries" "$count"
-    peaks "$count entries" "$DIR/entries" false $((count > 200000 ? 450 : 250))
+    data entries "$FAST/entries" "$count"
+    peaks "$count entries" "$FAST/entries" false $((count > 200000 ? 450 : 250))
   done
 }
 
@@ -273,7 +275,7 @@ main() {
     esac
   done
   headline 'measured'
-  printf '%s cores, %s, data in %s, timed output in %s\n\n' "$(nproc)" "$("$STRONGROOM" --version)" "$DIR" "$OUT"
+  printf '%s cores, %s, data in %s, the long stream in %s\n\n' "$(nproc)" "$("$STRONGROOM" --version)" "$FAST" "$DIR"
   printf '| what | measured | target | | |\n|---|---|---|---|---|\n'
   printf '%s\n' "${ROWS[@]}"
 }
