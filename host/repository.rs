@@ -3,7 +3,7 @@
 //! Both block: they are called from threads that may wait. `zip` keeps one self-contained set a snapshot; `tree`
 //! stores a directory in a draft, `extract` brings one back from an archive.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::OnceLock};
 
 use crate::{
     digest::Digest,
@@ -21,6 +21,7 @@ pub mod zip;
 
 mod beneath;
 mod patterns;
+mod queue;
 
 /// What kind of thing an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,9 +281,10 @@ pub enum Error {
     Canceled,
 }
 
-/// Threads that can run at once.
+/// Threads that can run at once. Asked once: the answer costs ten system calls where there are control groups.
 fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
 }
 
 impl Error {

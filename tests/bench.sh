@@ -127,7 +127,7 @@ first() { cut -d' ' -f1; }
 size() { stat --format=%s -- "$@"; }
 median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 range() { sort -n | awk 'NR == 1 { low = $1 } { high = $1 } END { printf "%s–%s", low, high }'; }
-quotient() { awk -v one="$1" -v other="$2" 'BEGIN { printf "%.3f", one / other }'; }
+quotient() { awk -v one="$1" -v other="$2" 'BEGIN { printf "%.3f", one / (other > 0 ? other : 0.001) }'; }
 
 row() { # WHAT VALUE UNIT COMPARISON TARGET REMARK
   local met
@@ -140,7 +140,8 @@ row() { # WHAT VALUE UNIT COMPARISON TARGET REMARK
 storing_ms() { # reads JSON lines: from the part's start to its end
   python3 -c '
 import datetime, json, sys
-at = {line["message_type"]: datetime.datetime.fromisoformat(line["time"]) for line in map(json.loads, sys.stdin)}
+when = lambda line: datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00"))
+at = {line["message_type"]: when(line) for line in map(json.loads, sys.stdin)}
 print(round((at["part_ended"] - at["part_started"]).total_seconds() * 1000))'
 }
 

@@ -9,13 +9,16 @@ use std::{
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
     },
 };
 
 use cap_std::fs::Dir;
 
-use super::{Draft, Error, Pass, Watch, beneath, patterns::Patterns};
+use super::{
+    Draft, Error, Pass, Watch, beneath,
+    patterns::Patterns,
+    queue::{Queue, Sender},
+};
 use crate::{digest::Algorithm, name::RawPath};
 
 mod file;
@@ -142,11 +145,11 @@ impl Storing<'_> {
 
     /// Lists in this thread, stores in others.
     fn walk(&self, patterns: &Patterns, seen: &mut impl Write) -> Result<(), Error> {
-        let (sender, receiver) = sync_channel(QUEUE_MAX);
-        let receiver = Mutex::new(receiver);
+        let queue = Queue::new(QUEUE_MAX);
         std::thread::scope(|scope| {
+            let sender = queue.sender();
             for _ in 0..super::cores() {
-                scope.spawn(|| self.serve(&receiver));
+                scope.spawn(|| self.serve(&queue));
             }
             if let Err(why) = self.list(patterns, seen, &sender) {
                 self.fail(why);
@@ -157,15 +160,16 @@ impl Storing<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    fn list(&self, patterns: &Patterns, seen: &mut impl Write, sender: &SyncSender<Seen>) -> Result<(), Error> {
+    fn list(&self, patterns: &Patterns, seen: &mut impl Write, sender: &Sender<'_, Seen>) -> Result<(), Error> {
         walk::walk(self.root, patterns, &mut |found| match found {
             walk::Found::Entry(entry) => {
                 if self.watch.stopped() {
                     return Err(Error::Canceled);
                 }
                 self.note(&entry.path, seen)?;
-                // Nobody listens any more once a thread has failed; its error is the one that counts.
-                Ok(!self.shared.failed.load(Ordering::Relaxed) && sender.send(entry).is_ok())
+                sender.send(entry);
+                // The error of a thread that has failed is the one that counts.
+                Ok(!self.shared.failed.load(Ordering::Relaxed))
             }
             walk::Found::Other(path, why) => {
                 self.report(|report| report.skip(&path, why));
@@ -182,10 +186,8 @@ impl Storing<'_> {
         seen.write_all(&line).map_err(Error::io(SPILLING))
     }
 
-    fn serve(&self, queue: &Mutex<Receiver<Seen>>) {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(entry) = next else { return };
+    fn serve(&self, queue: &Queue<Seen>) {
+        while let Some(entry) = queue.next() {
             // After a failure the queue is only emptied, so that nobody waits at its other end.
             if !self.shared.failed.load(Ordering::Relaxed)
                 && let Err(why) = self.store(&entry)

@@ -133,6 +133,7 @@ pub fn child_main(wasm: &Path, cache: Option<PathBuf>) -> i32 {
 }
 
 fn limit_self() -> Result<(), Fault> {
+    die_with_the_parent()?;
     let limit = |resource, most| {
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(resource, limit).map_err(|error| Fault::Host(format!("limiting the compiler: {error}")))
@@ -140,6 +141,19 @@ fn limit_self() -> Result<(), Fault> {
     limit(Resource::Cpu, CHILD_CPU_SECONDS)?;
     limit(Resource::As, CHILD_MEMORY_BYTES)?;
     limit(Resource::Core, 0)
+}
+
+/// Whoever waits for the compiler may be killed: nobody would then end it before its own limits do.
+#[cfg(target_os = "linux")]
+fn die_with_the_parent() -> Result<(), Fault> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Fault::Host(format!("binding the compiler to its parent: {error}")))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_the_parent() -> Result<(), Fault> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::support::{Going, Place, root};
 
 /// A component of the contract's world around `guest` (see `tests/guests/frame.wat`).
@@ -98,29 +100,45 @@ fn a_component_that_is_not_the_accepted_one_never_runs() {
     assert!(place.sets().is_empty());
 }
 
-/// A function of 30,000 nested loops and 10,000 locals, each set in the innermost: a few hundred kilobytes that take
+/// A function of that many nested loops and locals, each set in the innermost: a few hundred kilobytes that take
 /// gigabytes and minutes to compile.
-fn bomb() -> Vec<u8> {
-    const LOOPS: usize = 30_000;
-    const LOCALS: usize = 10_000;
+fn bomb(loops: usize, locals: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module (func (local");
-    text.push_str(&" i32".repeat(LOCALS));
+    text.push_str(&" i32".repeat(locals));
     text.push(')');
-    text.push_str(&" loop".repeat(LOOPS));
-    (0..LOCALS).for_each(|local| {
-        text.push_str(&format!(" local.get {} i32.const 1 i32.add local.set {local}", (local * 7 + 1) % LOCALS));
+    text.push_str(&" loop".repeat(loops));
+    (0..locals).for_each(|local| {
+        text.push_str(&format!(" local.get {} i32.const 1 i32.add local.set {local}", (local * 7 + 1) % locals));
     });
-    (0..LOOPS).for_each(|depth| text.push_str(&format!(" local.get {} br_if 0 end", depth % LOCALS)));
+    (0..loops).for_each(|depth| text.push_str(&format!(" local.get {} br_if 0 end", depth % locals)));
     text.push_str(")))");
     wat::parse_str(text).unwrap()
 }
 
 #[test]
 fn a_component_that_is_made_to_be_compiled_for_ever_is_refused_by_the_limited_child() {
-    let place = place_with(&bomb());
+    let place = place_with(&bomb(30_000, 10_000));
     let accepting = Going::start(place.bare_command(&["plugin", "accept", "--yes"]));
     accepting.finish().exits(1).says("plugin.wasm").says("s of CPU time or 4 GiB of memory");
     assert!(!place.join("strongroom.lock").exists());
     Going::start(place.bare_command(&["backup"])).finish().exits(5);
+    place.assert_left_nothing();
+}
+
+#[test]
+fn the_compiler_ends_with_the_run_that_waits_for_it() {
+    // Few locals: it takes minutes, not gigabytes.
+    let place = place_with(&bomb(30_000, 1_000));
+    let accepting = Going::start(place.bare_command(&["plugin", "accept", "--yes"]));
+    // Its limits are the last thing that it sets before it begins.
+    let limited = |process: &String| {
+        let limits = process.split(' ').next().map(|process| fs::read_to_string(format!("{process}/limits")));
+        limits.is_some_and(|limits| limits.is_ok_and(|limits| limits.contains(&format!("{:<26}60", "Max cpu time"))))
+    };
+    let compiles = || place.processes().iter().any(|process| process.contains("__compile") && limited(process));
+    crate::support::wait_for("the compiler runs", compiles);
+    accepting.signal(Signal::KILL);
+    // What it printed ends when nobody holds it any more: neither it nor its child.
+    assert_eq!(accepting.finish().code, -9);
     place.assert_left_nothing();
 }
