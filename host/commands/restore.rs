@@ -115,5 +115,9 @@ fn files(
     let report = extracted.with_context(|| format!("extracting snapshot {}", selected.listed.id))?;
     report::print(&report::list::extracted(&selected.listed.id, directory, &report, json))?;
     let lost = report.skipped.iter().any(|(_, reason)| reason != "owner");
-    Ok(if lost { exit::PARTIAL } else { exit::DONE })
+    Ok(match (lost, report.stored) {
+        (false, _) => exit::DONE,
+        (true, 0) => exit::FAILED,
+        _ => exit::PARTIAL,
+    })
 }

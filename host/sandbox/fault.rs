@@ -69,8 +69,8 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Lines below the first are there to be copied, and say enough.
-            Self::Plugin { message, .. } if message.contains('\n') => f.write_str(message),
+            // Lines below the first are there to be copied: nothing may stand behind them.
+            Self::Plugin { code, message, .. } if message.contains('\n') => write!(f, "({}) {message}", code.word()),
             Self::Plugin { code, message, .. } => write!(f, "{message} ({})", code.word()),
             Self::Trap(what) => write!(f, "the plugin broke: {what}"),
             Self::Limit(what) | Self::Unfit(what) | Self::Host(what) => f.write_str(what),
