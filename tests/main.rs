@@ -1,7 +1,6 @@
 //! The integration tests: one program, so that the binary, the plugins and the database server are there once.
 
-// Not every helper is used by every set of tests.
-#[allow(dead_code)]
+/// What the tests stand on.
 mod support;
 
 /// The harness sees what it promises to see.
@@ -16,6 +15,8 @@ mod scenarios;
 mod receipts;
 /// What waits for what in a backup.
 mod order;
+/// What programs read: JSON lines and log files.
+mod output;
 /// One run at a time; runs that are stopped or killed.
 mod runs;
 /// The demo names what it lacks and leaves alone what is not its own.
