@@ -4,7 +4,11 @@ use std::{fs, process::Command};
 
 use rustix::process::Signal;
 
-use crate::support::{Going, Place, wait_for};
+use crate::support::{
+    Going, Place,
+    tree::{Tree, assert_same},
+    wait_for,
+};
 
 /// How a tool hangs until `gate` is opened: by itself, or in a child of its own.
 const ALONE: &str = "echo first\nread line < \"$DIR/gate\"\necho last";
@@ -198,3 +202,63 @@ parts = [{ name = "store", stage = "files" }]
 argv = ["$DIR/hang.sh"]
 offline = true
 "#;
+
+const KILLED_RESTORE: &str = r#"
+[pipeline]
+name = "test"
+
+[repository.local]
+url = "$DIR/repository"
+format = "zip"
+
+[step.product]
+plugin = "scripted"
+
+[step.product.config]
+parts = [{ name = "bulk", stage = "files", uses = ["dirs.dir-out"] }]
+
+[step.product.config.script]
+"backup.bulk" = [
+  { do = "put-tree", path = "", dir = "dir-files" },
+  { do = "tree-receipt", subject = "entries" },
+]
+"restore.bulk" = [
+  { do = "restore-tree", part = "bulk", dir = "dir-out" },
+  { do = "write-file", dir = "dir-gate", file = "restored", text = "restored" },
+  { do = "wait-file", dir = "dir-gate", file = "go" },
+]
+
+[step.product.grant.dirs.dir-files]
+path = "$DIR/files"
+access = "read"
+
+[step.product.grant.dirs.dir-out]
+path = "$DIR/out"
+access = "write"
+
+[step.product.grant.dirs.dir-gate]
+path = "$DIR/gate"
+access = "write"
+"#;
+
+#[test]
+fn a_restore_that_was_killed_goes_on_and_leaves_alone_what_is_not_its_own() {
+    let place = Place::new();
+    Tree::at(place.join("files")).many(120).file("deep/er/one", "one").dir("empty");
+    place.write("strongroom.toml", KILLED_RESTORE);
+    place.accept();
+    place.run(&["backup"]).exits(0);
+    let going = place.start(&["restore"]);
+    wait_for("the tree is back", || place.join("gate/restored").exists());
+    going.signal(Signal::KILL);
+    assert_eq!(going.finish().code, -9);
+    fs::write(place.join("out/foreign"), "not ours").unwrap();
+    fs::write(place.join("out/deep/er/one"), "half of it").unwrap();
+    fs::write(place.join("gate/go"), "").unwrap();
+    place.run(&["restore"]).exits(0).says("restored");
+    assert_eq!(fs::read_to_string(place.join("out/foreign")).unwrap(), "not ours");
+    fs::remove_file(place.join("out/foreign")).unwrap();
+    assert_same(&place.join("files"), &place.join("out"));
+    fs::write(place.join("out/foreign"), "not ours").unwrap();
+    place.run(&["restore"]).exits(1).says("is not empty");
+}

@@ -200,3 +200,16 @@ fn a_damaged_file_does_not_stay() {
     assert!(matches!(failed, Err(Error::Damaged(_))), "{failed:?}");
     assert_eq!(fs::read_dir(directory.path().join("target")).unwrap().count(), 0);
 }
+
+#[test]
+fn an_owner_that_cannot_be_set_is_reported_and_lends_nobody_elses_rights() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), |draft| {
+        let meta = Meta { owner: Some((u32::MAX, u32::MAX)), mode: Some(0o4755), ..Meta::default() };
+        draft.put(&path("s/p/tool"), &mut "#!".as_bytes(), &meta, None, Pass::InStage).unwrap();
+    });
+    let report = restore(&*archive, &target(directory.path()), &TreeOptions::default()).unwrap();
+    assert_eq!(report.skipped, [("tool".to_owned(), "owner".to_owned())]);
+    let metadata = fs::metadata(directory.path().join("target/tool")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o755);
+}
