@@ -124,6 +124,12 @@ fn a_datasource_is_understood_and_refused() {
 }
 
 #[test]
+fn an_embedded_database_is_refused() {
+    let _host = Host::new().dir("home", format!("{FIXTURES}/h-h2-79"));
+    assert!(codes(&inspect().unwrap(), Severity::Blocker).contains(&"embedded-database"));
+}
+
+#[test]
 fn a_broken_configuration_is_named() {
     let cut = "<confluence-configuration><properties><property name=\"a\">";
     let bomb = "<!DOCTYPE l [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><confluence-configuration>&b;</confluence-configuration>";
