@@ -81,8 +81,8 @@ pub(super) async fn accept(global: &Global, names: &[String], yes: bool) -> anyh
     if changed.is_empty() {
         return Ok(exit::DONE);
     }
-    if !yes && std::io::stdin().is_terminal() && !confirmed()? {
-        return Err(Exit::refused("nothing was accepted").into());
+    if !yes {
+        agree()?;
     }
     changed.into_iter().for_each(|entry| lock.accept(entry));
     lock.write(&path).with_context(|| format!("writing {}", path.display()))?;
@@ -113,6 +113,15 @@ pub(super) fn entry(step: &Step, found: &Found, plugin: &Plugin, description: &D
         needs: needs.collect(),
         ..Entry::new(step, (&description.name, &description.version), found.digest, found.path.clone())
     }
+}
+
+/// Asks whoever sits there; where nobody does, silence is no consent.
+fn agree() -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        let message = "nothing was accepted: nobody can be asked here\nhelp: look at the above, then pass --yes";
+        return Err(Exit::refused(message).into());
+    }
+    if confirmed()? { Ok(()) } else { Err(Exit::refused("nothing was accepted").into()) }
 }
 
 fn confirmed() -> anyhow::Result<bool> {
