@@ -20,7 +20,7 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::strongroom::plugin::{about, product};
-pub use strongroom::plugin as host;
+pub use self::strongroom::plugin as host;
 
 use host::types::{Error, ErrorCode};
 
