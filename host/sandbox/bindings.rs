@@ -19,8 +19,8 @@ wasmtime::component::bindgen!({
     },
 });
 
-pub use exports::strongroom::plugin::{about, product};
 pub use self::strongroom::plugin as host;
+pub use exports::strongroom::plugin::{about, product};
 
 use host::types::{Error, ErrorCode};
 
