@@ -86,3 +86,17 @@ pub struct Problems {
     /// In the order of the file.
     pub problems: Vec<Diagnostic>,
 }
+
+/// An error and what caused it, in one line; a cause that the line names already is left out.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !line.contains(&words) {
+            line = format!("{line}: {words}");
+        }
+        cause = error.source();
+    }
+    line
+}

@@ -282,7 +282,7 @@ pub enum Error {
 }
 
 /// Threads that can run at once. Asked once: the answer costs ten system calls where there are control groups.
-fn cores() -> usize {
+pub fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
 }

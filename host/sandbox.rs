@@ -38,6 +38,7 @@ mod state;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod tls;
 pub mod tool;
 
 use bindings::PluginPre;

@@ -23,7 +23,7 @@ use crate::{
     diagnostic::{Finding, Severity},
     digest::Digest,
     plan::{Plan, inspection::Attributes},
-    repository::{self, Draft, Repository},
+    repository::{self, Draft, Repository, cores},
     sandbox::{Plugin, Session, fault::Fault},
 };
 
@@ -191,11 +191,6 @@ pub(super) fn since_1970() -> (i64, u32) {
     (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
-/// Processor cores that this process may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The machine's name.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
@@ -221,15 +216,4 @@ pub fn sweep(
         findings.push(Finding::new(Severity::Warning, "left-behind", what, message));
     }
     Ok(findings)
-}
-
-/// An I/O error's whole chain in one line.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -147,7 +147,7 @@ pub struct Summary {
     pub state: Option<State>,
     /// The process's exit code.
     pub exit_code: u8,
-    /// One sentence.
+    /// One sentence; empty for a sealed backup, whose record says it.
     pub message: String,
     /// The whole record (of a restore or verify: what that run did).
     pub record: Record,

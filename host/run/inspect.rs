@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backup::{cores, since_1970},
+    backup::since_1970,
     board::Board,
     event::{Observer, Operation, PartName},
     part::PartSide,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{Grants, Limits},
     plan::inspection::{Attributes, Inspection, Part, Stage},
-    repository::Archive,
+    repository::{Archive, cores},
     sandbox::{Answer, Plugin, Request, Session, fault::Fault},
 };
 

@@ -13,7 +13,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backup::{chain, cores, host_name, since_1970},
+    backup::{host_name, since_1970},
     board::{Board, now},
     event::{Event, Observer, Operation, PartName},
     part::PartSide,
@@ -21,8 +21,9 @@ use super::{
 use crate::{
     config::{Grants, Limits},
     diagnostic::Severity,
+    diagnostic::causes,
     plan::inspection::Attributes,
-    repository::{Archive, Proof, Watch},
+    repository::{Archive, Proof, Watch, cores},
     sandbox::{Answer, Plugin, Request, Session, fault::Fault, ledger::Fixed},
     snapshot::{
         receipts::Outcome,
@@ -127,7 +128,7 @@ impl Reading {
         let failed = |why: String| Proof { damage: vec![why], ..Proof::default() };
         match proof {
             Ok(Ok(proof)) => proof,
-            Ok(Err(error)) => failed(chain(&error)),
+            Ok(Err(error)) => failed(causes(&error)),
             Err(broken) => failed(format!("reading it back broke off: {broken}")),
         }
     }

@@ -7,7 +7,6 @@ use cap_std::{ambient_authority, fs::Dir};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
-    backup::cores,
     board::{Board, now},
     event::{Event, Operation, PartName, Summary},
     inspect::{Look, inspect},
@@ -21,6 +20,7 @@ use crate::{
     config::Access,
     diagnostic::{Finding, Severity},
     plan::inspection::{Attributes, Part, Stage},
+    repository::cores,
     sandbox::Request,
 };
 

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fs::File, io::BufReader};
 
 use super::{
-    backup::{Running, chain, host_name},
+    backup::{Running, host_name},
     board::now,
     event::{Event, Operation, PartName, Summary},
     part::{ExpectedList, PartSide},
 };
 use crate::{
-    diagnostic::{Finding, Severity},
+    diagnostic::{Finding, Severity, causes},
     digest::Digest,
     name::RawPath,
     plan,
@@ -39,7 +39,7 @@ pub(super) fn seal(running: &Running) -> Summary {
         Err(error) => {
             summary.state = None;
             summary.exit_code = 1;
-            summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", chain(&error));
+            summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", causes(&error));
         }
     }
     summary
@@ -92,7 +92,7 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
         true
     });
     if let Err(error) = counted {
-        part.failure.get_or_insert_with(|| format!("the snapshot could not be read back: {}", chain(&error)));
+        part.failure.get_or_insert_with(|| format!("the snapshot could not be read back: {}", causes(&error)));
     }
     if awkward > 0 {
         let message =
@@ -124,9 +124,9 @@ fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result
     let step = RawPath::from_text(&side.name.step).map_err(|error| error.to_string())?;
     let holdings = StepHoldings::new(&*running.draft, step);
     let met =
-        expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| chain(&error))?;
+        expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| causes(&error))?;
     let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
-    running.draft.put_own(&name, &mut open()?).map_err(|error| chain(&error))?;
+    running.draft.put_own(&name, &mut open()?).map_err(|error| causes(&error))?;
     let (subject, evidence) = (list.subject.clone(), list.evidence);
     Ok(ExpectedRecord { subject, evidence, lines: met.lines, met: met.met, missing: met.missing })
 }
@@ -204,30 +204,9 @@ pub(super) fn summary(running: &Running, record: Record) -> Summary {
         snapshot: running.id.clone(),
         state: Some(record.state),
         exit_code: record.state.exit_code(),
-        message: sentence(&record),
+        message: String::new(),
         record,
         path: None,
         seconds: 0.0,
     }
-}
-
-fn sentence(record: &Record) -> String {
-    let parts: Vec<_> = record.steps.iter().flat_map(|step| &step.parts).collect();
-    let receipts: Vec<_> = parts.iter().flat_map(|part| &part.receipts).collect();
-    let held = receipts.iter().filter(|receipt| receipt.holds()).count();
-    let failed = parts.iter().filter(|part| part.failure.is_some()).count();
-    let mut text = format!(
-        "snapshot {} is {}: {} of {} parts, {held} of {} receipts hold",
-        record.snapshot,
-        record.state,
-        parts.len() - failed,
-        parts.len(),
-        receipts.len(),
-    );
-    let lists: Vec<_> = parts.iter().flat_map(|part| &part.expected).collect();
-    if !lists.is_empty() {
-        let (lines, met) = lists.iter().fold((0, 0), |(lines, met), list| (lines + list.lines, met + list.met));
-        text.push_str(&format!(", {met} of {lines} referenced files are in it"));
-    }
-    text
 }

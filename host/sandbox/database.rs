@@ -12,8 +12,15 @@ use tokio_postgres::{Client, config::SslMode as Negotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
-use super::{fault::Code, native::Error};
-use crate::config::{Engine, SqlGrant, SslMode};
+use super::{
+    fault::Code,
+    native::Error,
+    tls::{self, Check},
+};
+use crate::{
+    config::{Engine, SqlGrant, SslMode},
+    diagnostic::causes,
+};
 
 mod failure;
 mod rows;
@@ -21,7 +28,6 @@ mod rows;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod transaction;
 
 pub use transaction::{Seen, Transaction};
@@ -103,6 +109,11 @@ impl Database {
         format!("{}:{}/{}", self.grant.host, self.grant.port, self.grant.database)
     }
 
+    /// The role that logs in.
+    pub fn user(&self) -> &str {
+        &self.grant.user
+    }
+
     /// What the server says that it is, as in "15.14 (Debian 15.14-0+deb12u1)".
     ///
     /// # Errors
@@ -158,9 +169,9 @@ impl Database {
         if let Some(password) = self.password(doing).await? {
             config.password(password.expose());
         }
-        let (mode, ca) = (self.grant.sslmode, self.grant.ca.clone());
-        let tls = blocking(doing, move || tls::connector(mode, ca.as_deref())).await?;
-        let tls = tls.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
+        let (check, ca) = (self.check(), self.grant.ca.clone());
+        let tls = blocking(doing, move || tls::client(check, ca.as_deref())).await?;
+        let tls = MakeRustlsConnect::new(tls.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?);
         let connected = config.connect(tls.clone()).await;
         let (client, connection) =
             connected.map_err(|cause| failure::connecting(doing, &self.name, &self.grant, &cause))?;
@@ -168,7 +179,7 @@ impl Database {
         let session = Session { client, tls, location: self.location(), lost: lost.clone() };
         tokio::spawn(async move {
             if let Err(cause) = connection.await {
-                let _ = lost.set(failure::chain(&cause));
+                let _ = lost.set(causes(&cause));
             }
         });
         let set = async {
@@ -186,6 +197,15 @@ impl Database {
             let detail = std::error::Error::source(&cause).map_or_else(String::new, |inner| format!(": {inner}"));
             Error::new(Code::Unavailable, format!("{doing}: {cause}{detail}"))
         })
+    }
+
+    /// How much of the server's certificate is checked, as libpq does (PostgreSQL documentation, "SSL Support").
+    fn check(&self) -> Check {
+        match (self.grant.sslmode, &self.grant.ca) {
+            (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Check::Nothing,
+            (SslMode::Require, Some(_)) | (SslMode::VerifyCa, _) => Check::Authority,
+            (SslMode::VerifyFull, _) => Check::AuthorityAndName,
+        }
     }
 
     /// What is said to the server. Through a socket in the file system nothing is encrypted (as in libpq).

@@ -21,7 +21,7 @@ use super::{
     progress::{Stalled, Watch},
     stream::{Detached, Feed, InputStream, Open, OutputStream, output::Target, source::Source},
 };
-use crate::{name::RawPath, plan::inspection::Need, repository};
+use crate::{diagnostic::causes, name::RawPath, plan::inspection::Need, repository};
 
 /// The store's data: all that the host functions of one call share.
 pub struct State {
@@ -266,20 +266,6 @@ pub fn repository_fail(error: &repository::Error) -> Fail {
         E::Canceled => Code::Canceled,
     };
     fail(code, causes(error))
-}
-
-/// An error and what caused it, in one line.
-pub fn causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !line.ends_with(&words) {
-            line = format!("{line}: {words}");
-        }
-        cause = error.source();
-    }
-    line
 }
 
 /// A duration as the pipeline writes it.

@@ -37,7 +37,8 @@ pub(super) struct Intake {
 
 struct Bench {
     packer: Packer,
-    input: Vec<u8>,
+    /// Room for small content and one byte more. What was in it is never cleared: that would cost as much as reading.
+    room: Vec<u8>,
     output: Vec<u8>,
 }
 
@@ -56,18 +57,18 @@ impl Intake {
         meta: &Meta,
     ) -> Result<Taken, Error> {
         let spare = self.benches.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let fresh = || Bench { packer: Packer::new(), input: Vec::new(), output: Vec::new() };
+        let fresh = || Bench { packer: Packer::new(), room: Vec::new(), output: Vec::new() };
         let mut bench = spare.unwrap_or_else(fresh);
-        bench.input.clear();
-        fill(content, &mut bench.input, SMALL_MAX + 1).map_err(Error::source(path))?;
-        let taken = if bench.input.len() <= SMALL_MAX {
-            bench.take_small(set, name, meta)
-        } else if pack::shrinks(&bench.input) {
-            let first = std::mem::take(&mut bench.input);
+        bench.room.resize(SMALL_MAX + 1, 0);
+        let count = fill(content, &mut bench.room).map_err(Error::source(path))?;
+        let taken = if count <= SMALL_MAX {
+            bench.take_small(set, name, meta, count)
+        } else if pack::shrinks(&bench.room) {
+            let first = std::mem::take(&mut bench.room);
             self.give_back(bench);
             return Packing::new(self, set, name, meta)?.run(path, first, content);
         } else {
-            take_stored(set, path, name, meta, &mut bench.input, content)
+            take_stored(set, path, name, meta, &mut bench.room, content)
         };
         self.give_back(bench);
         taken
@@ -82,13 +83,14 @@ impl Intake {
 }
 
 impl Bench {
-    fn take_small(&mut self, set: &Set, name: &[u8], meta: &Meta) -> Result<Taken, Error> {
+    /// Takes what the first `count` bytes of the room hold.
+    fn take_small(&mut self, set: &Set, name: &[u8], meta: &Meta, count: usize) -> Result<Taken, Error> {
         let mut sums = Sums::default();
-        sums.add(&self.input);
+        sums.add(&self.room[..count]);
         let header = header::local(name, meta, Content::NONE, false);
         self.output.clear();
         self.output.extend(&header);
-        let method = self.pack_small().map_err(Error::io("packing"))?;
+        let method = self.pack_small(count).map_err(Error::io("packing"))?;
         let packed = (self.output.len() - header.len()) as u64;
         let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
         self.output[..header.len()].copy_from_slice(&header::local(name, meta, content, false));
@@ -96,37 +98,36 @@ impl Bench {
         Ok(Taken { place, content, stored: sums.stored(packed) })
     }
 
-    /// Appends the packed input to the output.
-    fn pack_small(&mut self) -> io::Result<Method> {
-        let start = self.output.len();
-        if !self.input.is_empty() && pack::shrinks(&self.input) {
-            self.packer.whole(&self.input, &mut self.output)?;
-            if self.output.len() - start < self.input.len() {
+    /// Appends them, packed, to the output.
+    fn pack_small(&mut self, count: usize) -> io::Result<Method> {
+        let (start, input) = (self.output.len(), &self.room[..count]);
+        if !input.is_empty() && pack::shrinks(input) {
+            self.packer.whole(input, &mut self.output)?;
+            if self.output.len() - start < input.len() {
                 return Ok(Method::Deflated);
             }
         }
         self.output.truncate(start);
-        self.output.extend(&self.input);
+        self.output.extend(input);
         Ok(Method::Stored)
     }
 }
 
-/// A long stream that is stored as it is: its first bytes do not shrink.
+/// A long stream that is stored as it is: its first bytes, which fill `buffer`, do not shrink.
 fn take_stored(
     set: &Set,
     path: &RawPath,
     name: &[u8],
     meta: &Meta,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     content: &mut dyn Read,
 ) -> Result<Taken, Error> {
-    let (mut stream, mut sums) = (set.stream()?, Sums::default());
+    let (mut stream, mut sums, mut count) = (set.stream()?, Sums::default(), buffer.len());
     stream.write(&header::local(name, meta, Content::NONE, true))?;
-    while !buffer.is_empty() {
-        sums.add(buffer);
-        stream.write(buffer)?;
-        buffer.clear();
-        fill(content, buffer, CHUNK).map_err(Error::source(path))?;
+    while count > 0 {
+        sums.add(&buffer[..count]);
+        stream.write(&buffer[..count])?;
+        count = fill(content, buffer).map_err(Error::source(path))?;
     }
     finish(stream, name, meta, Method::Stored, sums.size, sums)
 }
@@ -168,7 +169,9 @@ impl<'a> Packing<'a> {
         let (mut input, mut before) = (first, Vec::new());
         while !input.is_empty() {
             input = self.chunk(input, &mut before)?;
-            fill(content, &mut input, CHUNK).map_err(Error::source(path))?;
+            input.resize(CHUNK, 0);
+            let count = fill(content, &mut input).map_err(Error::source(path))?;
+            input.truncate(count);
         }
         while !self.under_way.is_empty() {
             self.write_oldest()?;
@@ -178,7 +181,7 @@ impl<'a> Packing<'a> {
         finish(self.stream, self.name, self.meta, Method::Deflated, packed, self.sums)
     }
 
-    /// Sends a chunk on its way; returns an empty buffer for the next one.
+    /// Sends a chunk on its way; returns a buffer for the next one.
     fn chunk(&mut self, input: Vec<u8>, before: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
         self.sums.add(&input);
         let next = input[input.len().saturating_sub(32 << 10)..].to_vec();
@@ -195,10 +198,9 @@ impl<'a> Packing<'a> {
     fn write_oldest(&mut self) -> Result<(), Error> {
         let Some(answer) = self.under_way.pop_front() else { return Ok(()) };
         let packed = answer.recv().unwrap_or_else(|_| Err(pack::gone()));
-        let mut packed = packed.map_err(Error::io("packing"))?;
+        let packed = packed.map_err(Error::io("packing"))?;
         self.stream.write(&packed.output)?;
         self.packed += packed.output.len() as u64;
-        packed.input.clear();
         self.spare.push(packed);
         Ok(())
     }
@@ -228,8 +230,16 @@ impl Sums {
     }
 }
 
-/// Reads until `buffer` holds `count` bytes or the content ends.
-fn fill(content: &mut dyn Read, buffer: &mut Vec<u8>, count: usize) -> io::Result<()> {
-    let wanted = count.saturating_sub(buffer.len()) as u64;
-    content.take(wanted).read_to_end(buffer).map(|_| ())
+/// Reads until `room` is full or the content ends; returns how many bytes there were.
+fn fill(content: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < room.len() {
+        match content.read(&mut room[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }

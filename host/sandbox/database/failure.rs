@@ -1,11 +1,10 @@
 //! What a server's refusal means for whoever asked: a code, and what to try.
 
-use std::error::Error as _;
-
 use tokio_postgres::{Error as Cause, error::SqlState};
 
 use crate::{
     config::SqlGrant,
+    diagnostic::causes,
     sandbox::{fault::Code, native::Error},
 };
 
@@ -27,7 +26,7 @@ pub fn connecting(doing: &str, name: &str, grant: &SqlGrant, cause: &Cause) -> E
 
 /// Nobody answered, or what answered could not be talked to.
 fn unreached(doing: &str, name: &str, grant: &SqlGrant, cause: &Cause) -> Error {
-    let text = chain(cause);
+    let text = causes(cause);
     if text.contains("TLS") {
         let try_this = format!("check sslmode and ca in grant.sql.{name}");
         return Error::new(Code::Denied, format!("{doing}: {text}: {try_this} (sslmode is {})", grant.sslmode.word()));
@@ -42,7 +41,7 @@ fn unreached(doing: &str, name: &str, grant: &SqlGrant, cause: &Cause) -> Error 
 /// Why a statement brought nothing. `lost` is what ended the connection, when it is known to have ended.
 pub fn asking(doing: &str, location: &str, cause: &Cause, lost: Option<&String>) -> Error {
     let Some(refusal) = cause.as_db_error() else {
-        let why = lost.cloned().unwrap_or_else(|| chain(cause));
+        let why = lost.cloned().unwrap_or_else(|| causes(cause));
         let message = format!("{doing}: the connection to {location} was lost: {why}");
         return Error::passing(Code::Unavailable, message);
     };
@@ -56,18 +55,4 @@ pub fn asking(doing: &str, location: &str, cause: &Cause, lost: Option<&String>)
         (_, "58" | "XX") => Error::new(Code::Io, message),
         _ => Error::new(Code::Invalid, message),
     }
-}
-
-/// An error with everything below it.
-pub fn chain(cause: &Cause) -> String {
-    let mut text = cause.to_string();
-    let mut next = cause.source();
-    while let Some(inner) = next {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        next = inner.source();
-    }
-    text
 }

@@ -135,25 +135,21 @@ fn parts(archive: &dyn Archive, step: &RawPath) -> Result<Vec<String>, crate::re
     Ok(parts.into_iter().collect())
 }
 
-/// An item as the guest sees it. The contract's record has no kind: what is no file says so in `attributes`.
+/// An item as the guest sees it.
 fn convert(item: Item, base: &RawPath) -> archive::Item {
-    let mut attributes = item.meta.attributes;
-    match item.kind {
-        Kind::File => {}
-        Kind::Directory => attributes.push(("kind".into(), "directory".into())),
-        Kind::Symlink(target) => {
-            attributes.push(("kind".into(), "symlink".into()));
-            attributes.push(("target".into(), crate::name::text(&target)));
-        }
-    }
     archive::Item {
         path: item.path.below(base).unwrap_or_default().to_text(),
+        kind: match item.kind {
+            Kind::File => archive::Kind::File,
+            Kind::Directory => archive::Kind::Directory,
+            Kind::Symlink(target) => archive::Kind::Symlink(crate::name::text(&target)),
+        },
         size: item.size,
         meta: snapshot::Meta {
             modified: item.meta.modified.map(|(seconds, nanoseconds)| Timestamp { seconds, nanoseconds }),
             mode: item.meta.mode,
             owner: item.meta.owner,
-            attributes,
+            attributes: item.meta.attributes,
         },
     }
 }

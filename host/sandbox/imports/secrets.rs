@@ -1,10 +1,13 @@
 //! `secrets`: the one place where a plugin gets a secret's value.
 
-use crate::sandbox::{
-    bindings::{Answer, fail, host::secrets},
-    fault::Code,
-    operation::Capability,
-    state::{State, causes},
+use crate::{
+    diagnostic::causes,
+    sandbox::{
+        bindings::{Answer, fail, host::secrets},
+        fault::Code,
+        operation::Capability,
+        state::State,
+    },
 };
 
 impl secrets::Host for State {

@@ -72,6 +72,10 @@ impl sql::HostDatabase for State {
         Ok(self.table.get(&this)?.location())
     }
 
+    async fn user(&mut self, this: Resource<Database>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.user().to_owned())
+    }
+
     async fn begin(&mut self, this: Resource<Database>) -> Answer<Resource<Transaction>> {
         self.enter(Capability::Sql)?;
         let database = self.table.get(&this)?.clone();

@@ -67,15 +67,12 @@ impl Address {
     }
 }
 
-/// The role that the grant `sql.database` logs in as: the server knows.
+/// The role that the grant `sql.database` logs in as.
 ///
 /// # Errors
-/// When the database does not answer.
-pub fn database_user() -> Result<Option<String>> {
-    let view = sql::get(grant::DATABASE)?.begin()?;
-    let user = view.value("SELECT session_user", &[])?;
-    view.end()?;
-    Ok(user)
+/// `denied` when it is not granted.
+pub fn database_user() -> Result<String> {
+    Ok(sql::get(grant::DATABASE)?.user())
 }
 
 #[cfg(test)]

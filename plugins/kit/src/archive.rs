@@ -1,6 +1,6 @@
 //! The snapshot being read: this step's parts.
 
-pub use crate::bindings::strongroom::plugin::archive::Item;
+pub use crate::bindings::strongroom::plugin::archive::{Item, Kind};
 use crate::{
     Algorithm, Context, InputStream, Result, TreeOptions, TreeReport, dirs::Dir, host::archive as host, pages::Pages,
 };

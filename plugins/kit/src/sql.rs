@@ -30,6 +30,11 @@ impl Database {
         self.0.location()
     }
 
+    /// The role that the grant logs in as.
+    pub fn user(&self) -> String {
+        self.0.user()
+    }
+
     /// A read-only transaction in which every query sees the same instant.
     ///
     /// # Errors

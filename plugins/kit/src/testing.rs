@@ -106,6 +106,7 @@ pub(crate) struct State {
 pub(crate) struct Database {
     pub(crate) answers: Vec<(String, Vec<u8>)>,
     pub(crate) location: Option<String>,
+    pub(crate) user: Option<String>,
 }
 
 /// The host that a test scripts. Name its parts with the methods that return it, then run the plugin, then ask.
@@ -230,6 +231,11 @@ impl Host {
     /// Where a database is: `localhost:5432/NAME` where nothing is said.
     pub fn location(self, database: &str, location: &str) -> Self {
         self.with(|state| state.databases.entry(database.into()).or_default().location = Some(location.into()))
+    }
+
+    /// The role that a database's grant logs in as: `backup` where nothing is said.
+    pub fn database_user(self, database: &str, user: &str) -> Self {
+        self.with(|state| state.databases.entry(database.into()).or_default().user = Some(user.into()))
     }
 
     /// Grants a secret.

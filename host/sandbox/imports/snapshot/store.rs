@@ -12,13 +12,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    diagnostic::causes,
     name::RawPath,
     repository::{Draft, Error, Identity, Meta, Pass, Stored},
     sandbox::{
         bindings::Fail,
         fault::Code,
         ledger::Ledger,
-        state::{causes, repository_fail},
+        state::repository_fail,
         stream::{Detached, blocking},
     },
 };

@@ -47,7 +47,7 @@ impl Change {
         if grants::has("sql", grant::DATABASE) {
             // Java cannot use a socket's directory.
             address = Address::granted()?.filter(|address| !address.host.starts_with('/'));
-            user = grants::database_user().context("asking the target database for its user")?;
+            user = Some(grants::database_user()?);
         }
         let password = grants::has("secrets", grant::PASSWORD).then(|| secrets::reveal(grant::PASSWORD)).transpose()?;
         // A secret file ends with a line break that is not part of the secret.

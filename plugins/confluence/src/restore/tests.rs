@@ -30,7 +30,7 @@ fn target() -> Host {
         .display("dirs", "home", "/new/home, write")
         .note(note::PATHS, PATHS)
         .location("database", "db2:5433/wiki2")
-        .rows("database", "session_user", &[&[Some("wiki_rw")]])
+        .database_user("database", "wiki_rw")
         .archived("home", CFG, cfg())
         .archived("home", "shared-home/confluence.cfg.xml", cfg())
         .archived("home", "mine/file", "m")

@@ -4,7 +4,7 @@ use super::{dirs::Dir, streams::InputStream};
 use crate::{
     Algorithm, Meta, TreeOptions, TreeReport,
     bindings::strongroom::plugin::{
-        archive::Item,
+        archive::{Item, Kind},
         types::{Error, ErrorCode},
     },
     testing::{Held, fail, io::lowered, state, trees},
@@ -32,12 +32,12 @@ fn below(part: &str, prefix: &str) -> Vec<(String, Held)> {
 }
 
 fn item(path: String, held: &Held) -> Item {
-    let (size, meta) = match held {
-        Held::File(content, meta) => (content.len() as u64, meta.clone()),
-        Held::Directory(meta) => (0, meta.clone()),
-        Held::Symlink(_) => (0, Meta::default()),
+    let (kind, size, meta) = match held {
+        Held::File(content, meta) => (Kind::File, content.len() as u64, meta.clone()),
+        Held::Directory(meta) => (Kind::Directory, 0, meta.clone()),
+        Held::Symlink(target) => (Kind::Symlink(target.clone()), 0, Meta::default()),
     };
-    Item { path, size, meta }
+    Item { path, kind, size, meta }
 }
 
 pub(crate) fn items(part: &str, prefix: &str, after: Option<&str>) -> Result<Vec<Item>, Error> {

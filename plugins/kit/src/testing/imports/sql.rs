@@ -33,6 +33,10 @@ impl Database {
         self.scripted.location.clone().unwrap_or_else(|| format!("localhost:5432/{}", self.name))
     }
 
+    pub(crate) fn user(&self) -> String {
+        self.scripted.user.clone().unwrap_or_else(|| "backup".into())
+    }
+
     pub(crate) fn begin(&self) -> Result<Transaction, Error> {
         Ok(Transaction(self.scripted.clone()))
     }

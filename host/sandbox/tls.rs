@@ -1,4 +1,4 @@
-//! Encrypts a connection as libpq's `sslmode` says (PostgreSQL documentation, "SSL Support").
+//! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,32 +12,26 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
-use tokio_postgres_rustls::MakeRustlsConnect;
-
-use crate::config::SslMode;
-
 /// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// How much of a server's certificate is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
+pub enum Check {
+    /// Nothing: whoever answers is believed.
     Nothing,
+    /// That a trusted authority vouches for it.
     Authority,
+    /// The same, and that it names the host.
     AuthorityAndName,
 }
 
-/// What connections of this kind are made with. Reads the authorities' file when the mode needs one.
+/// How a client of such a server shakes hands. Reads the authorities' file (none: the system's) when it is needed.
 ///
 /// # Errors
 /// Says which file cannot be used, and why.
-pub fn connector(mode: SslMode, ca: Option<&Path>) -> Result<MakeRustlsConnect, String> {
-    let check = match (mode, ca) {
-        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Check::Nothing,
-        (SslMode::Require, Some(_)) | (SslMode::VerifyCa, _) => Check::Authority,
-        (SslMode::VerifyFull, _) => Check::AuthorityAndName,
-    };
+pub fn client(check: Check, ca: Option<&Path>) -> Result<ClientConfig, String> {
     let trusted = if check == Check::Nothing { Vec::new() } else { authorities(ca)? };
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier { check, roots: roots(&trusted), trusted, provider: provider.clone() };
@@ -47,7 +41,7 @@ pub fn connector(mode: SslMode, ca: Option<&Path>) -> Result<MakeRustlsConnect, 
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(config)
 }
 
 fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
