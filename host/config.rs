@@ -284,7 +284,7 @@ pub enum EnvValue {
 /// What one call of a plugin may use up. All of it is printed in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// Linear memory of one instance.
+    /// Linear memory of one instance, and what the host holds for it.
     pub memory_bytes: u64,
     /// Guest compute of one call; time spent in the host does not count.
     #[serde(serialize_with = "seconds_of")]

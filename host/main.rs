@@ -3,10 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use strongroom::{cli::Cli, commands, report};
+
+/// Files that this process may have open, where the system lets it.
+const OPEN_FILES: u64 = 65_536;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return ended(&cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
@@ -15,6 +20,16 @@ fn main() -> ExitCode {
     // A thread that reads from a source that hangs must not keep the process: everything that counts has ended.
     runtime.shutdown_background();
     ended(&cli, result)
+}
+
+/// The usual soft limit of 1,024 is for programs that call `select`; a few plugins with a thousand streams each are past
+/// it. Where it cannot be raised, opening fails later and says so.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
 }
 
 fn ended(cli: &Cli, result: anyhow::Result<u8>) -> ExitCode {

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod bindings;
+mod budget;
 mod call;
 pub mod compile;
 mod convert;

@@ -218,15 +218,51 @@ fn every_code_that_is_documented_is_made() {
     assert_none(&strange.map(|code| format!("`{code}` is documented and nobody makes it")).collect::<Vec<_>>());
 }
 
+/// All Rust of the tree.
+fn sources() -> String {
+    let directories = ["host", "plugins", "tests", "examples"].iter();
+    let files = directories.flat_map(|name| source_files(&root().join(name), "rs"));
+    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+/// The rows of the threat model's table of guests: their names, and the test.
+fn hostile_guests() -> Vec<(Vec<String>, String)> {
+    let text = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("Hostile guests")).unwrap();
+    let code = Regex::new("`([^`]+)`").unwrap();
+    let names = |cell: &str| code.captures_iter(cell).map(|name| name[1].to_owned()).collect::<Vec<_>>();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split(" | ").collect();
+        (names(cells[0]), names(cells.last().unwrap()).pop().expect("a row names its test"))
+    })
+    .collect()
+}
+
+#[test]
+fn every_hostile_guest_has_its_row_and_every_row_its_test() {
+    let (rows, sources) = (hostile_guests(), sources());
+    let named: BTreeSet<_> = rows.iter().flat_map(|(guests, _)| guests.clone()).collect();
+    let words = Regex::new(r#"(?m)^        "([a-z-]+)" =>"#).unwrap();
+    let acts = fs::read_to_string(root().join("tests/guests/scripted/src/hostile.rs")).unwrap();
+    let mut there: BTreeSet<_> = words.captures_iter(&acts).map(|word| word[1].to_owned()).collect();
+    let file_name = |file: PathBuf| file.file_name().unwrap().to_str().unwrap().to_owned();
+    there.extend(source_files(&root().join("tests/guests"), "wat").into_iter().map(file_name));
+    // A frame around the others, and one that does nothing.
+    ["frame.wat", "quiet.wat"].iter().for_each(|tame| assert!(there.remove(*tame)));
+    assert_eq!(named, there);
+    assert!(named.len() >= 40, "{} guests", named.len());
+    let lost = rows.iter().filter(|(_, test)| !sources.contains(&format!("fn {}(", test.rsplit("::").next().unwrap())));
+    assert_none(
+        &lost.map(|(_, test)| format!("docs/threat-model.md names {test}, which is not there")).collect::<Vec<_>>(),
+    );
+}
+
 #[test]
 fn every_test_that_coverage_names_is_there() {
     let text = fs::read_to_string(root().join("docs/coverage.md")).unwrap();
     let word = Regex::new(r"`([A-Za-z0-9_:./-]+)`").unwrap();
-    let sources: String = ["host", "plugins", "tests", "examples"]
-        .iter()
-        .flat_map(|name| source_files(&root().join(name), "rs"))
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect();
+    let sources = sources();
     let (mut named, mut wrong) = (0, Vec::new());
     for found in word.captures_iter(&text).map(|found| found[1].to_owned()) {
         let last = found.rsplit("::").next().unwrap_or_default();

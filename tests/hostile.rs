@@ -8,6 +8,11 @@ use crate::support::{
 };
 
 mod components;
+mod exports;
+mod floods;
+mod lies;
+mod links;
+mod waits;
 
 /// A part that does one hostile thing, beside one that does its work; the words of its end.
 #[track_caller]

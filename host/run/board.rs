@@ -17,6 +17,11 @@ use crate::{
     snapshot::record::OrderLine,
 };
 
+/// Most notes that a step may set: they go into the record.
+pub(crate) const NOTES_MAX: usize = 1000;
+/// Most bytes of them together, keys included.
+pub(crate) const NOTES_BYTES_MAX: usize = 4 << 20;
+
 /// One run's shared state. Cheap to share; every lock is held for a moment only.
 pub(crate) struct Board {
     observer: Arc<dyn Observer>,
@@ -103,8 +108,18 @@ impl Board {
         lock(&self.notes).get(step)?.get(key).cloned()
     }
 
-    pub(crate) fn set_note(&self, step: &str, key: &str, value: &str) {
-        lock(&self.notes).entry(step.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
+    /// Sets a note; false when the step's notes would be more than a record can hold.
+    pub(crate) fn set_note(&self, step: &str, key: &str, value: &str) -> bool {
+        let mut notes = lock(&self.notes);
+        let notes = notes.entry(step.to_owned()).or_default();
+        let others = notes.iter().filter(|(other, _)| *other != key);
+        let (count, bytes) =
+            others.fold((0, 0), |(count, sum), (key, value)| (count + 1, sum + key.len() + value.len()));
+        let fits = count < NOTES_MAX && bytes + key.len() + value.len() <= NOTES_BYTES_MAX;
+        if fits {
+            notes.insert(key.to_owned(), value.to_owned());
+        }
+        fits
     }
 
     pub(crate) fn notes_of(&self, step: &str) -> BTreeMap<String, String> {

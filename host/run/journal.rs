@@ -24,6 +24,10 @@ pub(crate) struct Kept {
 
 /// Most bytes of one checkpoint or value.
 pub(crate) const VALUE_BYTES_MAX: usize = 4 << 20;
+/// Most values that one run may set: they are in memory until it has ended.
+pub(crate) const VALUES_MAX: usize = 1000;
+/// Most bytes of them together, keys included.
+pub(crate) const VALUES_BYTES_MAX: usize = 32 << 20;
 
 impl Kept {
     pub(crate) fn new(directory: PathBuf) -> Self {
@@ -59,8 +63,17 @@ impl Kept {
         }
     }
 
-    pub(crate) fn set_value(&self, step: &str, key: &str, value: &[u8]) {
-        lock(&self.next).insert((step.to_owned(), key.to_owned()), value.to_vec());
+    /// Sets a value; false when the run would keep too many.
+    pub(crate) fn set_value(&self, step: &str, key: &str, value: &[u8]) -> bool {
+        let (mut next, name) = (lock(&self.next), (step.to_owned(), key.to_owned()));
+        let others = next.iter().filter(|(other, _)| **other != name);
+        let size = |((_, key), value): (&(String, String), &Vec<u8>)| key.len() + value.len();
+        let (count, bytes) = others.fold((0, 0), |(count, sum), entry| (count + 1, sum + size(entry)));
+        let fits = count < VALUES_MAX && bytes + key.len() + value.len() <= VALUES_BYTES_MAX;
+        if fits {
+            next.insert(name, value.to_vec());
+        }
+        fits
     }
 
     /// The run is complete: its values are what the next one sees.
@@ -186,7 +199,7 @@ mod tests {
     fn values_count_only_after_a_complete_run() {
         let state = tempfile::tempdir().unwrap();
         let kept = Kept::new(state.path().into());
-        kept.set_value("wiki", "token/1", b"new");
+        assert!(kept.set_value("wiki", "token/1", b"new"));
         assert_eq!(kept.value("wiki", "token/1").unwrap(), None);
         kept.commit().unwrap();
         assert_eq!(Kept::new(state.path().into()).value("wiki", "token/1").unwrap().as_deref(), Some(&b"new"[..]));

@@ -13,9 +13,9 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    board::{Board, lock, now},
+    board::{Board, NOTES_BYTES_MAX, NOTES_MAX, lock, now},
     event::{Event, Operation, PartName},
-    journal::{RestoreJournal, VALUE_BYTES_MAX},
+    journal::{RestoreJournal, VALUE_BYTES_MAX, VALUES_BYTES_MAX, VALUES_MAX},
 };
 use crate::{
     diagnostic::{Finding, Severity},
@@ -89,6 +89,8 @@ struct Moved {
     ahead: AtomicBool,
 }
 
+/// Most lists of expectations of one part.
+const LISTS_MAX: usize = 1000;
 /// Progress events of one part are at least this far apart.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
@@ -388,9 +390,11 @@ impl Ledger for PartSide {
     }
 
     fn set_note(&self, key: &str, value: &str) -> Result<(), Refusal> {
-        bounded("the note", key.len() + value.len())?;
-        self.board.set_note(&self.name.step, key, value);
-        Ok(())
+        if self.board.set_note(&self.name.step, key, value) {
+            return Ok(());
+        }
+        let words = format!("a step keeps at most {NOTES_MAX} notes of {NOTES_BYTES_MAX} bytes in all");
+        Err(Refusal::Limit(words))
     }
 
     fn checkpoint(&self, value: &[u8]) -> Result<(), Refusal> {
@@ -411,8 +415,10 @@ impl Ledger for PartSide {
     fn set_state(&self, key: &str, value: &[u8]) -> Result<(), Refusal> {
         self.only_in_backup("set-state")?;
         bounded("the value", value.len())?;
-        self.board.kept.set_value(&self.name.step, key, value);
-        Ok(())
+        if self.board.kept.set_value(&self.name.step, key, value) {
+            return Ok(());
+        }
+        Err(Refusal::Limit(format!("a run keeps at most {VALUES_MAX} values of {VALUES_BYTES_MAX} bytes in all")))
     }
 
     fn revealed(&self, grant: &str) {
@@ -424,6 +430,9 @@ impl Ledger for PartSide {
         let mut kept = lock(&self.kept);
         if kept.expected.iter().any(|known| known.subject == subject) {
             return Err(Refusal::Invalid(format!("a list of {subject:?} was handed over already")));
+        }
+        if kept.expected.len() >= LISTS_MAX {
+            return Err(Refusal::Limit(format!("a part hands over at most {LISTS_MAX} lists")));
         }
         kept.expected.push(ExpectedList { subject: subject.to_owned(), evidence, list: list.to_owned() });
         Ok(())

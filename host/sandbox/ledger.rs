@@ -2,6 +2,7 @@
 
 use crate::{
     name::RawPath,
+    sandbox::fault::Code,
     snapshot::record::{Evidence, Instant},
 };
 
@@ -41,9 +42,25 @@ pub enum Refusal {
     /// Not granted, or not this step's to see (`denied`).
     #[error("{0}")]
     Denied(String),
+    /// More than a run keeps (`limit`).
+    #[error("{0}")]
+    Limit(String),
     /// The host's storage failed (`io`).
     #[error("{0}")]
     Io(String),
+}
+
+impl Refusal {
+    /// The code of the guest's error.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unsupported(_) => Code::Unsupported,
+            Self::Invalid(_) => Code::Invalid,
+            Self::Denied(_) => Code::Denied,
+            Self::Limit(_) => Code::Limit,
+            Self::Io(_) => Code::Io,
+        }
+    }
 }
 
 /// One part's side of the run. Every method returns soon.

@@ -1,11 +1,13 @@
 //! What one instance may use up: linear memory over all its memories, tables, and guest compute.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
-use super::state::words;
+use super::{budget::Budget, state::words};
 
 const MEMORIES_MAX: usize = 4;
 const TABLES_MAX: usize = 16;
@@ -14,34 +16,28 @@ const TABLE_ELEMENTS_MAX: usize = 200_000;
 
 /// Counts memory over all memories of the store.
 pub struct Limiter {
-    used: u64,
-    max: u64,
-    step: String,
+    budget: Arc<Budget>,
     elements: usize,
     /// What was refused: the trap or the abort that follows is the limit's doing.
     pub refused: Option<String>,
 }
 
 impl Limiter {
-    /// At most `max` bytes.
-    pub fn new(max: u64, step: &str) -> Self {
-        Self { used: 0, max, step: step.to_owned(), elements: 0, refused: None }
+    /// Within this budget.
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, elements: 0, refused: None }
     }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(desired.saturating_sub(current) as u64);
-        if used > self.max {
-            let (asked, limit, more) = (ByteSize(used), ByteSize(self.max), ByteSize(self.max.saturating_mul(2)));
-            self.refused = Some(format!(
-                "the plugin asks for {asked} of memory, limits.memory is {limit}; allow more with [step.{}.limits] memory = \"{more}\"",
-                self.step
-            ));
-            return Ok(false);
+        match self.budget.spend(desired.saturating_sub(current) as u64) {
+            Ok(()) => Ok(true),
+            Err(spent) => {
+                self.refused = Some(spent.to_string());
+                Ok(false)
+            }
         }
-        self.used = used;
-        Ok(true)
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -118,7 +114,7 @@ mod tests {
 
     #[test]
     fn memory_is_counted_over_all_memories_and_a_refusal_is_remembered() {
-        let mut limiter = Limiter::new(3 << 20, "wiki");
+        let mut limiter = Limiter::new(Budget::new(3 << 20, "wiki"));
         assert!(limiter.memory_growing(0, 2 << 20, None).unwrap());
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         assert!(!limiter.memory_growing(1 << 20, 2 << 20, None).unwrap());

@@ -12,6 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::{
     Session,
     bindings::{Answer, Fail, fail, host::types},
+    budget::{Budget, Charge},
     fault::Code,
     imports::{log::LogBudget, snapshot::Stores},
     limiter::{Compute, Limiter},
@@ -40,6 +41,8 @@ pub struct State {
     pub began: tokio::time::Instant,
     /// Ends waits.
     pub watch: Watch,
+    /// What the guest, and the host for it, may hold in memory.
+    pub budget: Arc<Budget>,
     /// Memory and tables.
     pub limiter: Limiter,
     /// Guest compute.
@@ -53,6 +56,8 @@ pub struct State {
     /// Told when a pipe or a tee changes.
     pub changed: Arc<Notify>,
     open: Arc<AtomicU32>,
+    /// Tools that the guest has running.
+    pub tools: Arc<AtomicU32>,
     /// Why the part fails although its export may return well.
     pub spoiled: Arc<Mutex<Option<String>>>,
 }
@@ -61,6 +66,7 @@ impl State {
     /// The state of a new call.
     pub fn new(session: Arc<Session>, operation: Operation, part: &str) -> Self {
         let limits = &session.limits;
+        let budget = Budget::new(limits.memory_bytes, &session.step);
         let mut table = ResourceTable::new();
         // Children of the table's own (WASI's) come on top of what the guest may hold.
         table.set_max_capacity(limits.handles as usize + 64);
@@ -69,13 +75,15 @@ impl State {
             wasi: WasiCtxBuilder::new().build(),
             began: tokio::time::Instant::now(),
             watch: Watch::new(limits.no_progress, session.stop.clone()),
-            limiter: Limiter::new(limits.memory_bytes, &session.step),
+            limiter: Limiter::new(budget.clone()),
+            budget,
             compute: Compute::new(limits.compute),
             log: LogBudget::new(limits.log_bytes),
             mask: Mask::default(),
             stores: Arc::new(Stores::new(session.parallel, &session.stop)),
             changed: Arc::default(),
             open: Arc::default(),
+            tools: Arc::default(),
             spoiled: Arc::default(),
             part: part.to_owned(),
             operation,
@@ -155,7 +163,7 @@ impl State {
         }
     }
 
-    /// Takes a place among the open streams.
+    /// Takes a place among the open streams and directories.
     pub fn stream_place(&self) -> Answer<Open> {
         let max = self.session.limits.open_streams;
         Open::take(&self.open, max).ok_or_else(|| {
@@ -163,11 +171,23 @@ impl State {
             fail(
                 Code::Limit,
                 format!(
-                    "{max} streams are open already (limits.open-streams); drop some, or allow more with [step.{}.limits] open-streams = {more}",
+                    "{max} streams and directories are open already (limits.open-streams); drop some, or allow more with [step.{}.limits] open-streams = {more}",
                     self.session.step
                 ),
             )
         })
+    }
+
+    /// Takes a place among `count`, of which a call may hold `max`: too many would harm the machine or the product.
+    pub fn place(count: &Arc<AtomicU32>, max: u32, what: &str) -> Answer<Open> {
+        Open::take(count, max).ok_or_else(|| {
+            fail(Code::Limit, format!("{max} {what} are the most that a call may have at a time: drop one first"))
+        })
+    }
+
+    /// Charges the call for memory that the host holds for it.
+    pub fn charge(&self, bytes: usize) -> Answer<Charge> {
+        self.budget.charge(bytes as u64).map_err(|spent| fail(Code::Limit, spent.to_string()))
     }
 
     /// Gives the guest a stream to read.

@@ -18,6 +18,7 @@ pub mod pipe;
 pub mod source;
 pub mod tee;
 
+use super::budget::Charge;
 pub use output::OutputStream;
 use pipe::Pipe;
 use source::{Body, Part, Source};
@@ -29,6 +30,10 @@ pub const READ_BYTES_MAX: usize = 1 << 20;
 pub const PEEK_BYTES_MAX: usize = 4 << 20;
 /// What a pipe or a tee holds between its ends.
 pub const BUFFER_BYTES: usize = 1 << 20;
+/// How deep streams may be made of streams (`take`, `tee`, `concat`): a read goes down all the way.
+pub const DEPTH_MAX: u32 = 32;
+/// Most pipes and tees that one stream may be fed by: a tee that is joined again doubles them.
+pub const FEEDS_MAX: usize = 4096;
 
 /// Something between two ends that the guest may both hold.
 #[derive(Clone)]
@@ -46,6 +51,11 @@ impl Feed {
             Self::Pipe(pipe) => pipe.is_starved(),
             Self::Tee(tee, _) => tee.is_stuck(),
         }
+    }
+
+    /// Whether what goes into that pipe comes out here again.
+    pub fn comes_from(&self, other: &Arc<Pipe>) -> bool {
+        matches!(self, Self::Pipe(pipe) if Arc::ptr_eq(pipe, other))
     }
 
     fn count(&self, held: bool, change: isize) {
@@ -125,6 +135,7 @@ impl Drop for Open {
 pub struct InputStream {
     source: Arc<Mutex<Source>>,
     holds: Vec<Hold>,
+    depth: u32,
     _open: Open,
 }
 
@@ -133,11 +144,32 @@ pub struct InputStream {
 #[error("a part taken from this stream is still unread: hand it on or drop it first")]
 pub struct PartOpen;
 
+/// A stream would be made of streams that are made of streams, and so on, deeper than a host can read.
+#[derive(Debug, thiserror::Error)]
+#[error("streams are nested more than {DEPTH_MAX} deep, or made of more than {FEEDS_MAX} pipes and tees")]
+pub struct TooDeep;
+
 impl InputStream {
     /// A stream in the guest's hands.
     pub fn new(source: Source, feeds: Vec<Feed>, open: Open) -> Self {
         let holds = feeds.into_iter().map(|feed| Hold::new(feed, true)).collect();
-        Self { source: Arc::new(Mutex::new(source)), holds, _open: open }
+        Self { source: Arc::new(Mutex::new(source)), holds, depth: 0, _open: open }
+    }
+
+    /// A stream that is made of streams, the deepest of them `depth` deep.
+    ///
+    /// # Errors
+    /// When that is too deep.
+    pub fn made_of(depth: u32, source: Source, feeds: Vec<Feed>, open: Open) -> Result<Self, TooDeep> {
+        if depth >= DEPTH_MAX || feeds.len() > FEEDS_MAX {
+            return Err(TooDeep);
+        }
+        Ok(Self { depth: depth + 1, ..Self::new(source, feeds, open) })
+    }
+
+    /// How deep it is made of streams.
+    pub fn depth(&self) -> u32 {
+        self.depth
     }
 
     /// The source, for one call.
@@ -159,7 +191,7 @@ impl InputStream {
     pub fn detach(self) -> Result<Detached, PartOpen> {
         let source = Arc::try_unwrap(self.source).map_err(|_| PartOpen)?.into_inner();
         let holds = self.holds.iter().map(Hold::loose).collect();
-        Ok(Detached { source, holds })
+        Ok(Detached { source, holds, depth: self.depth })
     }
 }
 
@@ -167,6 +199,8 @@ impl InputStream {
 pub struct Detached {
     /// The bytes.
     pub source: Source,
+    /// How deep it is made of streams.
+    pub depth: u32,
     holds: Vec<Hold>,
 }
 
@@ -178,10 +212,10 @@ impl Detached {
 
     /// What a thread that may block can read without the runtime's help.
     fn into_plain(self) -> Result<Box<dyn std::io::Read + Send>, Box<Self>> {
-        let Self { source, holds } = self;
+        let Self { source, holds, depth } = self;
         match holds.is_empty() {
-            true => source.into_plain().map_err(|source| Box::new(Self { source: *source, holds })),
-            false => Err(Box::new(Self { source, holds })),
+            true => source.into_plain().map_err(|source| Box::new(Self { source: *source, holds, depth })),
+            false => Err(Box::new(Self { source, holds, depth })),
         }
     }
 
@@ -201,13 +235,14 @@ impl tokio::io::AsyncRead for Detached {
     }
 }
 
-/// One stream after the other.
-pub fn concat(parts: Vec<Detached>) -> (Source, Vec<Feed>) {
+/// One stream after the other, what it is fed by, and how deep the deepest of them is.
+pub fn concat(parts: Vec<Detached>) -> (Source, Vec<Feed>, u32) {
     let feeds = parts.iter().flat_map(Detached::feeds).collect();
-    (Source::new(Body::Chain(parts.into_iter().map(|part| part.source).collect())), feeds)
+    let depth = parts.iter().map(|part| part.depth).max().unwrap_or(0);
+    (Source::new(Body::Chain(parts.into_iter().map(|part| part.source).collect())), feeds, depth)
 }
 
-/// A source that is already in memory.
-pub fn bytes(data: Vec<u8>) -> Source {
-    Source::new(Body::Bytes(Bytes::from(data)))
+/// A source that is already in memory, for which the guest is charged.
+pub fn bytes(data: Vec<u8>, charge: Charge) -> Source {
+    Source::charged(Body::Bytes(Bytes::from(data)), charge)
 }

@@ -21,7 +21,10 @@ use crate::{
 
 /// A component of the contract's world around `guest` (see `tests/guests/frame.wat`).
 pub fn component(guest: &str) -> Vec<u8> {
-    let frame = include_str!("../../tests/guests/frame.wat").replace("\n  GUEST\n", &format!("\n{guest}\n"));
+    let mut frame = include_str!("../../tests/guests/frame.wat").replace("\n  GUEST\n", &format!("\n{guest}\n"));
+    if guest.contains("(func $allocating") {
+        frame = frame.replace(";; A guest that has a function $allocating is called here.", "(call $allocating)");
+    }
     let mut module = wat::parse_str(frame).unwrap();
     let mut contract = wit_parser::Resolve::default();
     let (package, _) = contract.push_dir("wit").unwrap();

@@ -171,6 +171,69 @@ async fn a_part_whose_submitted_stream_was_left_unfinished_fails_and_stores_noth
     assert!(draft.held.lock().unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_that_are_forged_dropped_or_of_another_kind_end_the_guest() {
+    for (wasm, words) in [
+        (guest!("forges-handles"), "unknown handle index 999"),
+        (guest!("uses-after-drop"), "unknown handle index"),
+        (guest!("confuses-handles"), "handle"),
+    ] {
+        let Fault::Trap(said) = fault(&wasm, |_| {}).await else { panic!() };
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_cannot_call_the_host_while_it_takes_an_answer() {
+    let (answer, ledger) = inspect(&guest!("reenters"), |_| {}).await;
+    let Err(Fault::Trap(said)) = answer else { panic!("{answer:?}") };
+    assert!(said.contains("cannot leave component instance"), "{said}");
+    assert!(ledger.lines.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_bytes_that_make_no_sense_end_the_guest() {
+    for (wasm, words) in [
+        (guest!("points-outside"), "out of bounds"),
+        (guest!("garbles-text"), "utf-8"),
+        (guest!("returns-nonsense"), ""),
+        (guest!("returns-no-such-case"), ""),
+    ] {
+        let Fault::Trap(said) = fault(&wasm, |_| {}).await else { panic!() };
+        assert!(said.to_lowercase().contains(words), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gigabytes_and_millions_of_strings_never_reach_the_host() {
+    let Fault::Limit(words) = fault(&guest!("aliases"), |_| {}).await else { panic!() };
+    assert!(words.contains("hostcall-fuel = \"16.0 MiB\""), "{words}");
+    let large = |session: &mut Session| session.limits.memory_bytes = 4 << 30;
+    let Fault::Limit(words) = fault(&guest!("hands-over-two-gigabytes"), large).await else { panic!() };
+    assert!(words.contains("limits.hostcall-fuel"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_grows_without_end_is_refused() {
+    let Fault::Limit(words) = fault(&guest!("fills-tables"), |_| {}).await else { panic!() };
+    assert!(words.contains("a table of 200001 elements; 200000 are the most"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipes_without_writers_are_streams_that_count() {
+    let few = |session: &mut Session| session.limits.open_streams = 10;
+    let Fault::Plugin { code, message, .. } = fault(&guest!("floods-handles-of-its-own"), few).await else { panic!() };
+    assert_eq!(code, fault::Code::Limit);
+    assert!(message.contains("open-streams = 20"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_describes_itself_for_ever_is_ended() {
+    let fault = load(&guest!("describes-for-ever")).describe().await.unwrap_err();
+    let Fault::Limit(words) = fault else { panic!("{fault:?}") };
+    assert!(words.contains("computed"), "{words}");
+}
+
 #[test]
 fn a_component_for_another_world_is_refused_by_name() {
     let sandbox = Sandbox::new(None).unwrap();

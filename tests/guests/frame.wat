@@ -8,6 +8,7 @@
   (data (i32.const 2048) "\00\04\00\00\05\00\00\00\00\04\00\00\05\00\00\00")
   (global $free (mut i32) (i32.const 65536))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    ;; A guest that has a function $allocating is called here.
     (global.set $free (i32.and (i32.add (global.get $free) (i32.const 15)) (i32.const -16)))
     (global.get $free)
     (global.set $free (i32.add (global.get $free) (local.get 3))))

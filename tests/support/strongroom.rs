@@ -282,14 +282,27 @@ impl Going {
     /// # Panics
     /// When it does not end in time.
     pub fn finish_within(mut self, deadline: Duration) -> Done {
-        let mut status = None;
+        let (mut status, mut peak_kib) = (None, 0);
         let ended = soon(deadline, || {
+            peak_kib = peak_kib.max(peak_kib_of(self.pid()));
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
         assert!(ended, "the program does not end; it has printed:\n{}{}", self.out.text(), self.err.text());
-        Done { code: code(status.expect("it ended")), out: self.out.end(), err: self.err.end() }
+        Done {
+            code: code(status.expect("it ended")),
+            out: self.out.end(),
+            err: self.err.end(),
+            peak_mib: peak_kib >> 10,
+        }
     }
+}
+
+/// The most that a process has had in memory; nothing once it is gone.
+fn peak_kib_of(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
 fn code(status: ExitStatus) -> i32 {
@@ -312,6 +325,8 @@ pub struct Done {
     pub out: String,
     /// Standard error.
     pub err: String,
+    /// The most that it had in memory, as far as was seen.
+    pub peak_mib: u64,
 }
 
 impl Done {

@@ -8,7 +8,6 @@ use crate::{
             Answer, fail,
             host::{context, types::Timestamp},
         },
-        fault::Code,
         ledger::Refusal,
         operation::{Capability, Operation},
         state::State,
@@ -193,12 +192,6 @@ impl From<context::Instant> for Instant {
 
 impl From<Refusal> for crate::sandbox::bindings::Fail {
     fn from(refusal: Refusal) -> Self {
-        let code = match &refusal {
-            Refusal::Unsupported(_) => Code::Unsupported,
-            Refusal::Invalid(_) => Code::Invalid,
-            Refusal::Denied(_) => Code::Denied,
-            Refusal::Io(_) => Code::Io,
-        };
-        fail(code, refusal.to_string())
+        fail(refusal.code(), refusal.to_string())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         operation::Capability,
         state::{State, io_fail},
         stream::{
-            InputStream, OutputStream, blocking,
+            InputStream, Open, OutputStream, blocking,
             output::{FileTarget, Target},
             source::Source,
         },
@@ -39,6 +39,7 @@ pub struct Dir {
     below: RawPath,
     access: Access,
     listing: Option<Listing>,
+    _open: Open,
 }
 
 impl State {
@@ -107,9 +108,10 @@ impl dirs::Host for State {
             return Err(self.not_granted(Capability::Dirs, &grant, "path = \"/…\"\naccess = \"read\""));
         };
         self.announced(Capability::Dirs, &grant)?;
+        let _open = self.stream_place()?;
         let opened = cap_std::fs::Dir::open_ambient_dir(&path, cap_std::ambient_authority());
         let dir = opened.map_err(|error| io_fail(&format!("opening {} (dirs {grant:?})", path.display()), &error))?;
-        Ok(self.table.push(Dir { dir: Arc::new(dir), grant, below: RawPath::root(), access, listing: None })?)
+        Ok(self.table.push(Dir { dir: Arc::new(dir), grant, below: RawPath::root(), access, listing: None, _open })?)
     }
 
     async fn locate(&mut self, absolute: String) -> Answer<Option<(String, String)>> {
@@ -122,7 +124,8 @@ impl dirs::Host for State {
 
 impl dirs::HostDir for State {
     async fn open_dir(&mut self, dir: Resource<Dir>, path: String) -> Answer<Resource<Dir>> {
-        let (parent, path) = (self.dir(&dir)?, relative(&path)?);
+        let (_open, path) = (self.stream_place()?, relative(&path)?);
+        let parent = self.dir(&dir)?;
         let below = parent.dir.open_dir(path.as_path()).map_err(|error| parent.io("opening", &path, &error))?;
         let child = Dir {
             dir: Arc::new(below),
@@ -130,6 +133,7 @@ impl dirs::HostDir for State {
             below: parent.below.join(&path),
             access: parent.access,
             listing: None,
+            _open,
         };
         Ok(self.table.push(child)?)
     }

@@ -17,6 +17,7 @@ use crate::{
         fault::Code,
         imports::dirs::{Dir, relative},
         ledger::Ledger,
+        native,
         operation::{Capability, Operation},
         progress,
         state::{State, io_fail, repository_fail},
@@ -169,7 +170,8 @@ impl snapshot::Host for State {
         let place = Box::new(move |file: std::fs::File| {
             file.sync_all()?;
             let path = list.keep().map_err(|kept| kept.error)?;
-            ledger.expected(&subject, evidence, &path).map_err(std::io::Error::other)
+            let taken = ledger.expected(&subject, evidence, &path);
+            taken.map_err(|refusal| native::Error::new(refusal.code(), refusal.to_string()).into())
         });
         let abandon = Box::new(move || Self::spoil(&spoiled, format!("{doing}: the list was not finished")));
         self.push_output(Target::File(FileTarget::new(file, place, abandon)))

@@ -17,7 +17,7 @@ use crate::{
         operation::Capability,
         state::{State, io_fail},
         stream::{
-            self, Feed, InputStream, OutputStream, PEEK_BYTES_MAX, PartOpen, READ_BYTES_MAX,
+            self, BUFFER_BYTES, Feed, InputStream, OutputStream, PEEK_BYTES_MAX, PartOpen, READ_BYTES_MAX, TooDeep,
             output::Target,
             pipe::{self, Pipe},
             source::{Body, Source, ended_early},
@@ -58,6 +58,10 @@ impl State {
     ) -> Answer<u64> {
         let doing = "moving bytes into a stream";
         let (mut source, feeds) = self.source(source)?;
+        let own = self.table.get(output)?.pipe();
+        if own.is_some_and(|pipe| feeds.iter().any(|feed| feed.comes_from(pipe))) {
+            return Err(fail(Code::Invalid, format!("{doing}: what goes into this pipe would come out of it again")));
+        }
         let (mut buffer, mut moved) = (BytesMut::new(), 0);
         while moved < max {
             buffer.clear();
@@ -125,6 +129,12 @@ impl From<PartOpen> for crate::sandbox::bindings::Fail {
     }
 }
 
+impl From<TooDeep> for crate::sandbox::bindings::Fail {
+    fn from(deep: TooDeep) -> Self {
+        fail(Code::Limit, deep.to_string())
+    }
+}
+
 impl streams::HostInputStream for State {
     async fn read(&mut self, stream: Resource<InputStream>, max: u32) -> Answer<Vec<u8>> {
         self.enter(Capability::Streams)?;
@@ -140,6 +150,7 @@ impl streams::HostInputStream for State {
         self.enter(Capability::Streams)?;
         let (mut source, feeds) = self.source(&stream)?;
         let max = (max as usize).min(PEEK_BYTES_MAX);
+        source.charge(&self.budget, max).map_err(|spent| fail(Code::Limit, spent.to_string()))?;
         let peeked = async { source.peek(max).await.map(<[u8]>::to_vec) };
         self.moving("looking into a stream", &feeds, peeked)
             .await?
@@ -149,10 +160,10 @@ impl streams::HostInputStream for State {
     async fn take(&mut self, stream: Resource<InputStream>, n: u64) -> Answer<Resource<InputStream>> {
         self.enter(Capability::Streams)?;
         let parent = self.table.get(&stream)?;
-        let (part, feeds) = (parent.take(n)?, parent.feeds());
+        let (part, feeds, depth) = (parent.take(n)?, parent.feeds(), parent.depth());
         let open = self.stream_place()?;
         // Not counted: the parent counts what is read through it.
-        Ok(self.table.push(InputStream::new(part, feeds, open))?)
+        Ok(self.table.push(InputStream::made_of(depth, part, feeds, open)?)?)
     }
 
     async fn skip(&mut self, stream: Resource<InputStream>, n: u64) -> Answer<u64> {
@@ -226,12 +237,13 @@ impl streams::Host for State {
     async fn tee(&mut self, source: Resource<InputStream>) -> Answer<(Resource<InputStream>, Resource<InputStream>)> {
         self.enter(Capability::Streams)?;
         let source = self.detach(source)?;
-        let feeds = source.feeds();
-        let (first, second, tee) = Tee::new(source.source, &feeds, self.changed.clone());
+        let (feeds, depth) = (source.feeds(), source.depth);
+        let charge = self.charge(BUFFER_BYTES)?;
+        let (first, second, tee) = Tee::new(source.source, &feeds, self.changed.clone(), charge);
         let mut half = |half, index| {
             let own = feeds.iter().cloned().chain([Feed::Tee(tee.clone(), index)]).collect();
-            let open = self.stream_place()?;
-            Ok(self.table.push(InputStream::new(Source::new(Body::Async(Box::new(half))), own, open))?)
+            let (open, source) = (self.stream_place()?, Source::new(Body::Async(Box::new(half))));
+            Ok(self.table.push(InputStream::made_of(depth, source, own, open)?)?)
         };
         let first = half(first, 0);
         match first {
@@ -242,7 +254,8 @@ impl streams::Host for State {
 
     async fn from_bytes(&mut self, data: Vec<u8>) -> Answer<Resource<InputStream>> {
         self.enter(Capability::Streams)?;
-        self.push_input(stream::bytes(data), Vec::new())
+        let charge = self.charge(data.len())?;
+        self.push_input(stream::bytes(data, charge), Vec::new())
     }
 
     async fn concat(&mut self, parts: Vec<Resource<InputStream>>) -> Answer<Resource<InputStream>> {
@@ -251,14 +264,15 @@ impl streams::Host for State {
             return Err(fail(Code::Limit, format!("joining {} streams: {CONCAT_MAX} are the most", parts.len())));
         }
         let parts = parts.into_iter().map(|part| self.detach(part)).collect::<Answer<Vec<_>>>()?;
-        let (source, feeds) = stream::concat(parts);
+        let (source, feeds, depth) = stream::concat(parts);
         let open = self.stream_place()?;
-        Ok(self.table.push(InputStream::new(source, feeds, open))?)
+        Ok(self.table.push(InputStream::made_of(depth, source, feeds, open)?)?)
     }
 
     async fn pipe(&mut self) -> Answer<(Resource<OutputStream>, Resource<InputStream>)> {
         self.enter(Capability::Streams)?;
-        let (writer, reader, pipe) = pipe::Pipe::new(self.changed.clone());
+        let charge = self.charge(BUFFER_BYTES)?;
+        let (writer, reader, pipe) = pipe::Pipe::new(self.changed.clone(), charge);
         let input = self.push_input(Source::new(Body::Async(Box::new(reader))), vec![Feed::Pipe(pipe)])?;
         Ok((self.push_output(Target::Pipe(writer))?, input))
     }

@@ -14,7 +14,7 @@ use crate::{
         operation::{Capability, Operation},
         state::State,
         stream::{
-            Feed, InputStream,
+            Feed, InputStream, Open,
             source::{Body, Source},
         },
         tool,
@@ -27,7 +27,11 @@ pub struct Process {
     grant: String,
     /// What its input is fed by.
     feeds: Vec<Feed>,
+    _place: Open,
 }
+
+/// Most tools that a call may have running.
+const TOOLS_MAX: u32 = 32;
 
 impl State {
     fn tool(&self, name: &str) -> Answer<ToolGrant> {
@@ -62,6 +66,7 @@ impl tools::Host for State {
         stdin: Option<Resource<InputStream>>,
     ) -> Answer<Resource<Process>> {
         let tool = self.tool(&grant)?;
+        let _place = Self::place(&self.tools, TOOLS_MAX, "tools")?;
         let stdin = stdin.map(|stdin| self.detach(stdin)).transpose()?;
         let feeds = stdin.as_ref().map(|stdin| stdin.feeds()).unwrap_or_default();
         let (session, watch, deadline) = (self.session.clone(), self.watch.clone(), self.deadline());
@@ -78,7 +83,7 @@ impl tools::Host for State {
         });
         let waited = watch.waited(Some(deadline), spawned).await;
         let process = waited.map_err(|stalled| self.stalled(stalled, &format!("starting tool {grant:?}")))??;
-        Ok(self.table.push(Process { process, grant, feeds })?)
+        Ok(self.table.push(Process { process, grant, feeds, _place })?)
     }
 }
 

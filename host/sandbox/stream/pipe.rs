@@ -14,11 +14,13 @@ use tokio::{
 };
 
 use super::{BUFFER_BYTES, tee::Tee};
+use crate::sandbox::budget::Charge;
 
 /// What both ends share.
 pub struct Pipe {
     state: Mutex<State>,
     changed: Arc<Notify>,
+    _charge: Charge,
 }
 
 #[derive(Default)]
@@ -49,9 +51,9 @@ pub struct Writer(Arc<Pipe>);
 pub struct Reader(Arc<Pipe>);
 
 impl Pipe {
-    /// Both ends, and what they share.
-    pub fn new(changed: Arc<Notify>) -> (Writer, Reader, Arc<Pipe>) {
-        let pipe = Arc::new(Self { state: Mutex::default(), changed });
+    /// Both ends, and what they share; `charge` pays for the buffer.
+    pub fn new(changed: Arc<Notify>, charge: Charge) -> (Writer, Reader, Arc<Pipe>) {
+        let pipe = Arc::new(Self { state: Mutex::default(), changed, _charge: charge });
         (Writer(pipe.clone()), Reader(pipe.clone()), pipe)
     }
 

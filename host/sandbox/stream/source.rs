@@ -19,7 +19,10 @@ use tokio::{
 };
 
 use super::blocking::Threaded;
-use crate::repository::Identity;
+use crate::{
+    repository::Identity,
+    sandbox::budget::{Budget, Charge, Spent},
+};
 
 /// Bytes to come.
 pub enum Body {
@@ -44,12 +47,30 @@ pub struct Source {
     skip: u64,
     moved: Option<Arc<AtomicU64>>,
     identity: Option<Identity>,
+    charge: Option<Charge>,
 }
 
 impl Source {
     /// Untouched.
     pub fn new(body: Body) -> Self {
-        Self { body, peeked: BytesMut::new(), skip: 0, moved: None, identity: None }
+        Self { body, peeked: BytesMut::new(), skip: 0, moved: None, identity: None, charge: None }
+    }
+
+    /// The same; what it holds in memory is charged to the guest.
+    pub fn charged(body: Body, charge: Charge) -> Self {
+        Self { charge: Some(charge), ..Self::new(body) }
+    }
+
+    /// Charges the guest for `bytes` that will be peeked and kept.
+    ///
+    /// # Errors
+    /// When it has no more memory.
+    pub fn charge(&mut self, budget: &Arc<Budget>, bytes: usize) -> Result<(), Spent> {
+        let bytes = bytes as u64;
+        match &mut self.charge {
+            Some(charge) => charge.raise(bytes),
+            None => budget.charge(bytes).map(|charge| self.charge = Some(charge)),
+        }
     }
 
     /// A regular file that looked like `identity` when it was opened.

@@ -14,12 +14,14 @@ use tokio::{
 };
 
 use super::{BUFFER_BYTES, Feed, source::Source};
+use crate::sandbox::budget::Charge;
 
 /// What both halves share.
 pub struct Tee {
     state: Mutex<State>,
     wakers: Arc<Wakers>,
     changed: Arc<Notify>,
+    _charge: Charge,
 }
 
 struct State {
@@ -60,8 +62,8 @@ pub struct Half {
 }
 
 impl Tee {
-    /// Both halves, and what they share. `feeds` are what the source is fed by.
-    pub fn new(source: Source, feeds: &[Feed], changed: Arc<Notify>) -> (Half, Half, Arc<Tee>) {
+    /// Both halves, and what they share. `feeds` are what the source is fed by; `charge` pays for the buffer.
+    pub fn new(source: Source, feeds: &[Feed], changed: Arc<Notify>, charge: Charge) -> (Half, Half, Arc<Tee>) {
         let state = State {
             source,
             buffer: VecDeque::new(),
@@ -70,7 +72,7 @@ impl Tee {
             halves: Default::default(),
             scratch: Vec::new(),
         };
-        let tee = Arc::new(Self { state: Mutex::new(state), wakers: Arc::default(), changed });
+        let tee = Arc::new(Self { state: Mutex::new(state), wakers: Arc::default(), changed, _charge: charge });
         for feed in feeds {
             if let Feed::Pipe(pipe) = feed {
                 pipe.feeds(&tee);

@@ -1,34 +1,70 @@
 //! What no plugin should do: loops, hoards, traps, floods, and every way to wait for oneself.
 
-use std::{hint::black_box, io::Write};
+use std::hint::black_box;
 
 use strongroom_plugin::*;
+
+mod floods;
+mod lies;
+mod nests;
+mod waits;
 
 pub(crate) fn perform(what: &str) -> Result<()> {
     match what {
         "loop" => endless(),
-        "hoard" => hoard(),
         "panic" => panic!("as scripted"),
         "recurse" => {
             black_box(recurse(0));
             Ok(())
         }
-        "log-flood" => {
-            (0..100_000).for_each(|line| log::info(format!("line {line} {}", "x".repeat(100))));
-            Ok(())
-        }
-        "handles" => hoard_handles(),
-        "streams" => hoard_streams(),
         "sleep" => context::sleep(std::time::Duration::from_secs(1_000_000)),
-        "read-own-pipe" => read_own_pipe(),
-        "fill-own-pipe" => fill_own_pipe(),
-        "put-own-pipe" => put_own_pipe(),
-        "wait-for-own-pipe" => wait_for_own_pipe(),
-        "wait-for-held-half" => wait_for_held_half(),
-        "read-parent-of-part" => read_parent_of_part(),
-        "drop-unfinished" => drop_unfinished(),
-        "fake-part" => snapshot::put_bytes("../other/file", b"x").map(drop),
+        "hoard" => floods::memory(),
+        "log-flood" => floods::log_lines(),
+        "log-fields" => floods::log_fields(),
+        "progress-flood" => floods::progress(),
+        "handles" => floods::handles(),
+        "streams" => floods::streams(),
+        "open-files" => floods::files(),
+        "open-dirs" => floods::directories(),
+        "held-bytes" => floods::held_bytes(),
+        "peeks" => floods::peeks(),
+        "pipes" => floods::pipes(),
+        "tees" => floods::tees(),
+        "tools" => floods::tools(),
+        "notes" => floods::notes(),
+        "values" => floods::values(),
+        "lists" => floods::lists(),
+        "patterns" => floods::patterns(),
         "big-message" => Err(Error::other("y".repeat(32 << 20))),
+        "nested-concat" => nests::concat(),
+        "nested-tee" => nests::tee(),
+        "nested-take" => nests::take(),
+        "doubled" => nests::doubled(),
+        "read-own-pipe" => waits::read_own_pipe(),
+        "fill-own-pipe" => waits::fill_own_pipe(),
+        "put-own-pipe" => waits::put_own_pipe(),
+        "wait-for-own-pipe" => waits::wait_for_own_pipe(),
+        "wait-for-held-half" => waits::wait_for_held_half(),
+        "read-parent-of-part" => waits::read_parent_of_part(),
+        "drop-unfinished" => waits::drop_unfinished(),
+        "write-to-nobody" => waits::write_to_nobody(),
+        "read-from-nobody" => waits::read_from_nobody(),
+        "pipe-into-itself" => waits::pipe_into_itself(),
+        "expect-from-own-pipe" => waits::expect_from_own_pipe(),
+        "read-for-ever" => waits::read_for_ever(),
+        "fake-part" => snapshot::put_bytes("../other/file", b"x").map(drop),
+        "odd-paths" => lies::odd_paths(),
+        "long-path" => snapshot::put_bytes(&"x/".repeat(50_000), b"x").map(drop),
+        "big-attributes" => lies::big_attributes(),
+        "put-twice" => lies::put_twice(),
+        "file-as-directory" => lies::file_as_directory(),
+        "greedy-sizes" => lies::greedy_sizes(),
+        "stdout-twice" => lies::stdout_twice(),
+        "late-instant" => snapshot::fix_instant(&lies::instant()),
+        "parameters" => lies::parameters(),
+        "statements" => lies::statements(),
+        "bad-list" => lies::bad_list(),
+        "wrong-export" => lies::wrong_export(),
         other => Err(Error::invalid(format!("nobody knows how to {other}"))),
     }
 }
@@ -40,77 +76,8 @@ fn endless() -> Result<()> {
     }
 }
 
-fn hoard() -> Result<()> {
-    let mut all = Vec::new();
-    loop {
-        all.push(black_box(vec![1_u8; 1 << 20]));
-    }
-}
-
 #[allow(unconditional_recursion)]
 fn recurse(depth: u64) -> u64 {
     let here = black_box([depth; 64]);
     recurse(depth + 1) + here[0]
-}
-
-fn hoard_handles() -> Result<()> {
-    let mut all = Vec::new();
-    loop {
-        all.push(dirs::get("dir-source")?);
-    }
-}
-
-fn hoard_streams() -> Result<()> {
-    let mut all = Vec::new();
-    loop {
-        all.push(streams::from_bytes(b"x")?);
-    }
-}
-
-/// Nobody else can write while this instance waits.
-fn read_own_pipe() -> Result<()> {
-    let (_output, input) = streams::pipe()?;
-    input.read_chunk(1).map(drop)
-}
-
-/// Nobody else can read while this instance waits.
-fn fill_own_pipe() -> Result<()> {
-    let (mut output, _input) = streams::pipe()?;
-    let block = vec![0; 1 << 20];
-    for _ in 0..8 {
-        output.write_all(&block).map_err(Error::from)?;
-    }
-    Ok(())
-}
-
-fn put_own_pipe() -> Result<()> {
-    let (_output, input) = streams::pipe()?;
-    snapshot::put("never", input, &Meta::default()).map(drop)
-}
-
-fn wait_for_own_pipe() -> Result<()> {
-    let (output, input) = streams::pipe()?;
-    let pending = snapshot::submit("never", input, &Meta::default())?;
-    let result = pending.wait().map(drop);
-    drop(output);
-    result
-}
-
-fn wait_for_held_half() -> Result<()> {
-    let (kept, _held) = streams::tee(streams::from_bytes(&vec![0; 8 << 20][..4 << 20])?)?;
-    snapshot::submit("half", kept, &Meta::default())?.wait().map(drop)
-}
-
-fn read_parent_of_part() -> Result<()> {
-    let parent = streams::from_bytes(b"0123456789")?;
-    let _part = parent.take_first(4)?;
-    parent.read_chunk(1).map(drop)
-}
-
-fn drop_unfinished() -> Result<()> {
-    let (mut output, input) = streams::pipe()?;
-    let pending = snapshot::submit("half", input, &Meta::default())?;
-    output.write_all(b"half of it").map_err(Error::from)?;
-    drop(output);
-    pending.wait().map(drop)
 }

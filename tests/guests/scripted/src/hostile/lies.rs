@@ -1,0 +1,143 @@
+//! Names, sizes, parameters and lists that are not what they should be. What must be refused is checked here: the first
+//! that is not fails the part.
+
+use std::io::Write;
+
+use strongroom_plugin::*;
+
+/// Fails unless each of them is refused.
+fn all_refused<T>(what: &str, tries: &[&str], mut attempt: impl FnMut(&str) -> Result<T>) -> Result<()> {
+    for text in tries {
+        if attempt(text).is_ok() {
+            return Err(Error::other(format!("{what} {text:?} was taken")));
+        }
+    }
+    log::info(format!("every {what} was refused"));
+    Ok(())
+}
+
+pub(super) fn odd_paths() -> Result<()> {
+    let paths = [
+        "", ".", "..", "/", "/abs", "a/../b", "a/..", "./a", "a/./b", "a//b", "a\0b", "\\x00", "\\xZZ", "\\",
+        "a/\\x2e.",
+    ];
+    all_refused("path", &paths, |path| snapshot::put_bytes(path, b"x"))
+}
+
+pub(super) fn big_attributes() -> Result<()> {
+    let mut meta = Meta::default();
+    meta.attributes = vec![("key".to_owned(), "v".repeat(100_000))];
+    snapshot::put("a", streams::from_bytes(b"x")?, &meta).map(drop)
+}
+
+pub(super) fn put_twice() -> Result<()> {
+    snapshot::put_bytes("a", b"first")?;
+    snapshot::put_bytes("a", b"second").map(drop)
+}
+
+/// No file system can hold both.
+pub(super) fn file_as_directory() -> Result<()> {
+    snapshot::put_bytes("a", b"first")?;
+    snapshot::put_bytes("a/b", b"second").map(drop)
+}
+
+/// More than there is, and more than one call may bring.
+pub(super) fn greedy_sizes() -> Result<()> {
+    let zeros = || streams::from_bytes(&vec![0; 3 << 20]);
+    let sizes = [
+        zeros()?.read_chunk(u32::MAX)?.len(),
+        zeros()?.peek(u32::MAX)?.len(),
+        zeros()?.skip(u64::MAX)? as usize,
+        context::random(u32::MAX).len(),
+    ];
+    log::info(format!("sizes {sizes:?}"));
+    zeros()?.take_first(u64::MAX)?.drain().map(drop)
+}
+
+pub(super) fn stdout_twice() -> Result<()> {
+    let process = Tool::new("tool-endless").spawn()?;
+    let _first = process.stdout()?;
+    process.stdout().map(drop)
+}
+
+pub(super) fn instant() -> Instant {
+    Instant {
+        not_before: context::now(),
+        not_after: context::now(),
+        kind: InstantKind::Exact,
+        clock: "scripted".to_owned(),
+        ahead_of_host_ms: 0,
+        attributes: Vec::new(),
+    }
+}
+
+/// Values that would be more than a value on a command line.
+pub(super) fn parameters() -> Result<()> {
+    let tricks = [
+        "",
+        "a b",
+        "-x",
+        "--file=/etc/passwd",
+        "a\nb",
+        "a\0b",
+        "\"a",
+        "a\\b",
+        "$(id)",
+        "`id`",
+        "a;b",
+        "../../etc/passwd",
+        "/etc/passwd",
+    ];
+    let spawn = |name: &str, value: &str| Tool::new("tool-echo").parameter(name, value).spawn();
+    let (quoting, paths) = tricks.split_at(11);
+    all_refused("number", &tricks, |value| spawn("number", value))?;
+    all_refused("identifier", &tricks, |value| spawn("identifier", value))?;
+    all_refused("word", &quoting[..8], |value| spawn("word", value))?;
+    all_refused("path", paths, |value| spawn("path", value))?;
+    all_refused("parameter that nobody asked for", &["value"], |value| spawn("other", value))
+}
+
+/// Statements that are more than a question.
+pub(super) fn statements() -> Result<()> {
+    let statements = [
+        "select 1; drop table kept",
+        "insert into kept values (1)",
+        "delete from kept",
+        "with gone as (delete from kept returning 1) select * from gone",
+        "select 1 into made",
+        "create table made ()",
+        "copy kept to '/tmp/kept'",
+        "set transaction read write",
+        "commit",
+        "select * from kept for update",
+        "select set_config('transaction_read_only', 'off', false)",
+    ];
+    let view = sql::get("sql-wiki")?.begin()?;
+    let known = view.rows("select $1::text", &["'; drop table kept; --"])?.count();
+    view.end()?;
+    if known != 1 {
+        return Err(Error::other("a parameter was more than a parameter"));
+    }
+    all_refused("statement", &statements, |statement| {
+        sql::get("sql-wiki")?.begin()?.rows(statement, &[])?.collect::<Result<Vec<_>>>()
+    })
+}
+
+pub(super) fn bad_list() -> Result<()> {
+    let mut list = snapshot::expect("list", Evidence::SameView)?;
+    list.write_all(b"{\"not\": \"an array\"}\n").map_err(Error::from)?;
+    list.finish()
+}
+
+/// What works in another export only.
+pub(super) fn wrong_export() -> Result<()> {
+    let refused = [
+        ("snapshot.put", snapshot::put_bytes("a", b"x").err()),
+        ("snapshot.settled", snapshot::settled().err()),
+        ("context.set-state", context::set_state("key", b"x").err()),
+    ];
+    match refused.iter().find(|(_, error)| error.is_none()) {
+        Some((what, _)) => Err(Error::other(format!("{what} worked"))),
+        None => Err(Error::unavailable("all were refused")),
+    }
+}

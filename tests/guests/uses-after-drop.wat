@@ -1,0 +1,10 @@
+;; Drops a stream, and reads from it.
+(import "strongroom:plugin/streams@0.1.0" "from-bytes" (func $from-bytes (param i32 i32 i32)))
+(import "strongroom:plugin/streams@0.1.0" "[resource-drop]input-stream" (func $drop (param i32)))
+(import "strongroom:plugin/streams@0.1.0" "[method]input-stream.read" (func $read (param i32 i32 i32)))
+(func $describing)
+(func $act (result i32)
+  (call $from-bytes (i32.const 0) (i32.const 1) (i32.const 8192))
+  (call $drop (i32.load (i32.const 8196)))
+  (call $read (i32.load (i32.const 8196)) (i32.const 10) (i32.const 8300))
+  (i32.const 8300))
