@@ -32,7 +32,7 @@ pub mod ledger;
 mod limiter;
 mod mask;
 pub mod native;
-mod nobody;
+pub mod nobody;
 mod operation;
 mod progress;
 mod state;

@@ -19,19 +19,12 @@ use crate::{
     snapshot::record::{Evidence, Instant},
 };
 
+#[path = "../../tests/support/component.rs"]
+mod component;
+
 /// A component of the contract's world around `guest` (see `tests/guests/frame.wat`).
 pub fn component(guest: &str) -> Vec<u8> {
-    let mut frame = include_str!("../../tests/guests/frame.wat").replace("\n  GUEST\n", &format!("\n{guest}\n"));
-    if guest.contains("(func $allocating") {
-        frame = frame.replace(";; A guest that has a function $allocating is called here.", "(call $allocating)");
-    }
-    let mut module = wat::parse_str(frame).unwrap();
-    let mut contract = wit_parser::Resolve::default();
-    let (package, _) = contract.push_dir("wit").unwrap();
-    let world = contract.select_world(&[package], Some("plugin")).unwrap();
-    let encoding = wit_component::StringEncoding::UTF8;
-    wit_component::embed_component_metadata(&mut module, &contract, world, encoding, false).unwrap();
-    wit_component::ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    component::component(Path::new("."), guest)
 }
 
 /// A session of step `wiki` that grants nothing.

@@ -4,18 +4,10 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::support::{Going, Place, root};
+use crate::support::{Going, Place, component::component, root};
 
-/// A component of the contract's world around `guest` (see `tests/guests/frame.wat`).
 fn guest(text: &str) -> Vec<u8> {
-    let frame = include_str!("../guests/frame.wat").replace("\n  GUEST\n", &format!("\n{text}\n"));
-    let mut module = wat::parse_str(frame).unwrap();
-    let mut contract = wit_parser::Resolve::default();
-    let (package, _) = contract.push_dir(root().join("wit")).unwrap();
-    let world = contract.select_world(&[package], Some("plugin")).unwrap();
-    let encoding = wit_component::StringEncoding::UTF8;
-    wit_component::embed_component_metadata(&mut module, &contract, world, encoding, false).unwrap();
-    wit_component::ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    component(root(), text)
 }
 
 const PIPELINE: &str = r#"
