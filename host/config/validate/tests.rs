@@ -425,3 +425,64 @@ fn an_unknown_kind_of_grant_is_named_wherever_it_is_written() {
         );
     }
 }
+
+const SERVICE: &str = r#"
+[step.wiki.grant.http.search]
+url = "https://ES.example/base/"
+methods = ["GET", "POST"]
+paths = ["/wiki", "/_snapshot/"]
+ca = "ca.pem"
+certificate = "me.pem"
+key = "/etc/me.key"
+basic = { user = "backup", password = { env = "PW" } }
+timeout = "2m"
+[step.wiki.grant.http.plain]
+url = "http://localhost:9200"
+[step.wiki.grant.http.bearer]
+url = "https://h"
+bearer = { file = "token" }
+connect-timeout = "3s"
+[step.wiki.grant.http.header]
+url = "https://h"
+header = { name = "X-Api-Key", value = { credential = "key" } }
+"#;
+
+#[test]
+fn a_services_grant_is_understood_and_shown_with_all_that_it_says() {
+    let config = read(&format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{SERVICE}")).unwrap();
+    let grants = &config.step("wiki").unwrap().grants;
+    let plain = &grants.http["plain"];
+    assert_eq!((&plain.methods[..], &plain.paths[..]), (&["GET".to_owned()][..], &["/".to_owned()][..]));
+    insta::assert_snapshot!(grants.lines().join("\n"), @"");
+}
+
+#[test]
+fn mistakes_in_a_services_grant_are_named_without_its_secrets() {
+    let drawn = drawn(
+        r#"[step.wiki.grant.http.one]
+url = "https://me:hunter2@h/"
+methods = ["get", "CONNECT"]
+paths = ["wiki", "/a/../b"]
+basic = "me:hunter2"
+[step.wiki.grant.http.two]
+url = "http://h"
+ca = "ca.pem"
+bearer = "hunter2"
+[step.wiki.grant.http.three]
+url = "https://h"
+key = "key.pem"
+header = { name = "Host", value = "hunter2" }
+methods = []
+[step.wiki.grant.http.four]
+url = "https://h"
+basic = { user = "a:hunter2", password = { file = "x" } }
+token = "hunter2"
+[step.wiki.grant.http.five]
+url = "https://h"
+bearer = { file = "x" }
+header = "Authorization: hunter2"
+"#,
+    );
+    assert!(!drawn.contains("hunter2"), "{drawn}");
+    insta::assert_snapshot!(drawn, @"");
+}
