@@ -14,8 +14,6 @@ mod body;
 mod connection;
 mod failure;
 mod head;
-#[cfg(test)]
-mod tests;
 
 pub use body::Download;
 use body::Upload;

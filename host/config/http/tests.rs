@@ -161,7 +161,8 @@ proptest! {
         if let Ok(target) = grant("", &["/wiki"]).target(&path) {
             prop_assert_eq!(&target, &path);
             prop_assert!(target.is_ascii() && !target.contains(['#', ' ', '\r', '\n', '\0']));
-            prop_assert_eq!(careless(&target).first().map(String::as_str), Some("wiki"));
+            let understood = careless(&target);
+            prop_assert_eq!(understood.first().map(String::as_str), Some("wiki"));
         }
     }
 }

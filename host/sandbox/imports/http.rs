@@ -155,3 +155,6 @@ impl http::HostResponse for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
