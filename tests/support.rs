@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub mod nginx;
 pub mod plugins;
 pub mod postgres;
 pub mod scripted;
