@@ -33,7 +33,7 @@ const LOCATIONS: &str = r#"
       return 200 "$http_host $http_user_agent";
     }
     location /moved/ { return 302 http://127.0.0.1:1/elsewhere; }
-    location /slow/ { alias $ROOT/; limit_rate 1; }
+    location /slow/ { alias $ROOT/; limit_rate_after 1000; limit_rate 500; }
     location /upload/ { alias $ROOT/; dav_methods PUT; create_full_put_path on; }
 "#;
 
@@ -151,6 +151,41 @@ fn what_the_grant_does_not_allow_is_not_even_sent() {
 }
 
 #[test]
+fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
+    let nginx = Nginx::start(LOCATIONS);
+    // Where neither length nor chunks tell the end, that of the encryption does: openssl says what it is given, and is killed.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = std::process::Command::new("openssl")
+        .args([
+            "s_server",
+            "-quiet",
+            "-cert",
+            "server.crt",
+            "-key",
+            "server.key",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .current_dir(nginx.path(""))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::support::wait_for("openssl listens", || {
+        fs::read_to_string("/proc/net/tcp").unwrap().contains(&format!("0100007F:{port:04X} 00000000:0000 0A"))
+    });
+    let ca = nginx.path("ca.crt").display().to_string();
+    let place =
+        place(r#"{ do = "http", path = "/x" }"#, &grant(&format!("https://localhost:{port}"), &format!("ca = {ca:?}")));
+    let mut going = place.start(&["backup", "-vv"]);
+    server.stdin.as_mut().unwrap().write_all(b"HTTP/1.1 200 OK\r\nX-Head: has come\r\n\r\nhalf").unwrap();
+    going.wait_for_words("has come");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    going.finish().exits(3).says("shorter than announced or malformed");
+}
+
+#[test]
 fn a_redirect_is_the_plugins_to_judge() {
     let nginx = Nginx::start(LOCATIONS);
     let acts = r#"{ do = "http", path = "/moved/x", status = 302 }, { do = "put", path = "kept", text = "kept" }"#;
@@ -161,16 +196,17 @@ fn a_redirect_is_the_plugins_to_judge() {
 #[test]
 fn an_answer_that_trickles_is_kept_and_one_that_stalls_is_not() {
     let nginx = Nginx::start(LOCATIONS);
-    fs::write(nginx.path("files/short"), "abc").unwrap();
+    let content = "abcd".repeat(500);
+    fs::write(nginx.path("files/slow"), &content).unwrap();
     let url = format!("http://127.0.0.1:{}", nginx.port);
     let act = |path: &str| format!(r#"{{ do = "http", path = "{path}", store = "got" }}"#);
-    let trickle = place(&act("/slow/short"), &grant(&url, ""));
+    let trickle = place(&act("/slow/slow"), &grant(&url, ""));
     trickle.run(&["backup"]).exits(0);
-    assert_eq!(stored(&trickle, "got"), b"abc");
-    // One byte a second, and the limit is a fifth of that.
+    assert_eq!(stored(&trickle, "got"), content.as_bytes());
+    // After the beginning nginx pauses for seconds, and the limit is a fraction of one.
     let place = Place::new();
     let limits = "[step.product.limits]\nno-progress = \"200ms\"";
-    bad_beside_good(&place, &format!("[{}]", act("/slow/short")), &format!("{}{limits}", grant(&url, "")));
+    bad_beside_good(&place, &format!("[{}]", act("/slow/slow")), &format!("{}{limits}", grant(&url, "")));
     fails_alone(&place, &["limits.no-progress"]);
 }
 

@@ -92,7 +92,12 @@ pub enum Refused {
 impl HttpGrant {
     /// `https://host:port/base`, the port where it is not the scheme's own.
     pub fn url(&self) -> String {
-        format!("{}://{}{}", if self.secure { "https" } else { "http" }, self.authority(), self.base)
+        format!("{}{}", self.origin(), self.base)
+    }
+
+    /// The same without the base.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority())
     }
 
     /// What the `Host` header says.

@@ -61,6 +61,14 @@ pub fn client(check: Check, ca: Option<&Path>, identity: Option<&Identity>) -> R
         .map_err(|cause| format!("using the certificate of {}: {cause}", identity.certificate.display()))
 }
 
+/// What a server's certificate must name.
+///
+/// # Errors
+/// Says that no certificate can.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(host.to_owned()).map_err(|_| format!("no certificate can name {host:?}"))
+}
+
 /// Whether a connection failed because the two do not trust or understand each other: trying again does not help.
 pub fn is_refusal(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Error>())

@@ -81,7 +81,7 @@ impl Service {
 
     /// Where a question goes, without its query: that may hold what somebody searched for.
     fn place(&self, question: &Question) -> String {
-        format!("{}{}", self.grant.url().trim_end_matches(&self.grant.base), question.target.path())
+        format!("{}{}", self.grant.origin(), question.target.path())
     }
 
     async fn ask(

@@ -113,7 +113,7 @@ fn a_plan_is_printed_with_all_that_a_plugin_may_do() {
     assert!(render::text(&plan, &beside, &plan.hash(), true).contains("\x1b[33mwarning\x1b[0m"));
     insta::assert_snapshot!(text, @r#"
     pipeline wiki → /srv/backup (zip)
-    plan sha256:c51f0f78093e8bfe88b2c2b052175fe60f5591067eee07ba1f9881408d0382a7
+    plan sha256:8f8159be6035cde34b363b4d34ee64ec784a50024bd12e5ae04da5075576ea5b
     a stage begins when the one before has settled; as many parts as cores side by side
 
     step wiki: wiki 0.1.0 (component 6985ca1f4daa…)

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
     time::{self, Instant},
 };
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Sent, failure};
@@ -46,7 +46,7 @@ pub(super) struct Connection {
 
 /// Connects within the grant's time.
 pub(super) async fn open(name: &str, grant: &HttpGrant) -> Result<Connection, Error> {
-    let doing = format!("connecting to {}", grant.url().trim_end_matches(&grant.base));
+    let doing = format!("connecting to {}", grant.origin());
     match time::timeout(grant.connect_timeout, dial(&doing, name, grant)).await {
         Ok(connected) => connected,
         Err(_) => {
@@ -64,8 +64,8 @@ async fn dial(doing: &str, name: &str, grant: &HttpGrant) -> Result<Connection, 
     if !grant.secure {
         return shake(doing, stream).await;
     }
-    let host = ServerName::try_from(grant.address().to_owned())
-        .map_err(|_| Error::new(Code::Invalid, format!("{doing}: no certificate can name {:?}", grant.address())))?;
+    let host =
+        tls::server_name(grant.address()).map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
     let encrypted = connector(doing, grant).await?.connect(host, stream).await;
     shake(doing, encrypted.map_err(|cause| failure::connecting(doing, name, &cause))?).await
 }

@@ -79,7 +79,8 @@ fn methods(reader: &mut Reader, value: &Value) -> Option<Vec<String>> {
         }
         Some(text.to_owned())
     };
-    items.iter().map(method).collect()
+    let methods: Vec<_> = items.iter().map(method).collect();
+    methods.into_iter().collect()
 }
 
 fn paths(reader: &mut Reader, value: &Value) -> Option<Vec<String>> {
@@ -93,7 +94,8 @@ fn paths(reader: &mut Reader, value: &Value) -> Option<Vec<String>> {
         }
         Some(text.to_owned())
     };
-    items.iter().map(path).collect()
+    let paths: Vec<_> = items.iter().map(path).collect();
+    paths.into_iter().collect()
 }
 
 /// The outer `None` is a problem, the inner one means that nothing is said.
