@@ -17,6 +17,7 @@ use crate::{diagnostic::Severity, secret::Source};
 
 pub mod canonical;
 mod database;
+pub mod http;
 pub mod locate;
 pub mod lock;
 mod reader;
@@ -27,6 +28,7 @@ pub mod suggest;
 mod template;
 mod validate;
 
+pub use http::HttpGrant;
 pub use locate::find_plugin;
 pub use template::Fault;
 pub use validate::{LoadError, load, parse};
@@ -108,6 +110,8 @@ pub struct Grants {
     pub dirs: BTreeMap<String, DirGrant>,
     /// `grant.sql.NAME`
     pub sql: BTreeMap<String, SqlGrant>,
+    /// `grant.http.NAME`
+    pub http: BTreeMap<String, HttpGrant>,
     /// `grant.tools.NAME`
     pub tools: BTreeMap<String, ToolGrant>,
     /// `grant.secrets.NAME`

@@ -41,6 +41,7 @@ mod stream;
 mod testing;
 mod tls;
 pub mod tool;
+mod web;
 
 use bindings::PluginPre;
 use engine::Ticker;

@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     // Around them.
     ("age", &["repository/zip"]),
     ("annotate_snippets", &["diagnostic"]),
+    ("base64", &["sandbox/web"]),
     ("bytes", &["sandbox"]),
     ("bytesize", &[]),
     ("cap_fs_ext", &["repository", "sandbox"]),

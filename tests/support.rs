@@ -6,6 +6,7 @@ use std::{
 };
 
 pub mod component;
+pub mod nginx;
 pub mod plugins;
 pub mod postgres;
 pub mod scripted;

@@ -81,7 +81,8 @@ fn doubtful(line: &str, in_grant: bool) -> Option<usize> {
 }
 
 /// Keys of grants behind which no secret stands.
-const HARMLESS: [&str; 6] = ["path", "access", "timeout", "argv", "offline", "ok-exit"];
+const HARMLESS: [&str; 9] =
+    ["path", "access", "timeout", "connect-timeout", "argv", "offline", "ok-exit", "methods", "paths"];
 
 /// Words in keys behind which a secret is likely.
 const SENSITIVE: [&str; 4] = ["passw", "passphrase", "secret", "token"];

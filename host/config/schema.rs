@@ -9,13 +9,22 @@ pub const REPOSITORY: &[&str] = &["url", "format"];
 /// `[step.NAME]`
 pub const STEP: &[&str] = &["plugin", "after", "config", "grant", "limits"];
 /// `[step.NAME.grant]`
-pub const GRANT: &[&str] = &["dirs", "sql", "tools", "secrets"];
+pub const GRANT: &[&str] = &["dirs", "sql", "http", "tools", "secrets"];
 /// `[step.NAME.grant.dirs.NAME]`
 pub const DIR: &[&str] = &["path", "access"];
 /// `[step.NAME.grant.sql.NAME]`
 pub const SQL: &[&str] = &["url", "password", "timeout"];
 /// The query of a `sql` grant's URL.
 pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert", "host"];
+/// `[step.NAME.grant.http.NAME]`
+pub const HTTP: &[&str] =
+    &["url", "methods", "paths", "ca", "certificate", "key", "basic", "bearer", "header", "timeout", "connect-timeout"];
+/// Credentials of a `http` grant: at most one of these.
+pub const HTTP_CREDENTIALS: &[&str] = &["basic", "bearer", "header"];
+/// `basic` in a `http` grant.
+pub const HTTP_BASIC: &[&str] = &["user", "password"];
+/// `header` in a `http` grant.
+pub const HTTP_HEADER: &[&str] = &["name", "value"];
 /// `[step.NAME.grant.tools.NAME]`
 pub const TOOL: &[&str] = &["argv", "env", "offline", "ok-exit", "timeout"];
 /// A value in a tool's `env` that is not text.

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Access, DirGrant, Engine, EnvValue, Grants, SqlGrant, ToolGrant, canonical};
+use super::{Access, DirGrant, Engine, EnvValue, Grants, HttpGrant, SqlGrant, ToolGrant, canonical, http::Credential};
 use crate::{digest::Digest, secret::Source};
 
 impl Grants {
@@ -10,9 +10,10 @@ impl Grants {
     pub fn lines(&self) -> Vec<String> {
         let dirs = self.dirs.iter().map(|(name, grant)| format!("dirs.{name} {grant}"));
         let sql = self.sql.iter().map(|(name, grant)| format!("sql.{name} {grant}"));
+        let http = self.http.iter().map(|(name, grant)| format!("http.{name} {grant}"));
         let tools = self.tools.iter().map(|(name, grant)| format!("tools.{name} {grant}"));
         let secrets = self.secrets.iter().map(|(name, source)| format!("secrets.{name} {}", reference(source)));
-        dirs.chain(sql).chain(tools).chain(secrets).collect()
+        dirs.chain(sql).chain(http).chain(tools).chain(secrets).collect()
     }
 
     /// The digest of all that they allow.
@@ -50,6 +51,30 @@ impl fmt::Display for SqlGrant {
             write!(f, ", password from {}", reference(password))?;
         }
         timeout(f, self.timeout)
+    }
+}
+
+impl fmt::Display for HttpGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(" ");
+        write!(f, "{}, {} below {}", quoted(&self.url()), list(&self.methods), list(&self.paths))?;
+        if let Some(ca) = &self.ca {
+            write!(f, ", authorities {}", quoted(&ca.to_string_lossy()))?;
+        }
+        if let Some(identity) = &self.identity {
+            let [certificate, key] = [&identity.certificate, &identity.key].map(|path| path.to_string_lossy());
+            write!(f, ", certificate {} with key {}", quoted(&certificate), quoted(&key))?;
+        }
+        match &self.credential {
+            Some(Credential::Basic { user, password }) => {
+                write!(f, ", user {} with password from {}", quoted(user), reference(password))?;
+            }
+            Some(Credential::Bearer(token)) => write!(f, ", bearer from {}", reference(token))?,
+            Some(Credential::Header { name, value }) => write!(f, ", header {name} from {}", reference(value))?,
+            None => {}
+        }
+        timeout(f, Some(self.timeout))?;
+        write!(f, ", connect-timeout {}", humantime::format_duration(self.connect_timeout))
     }
 }
 

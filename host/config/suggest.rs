@@ -9,7 +9,7 @@ use super::schema;
 /// A grant that a plugin would use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggested {
-    /// `dirs:read`, `dirs:write`, `tools`, `sql` or `secrets`.
+    /// `dirs:read`, `dirs:write`, `tools`, `sql`, `http` or `secrets`.
     pub capability: String,
     /// The name that the plugin asks for.
     pub name: String,
@@ -94,6 +94,7 @@ fn placeholder(capability: &str) -> &'static str {
     match capability {
         "dirs" => "path = \"/path/of/a/directory\"\naccess = \"read\"",
         "sql" => "url = \"postgresql://USER@HOST:5432/DATABASE\"",
+        "http" => "url = \"https://HOST:PORT\"",
         "tools" => "argv = [\"/path/of/a/program\"]",
         _ => "file = \"/path/of/a/file\"",
     }
@@ -121,6 +122,7 @@ fn body(capability: &str, given: &str) -> String {
     match kind(capability) {
         "dirs" if !given.contains('=') => format!("path = {}\naccess = \"{access}\"", quoted(given)),
         "sql" if given.contains("://") && !given.contains("url =") => format!("url = {}", quoted(given)),
+        "http" if given.contains("://") && !given.contains("url =") => format!("url = {}", quoted(given)),
         "secrets" if !given.contains('=') => format!("file = {}", quoted(given)),
         "tools" if !given.contains('=') => format!("argv = [{}]", quoted(given)),
         _ => given.to_owned(),
@@ -176,6 +178,7 @@ mod tests {
         ];
         let given = BTreeMap::from([
             ("dirs.install".to_owned(), "/opt/app".to_owned()),
+            ("http.search".to_owned(), "https://h:9200/es".to_owned()),
             ("sql.db".to_owned(), "postgresql://me@h/d".to_owned()),
         ]);
         let schema = r#"{"properties":{"mode":{"enum":["whole"],"description":"what to keep"}}}"#;
@@ -219,6 +222,9 @@ mod tests {
         # [step.wiki.grant.tools.dump]
         # argv = ["/usr/bin/dump"]
         # env = { A = "b" }
+
+        [step.wiki.grant.http.search]
+        url = "https://h:9200/es"
 
         [step.wiki.grant.sql.db]
         url = "postgresql://me@h/d"

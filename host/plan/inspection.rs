@@ -29,7 +29,7 @@ pub struct Description {
 /// A grant that a plugin would use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// `dirs:read`, `dirs:write`, `tools`, `sql` or `secrets`.
+    /// `dirs:read`, `dirs:write`, `tools`, `sql`, `http` or `secrets`.
     pub capability: String,
     /// The name that it asks for.
     pub name: String,

@@ -15,6 +15,9 @@ wasmtime::component::bindgen!({
         "strongroom:plugin/tools.process": crate::sandbox::imports::tools::Process,
         "strongroom:plugin/sql.database": crate::sandbox::imports::sql::Database,
         "strongroom:plugin/sql.transaction": crate::sandbox::imports::sql::Transaction,
+        "strongroom:plugin/http.service": crate::sandbox::imports::http::Service,
+        "strongroom:plugin/http.exchange": crate::sandbox::imports::http::Exchange,
+        "strongroom:plugin/http.response": crate::sandbox::imports::http::Response,
         "strongroom:plugin/snapshot.pending": crate::sandbox::imports::snapshot::Pending,
     },
 });

@@ -1,6 +1,9 @@
 //! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -9,7 +12,7 @@ use rustls::{
         verify_server_cert_signed_by_trust_anchor, verify_server_name,
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
 /// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
@@ -27,11 +30,21 @@ pub enum Check {
     AuthorityAndName,
 }
 
-/// How a client of such a server shakes hands. Reads the authorities' file (none: the system's) when it is needed.
+/// What proves to a server who asks: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, then those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How a client of such a server shakes hands. Reads the authorities' file (none: the system's) when it is needed, and
+/// what proves who asks, if there is such a thing.
 ///
 /// # Errors
 /// Says which file cannot be used, and why.
-pub fn client(check: Check, ca: Option<&Path>) -> Result<ClientConfig, String> {
+pub fn client(check: Check, ca: Option<&Path>, identity: Option<&Identity>) -> Result<ClientConfig, String> {
     let trusted = if check == Check::Nothing { Vec::new() } else { authorities(ca)? };
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier { check, roots: roots(&trusted), trusted, provider: provider.clone() };
@@ -39,9 +52,26 @@ pub fn client(check: Check, ca: Option<&Path>) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|cause| format!("setting up TLS: {cause}"))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some(identity) = identity else { return Ok(config.with_no_client_auth()) };
+    let key = PrivateKeyDer::from_pem_file(&identity.key)
+        .map_err(|cause| format!("reading a private key from {}: {cause}", identity.key.display()))?;
+    config
+        .with_client_auth_cert(certificates(&identity.certificate)?, key)
+        .map_err(|cause| format!("using the certificate of {}: {cause}", identity.certificate.display()))
+}
+
+/// What a server's certificate must name.
+///
+/// # Errors
+/// Says that no certificate can.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(host.to_owned()).map_err(|_| format!("no certificate can name {host:?}"))
+}
+
+/// Whether a connection failed because the two do not trust or understand each other: trying again does not help.
+pub fn is_refusal(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Error>())
 }
 
 fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -52,6 +82,10 @@ fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String
                 format!("no certificates of trusted authorities at {}: set ca", SYSTEM_ROOTS.join(", "))
             })?,
         };
+    certificates(path)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unusable = |cause| format!("reading certificates from {}: {cause}", path.display());
     let found =
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unusable)?;

@@ -8,6 +8,8 @@ use crate::{
     secret::Source,
 };
 
+mod services;
+
 fn read(text: &str) -> Result<Config, Problems> {
     let env = |name: &str| (name == "STATE_DIRECTORY").then(|| "/state:/other".to_owned());
     parse(Path::new("/etc/strongroom/wiki.toml"), text, &env)
@@ -52,6 +54,22 @@ offline = true
 ok-exit = [0, 3]
 [step.wiki.grant.secrets]
 license = { command = ["/bin/cat", "/x"] }
+[step.wiki.grant.http.search]
+url = "https://ES.example/base/"
+methods = ["GET", "POST"]
+paths = ["/wiki", "/_snapshot/"]
+ca = "ca.pem"
+certificate = "me.pem"
+key = "/etc/me.key"
+basic = { user = "backup", password = { env = "PW" } }
+timeout = "2m"
+[step.wiki.grant.http.bearer]
+url = "https://h"
+bearer = { file = "token" }
+connect-timeout = "3s"
+[step.wiki.grant.http.header]
+url = "http://localhost:9200"
+header = { name = "X-Api-Key", value = { credential = "key" } }
 [step.wiki.limits]
 memory = "256 MiB"
 part-time = "6h"
@@ -86,6 +104,9 @@ fn a_whole_pipeline_is_understood() {
     insta::assert_snapshot!(step.grants.lines().join("\n"), @r#"
     dirs.home /var/wiki, read
     sql.database postgresql://backup@[::1]:5433/wiki, sslmode verify-ca, authorities /etc/strongroom/ca.pem, password from file /etc/strongroom/secret, timeout 1m 30s
+    http.bearer https://h, GET below /, bearer from file /etc/strongroom/token, timeout 1m, connect-timeout 3s
+    http.header http://localhost:9200, GET below /, header X-Api-Key from credential key, timeout 1m, connect-timeout 10s
+    http.search https://es.example/base, GET POST below /wiki /_snapshot/, authorities /etc/strongroom/ca.pem, certificate /etc/strongroom/me.pem with key /etc/me.key, user backup with password from environment variable PW, timeout 2m, connect-timeout 10s
     tools.dump /usr/bin/pg_dump --snapshot={snapshot:word} --host={sql.database.host} {f:path:home} "", KEY as a file from credential key, PGPASSFILE=/x, PGPASSWORD from environment variable PW, offline, ok-exit [0, 3]
     secrets.license command /bin/cat /x
     "#);

@@ -122,9 +122,10 @@ fn granted(grants: &crate::config::Grants) -> Vec<context::Granted> {
         .sql
         .iter()
         .map(|(name, grant)| entry("sql", name, format!("{}:{}/{}", grant.host, grant.port, grant.database)));
+    let http = grants.http.iter().map(|(name, grant)| entry("http", name, grant.url()));
     let tools = grants.tools.iter().map(|(name, grant)| entry("tools", name, program(grant)));
     let secrets = grants.secrets.iter().map(|(name, source)| entry("secrets", name, source.to_string()));
-    dirs.chain(sql).chain(tools).chain(secrets).collect()
+    dirs.chain(sql).chain(http).chain(tools).chain(secrets).collect()
 }
 
 fn program(grant: &crate::config::ToolGrant) -> String {

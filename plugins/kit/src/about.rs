@@ -95,6 +95,11 @@ impl Need {
         Self::of("sql", name)
     }
 
+    /// A web service to ask.
+    pub fn http(name: impl Into<String>) -> Self {
+        Self::of("http", name)
+    }
+
     /// A secret to know.
     pub fn secrets(name: impl Into<String>) -> Self {
         Self::of("secrets", name)

@@ -1,6 +1,6 @@
 //! A scripted host for native tests: what is granted is said beforehand, what the plugin did is asked afterwards.
 //!
-//! Directories are real ones; tools, databases and the snapshot being read are what the script says. A [`Host`] holds
+//! Directories are real ones; tools, databases, services and the snapshot being read are what the script says. A [`Host`] holds
 //! for the thread that made it, until it is dropped.
 
 use std::{cell::RefCell, collections::BTreeMap, fs, path::PathBuf, rc::Rc};
@@ -53,10 +53,37 @@ pub struct ToolRun {
     pub stderr: String,
 }
 
+/// What a plugin asked of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebCall {
+    /// The grant's name.
+    pub service: String,
+    /// `GET` and the like.
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// As the plugin set them.
+    pub headers: Vec<(String, String)>,
+    /// What it sent.
+    pub body: Vec<u8>,
+}
+
+/// What a scripted service answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// 200 and the like.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// What follows.
+    pub body: Vec<u8>,
+}
+
 /// A logged line.
 pub type Line = (Level, String);
 
 type Answer = Rc<dyn Fn(&ToolCall) -> ToolRun>;
+type WebAnswer = Rc<dyn Fn(&WebCall) -> Option<Answered>>;
 
 /// An entry of the scripted snapshot, in either direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +110,7 @@ pub(crate) struct State {
     pub(crate) dirs: BTreeMap<String, Root>,
     pub(crate) tools: BTreeMap<String, Answer>,
     pub(crate) databases: BTreeMap<String, Database>,
+    pub(crate) services: BTreeMap<String, Vec<WebAnswer>>,
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) notes: BTreeMap<(String, String), String>,
     pub(crate) instants: Vec<Fixed>,
@@ -97,6 +125,7 @@ pub(crate) struct State {
     pub(crate) settled: bool,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) asked: Vec<String>,
+    pub(crate) requests: Vec<WebCall>,
     pub(crate) log: Vec<Line>,
     made: Vec<tempfile::TempDir>,
 }
@@ -238,6 +267,21 @@ impl Host {
         self.with(|state| state.databases.entry(database.into()).or_default().user = Some(user.into()))
     }
 
+    /// Grants a service, and answers requests with this method whose path, with its query, begins like this.
+    pub fn answer(self, service: &str, method: &str, path: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let answered = Answered { status, headers: Vec::new(), body: body.into() };
+        self.answer_with(service, move |call| {
+            (call.method == method && call.path.starts_with(&path)).then(|| answered.clone())
+        })
+    }
+
+    /// Grants a service that answers what `answer` says; none: what is scripted after it may. A request that nothing
+    /// answers is refused.
+    pub fn answer_with(self, service: &str, answer: impl Fn(&WebCall) -> Option<Answered> + 'static) -> Self {
+        self.with(|state| state.services.entry(service.into()).or_default().push(Rc::new(answer)))
+    }
+
     /// Grants a secret.
     pub fn secret(self, name: &str, value: &str) -> Self {
         self.with(|state| drop(state.secrets.insert(name.into(), value.into())))
@@ -335,6 +379,11 @@ impl Host {
     /// Every statement, in order.
     pub fn statements(&self) -> Vec<String> {
         self.0.borrow().asked.clone()
+    }
+
+    /// Every request, in order.
+    pub fn requests(&self) -> Vec<WebCall> {
+        self.0.borrow().requests.clone()
     }
 
     /// What was logged.

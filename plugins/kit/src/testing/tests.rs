@@ -19,9 +19,10 @@ fn what_is_not_granted_is_denied() {
         dirs::get("home").err().unwrap().code,
         sql::get("database").err().unwrap().code,
         Tool::new("dump").spawn().err().unwrap().code,
+        crate::http::get("search").err().unwrap().code,
         crate::secrets::reveal("key").unwrap_err().code,
     ];
-    assert_eq!(codes, [ErrorCode::Denied; 4]);
+    assert_eq!(codes, [ErrorCode::Denied; 5]);
 }
 
 #[test]
@@ -184,4 +185,25 @@ fn an_error_keeps_its_code_on_its_way_through_io() {
     let error: std::io::Error = crate::Error::denied("no").retryable().into();
     let back = crate::Error::from(error);
     assert_eq!((back.code, back.retryable), (ErrorCode::Denied, true));
+}
+
+#[test]
+fn a_service_answers_as_scripted_and_remembers_what_was_asked() {
+    let host = Host::new().answer("search", "GET", "/wiki/_count", 200, r#"{"count":7}"#).answer(
+        "search",
+        "GET",
+        "/",
+        404,
+        "no such index",
+    );
+    let search = crate::http::get("search").unwrap();
+    let count = search.request("GET", "/wiki/_count").query("q", "a b").header("Accept", "x/y").send().unwrap();
+    assert_eq!(count.json::<std::collections::BTreeMap<String, u64>>(100).unwrap()["count"], 7);
+    let missing = search.get("/other").unwrap().error_for_status().err().unwrap();
+    assert_eq!(missing.code, ErrorCode::NotFound);
+    assert_eq!(missing.message, "GET /other: the server answered 404: no such index");
+    assert_eq!(search.request("PUT", "/x").json(&3).unwrap().send().err().unwrap().code, ErrorCode::Invalid);
+    let asked = host.requests();
+    assert_eq!((&asked[0].path[..], &asked[0].headers[0].1[..]), ("/wiki/_count?q=a%20b", "x/y"));
+    assert_eq!((&asked[2].method[..], &asked[2].body[..]), ("PUT", &b"3"[..]));
 }

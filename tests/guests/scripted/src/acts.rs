@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, time::Duration};
 use serde::Deserialize;
 use strongroom_plugin::*;
 
-use crate::hostile;
+use crate::{hostile, web};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -161,6 +161,8 @@ pub(crate) enum Act {
     Reveal {
         secret: String,
     },
+    /// Asks a service.
+    Http(web::Asked),
     Log {
         message: String,
     },
@@ -343,12 +345,14 @@ fn simple(act: &Act) -> Result<()> {
             "dirs" => dirs::get(name).map(drop),
             "sql" => sql::get(name).map(drop),
             "tools" => Tool::new(name).spawn().map(drop),
+            "http" => http::get(name).map(drop),
             _ => secrets::reveal(name).map(drop),
         },
         Act::Reveal { secret } => {
             log::info(format!("the secret is {}", secrets::reveal(secret)?));
             Ok(())
         }
+        Act::Http(asked) => asked.perform(),
         Act::Fail { message } => Err(Error::unavailable(message.clone())),
         Act::Hostile { what } => hostile::perform(what),
         other => kept(other),

@@ -5,6 +5,7 @@
 
 mod acts;
 mod hostile;
+mod web;
 
 use std::collections::BTreeMap;
 
@@ -72,6 +73,7 @@ impl Plugin for Scripted {
             .needs(many(Need::dirs("dir")))
             .needs(many(Need::tools("tool")))
             .needs(many(Need::sql("sql")))
+            .needs(many(Need::http("http")))
             .needs(many(Need::secrets("secret")))
     }
 

@@ -31,9 +31,15 @@ pub(crate) fn grants() -> Vec<Granted> {
             ("dirs", name, format!("{}, {access}", root.path.display()))
         });
         let tools = state.tools.keys().map(|name| ("tools", name, name.clone()));
+        let http = state.services.keys().map(|name| ("http", name, format!("https://{name}.example")));
         let sql = state.databases.keys().map(|name| ("sql", name, location(state, name)));
         let secrets = state.secrets.keys().map(|name| ("secrets", name, name.clone()));
-        dirs.chain(tools).chain(sql).chain(secrets).map(|(kind, name, own)| granted(state, kind, name, own)).collect()
+        dirs.chain(tools)
+            .chain(sql)
+            .chain(http)
+            .chain(secrets)
+            .map(|(kind, name, own)| granted(state, kind, name, own))
+            .collect()
     })
 }
 

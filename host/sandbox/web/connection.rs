@@ -1,0 +1,128 @@
+//! Connections to a granted service: made within the grant's time, and kept a short while for the next request.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::{
+    client::conn::http1::{self, SendRequest},
+    rt::{Read, Write},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    time::{self, Instant},
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Sent, failure};
+use crate::{
+    config::HttpGrant,
+    sandbox::{
+        fault::Code,
+        native::Error,
+        tls::{self, Check, Identity},
+    },
+};
+
+/// Largest head of an answer, in bytes; hyper reads at most 100 headers.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Most connections that wait for another request.
+const IDLE_MAX: usize = 4;
+/// How long they do: well below what servers commonly allow (Node.js and Apache httpd: 5 s), so that few of them are
+/// closed at the moment when they are used.
+const IDLE_TIME: Duration = Duration::from_secs(2);
+/// How long a connection may take from the end of one answer until it takes another request.
+const READY_TIME: Duration = Duration::from_millis(200);
+
+/// A connection. The task that moves its bytes ends with it.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Sent>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Connects within the grant's time.
+pub(super) async fn open(name: &str, grant: &HttpGrant) -> Result<Connection, Error> {
+    let doing = format!("connecting to {}", grant.origin());
+    match time::timeout(grant.connect_timeout, dial(&doing, name, grant)).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            let within = humantime::format_duration(grant.connect_timeout);
+            Err(Error::passing(Code::Unavailable, format!("{doing}: no connection within {within} (connect-timeout)")))
+        }
+    }
+}
+
+async fn dial(doing: &str, name: &str, grant: &HttpGrant) -> Result<Connection, Error> {
+    let stream = TcpStream::connect((grant.address(), grant.port)).await;
+    let stream = stream.map_err(|cause| failure::connecting(doing, name, &cause))?;
+    // Requests are small, and whoever asks waits for the answer.
+    let _ = stream.set_nodelay(true);
+    if !grant.secure {
+        return shake(doing, stream).await;
+    }
+    let host =
+        tls::server_name(grant.address()).map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
+    let encrypted = connector(doing, grant).await?.connect(host, stream).await;
+    shake(doing, encrypted.map_err(|cause| failure::connecting(doing, name, &cause))?).await
+}
+
+async fn connector(doing: &str, grant: &HttpGrant) -> Result<TlsConnector, Error> {
+    let ca = grant.ca.clone();
+    let identity = grant.identity.clone().map(|own| Identity { certificate: own.certificate, key: own.key });
+    let made =
+        tokio::task::spawn_blocking(move || tls::client(Check::AuthorityAndName, ca.as_deref(), identity.as_ref()));
+    let config = made.await.map_err(|broken| Error::new(Code::Internal, format!("{doing}: {broken}")))?;
+    let config = config.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn shake(
+    doing: &str,
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+) -> Result<Connection, Error> {
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|cause| {
+        Error::passing(Code::Unavailable, format!("{doing}: {}", crate::diagnostic::causes(&cause)))
+    })?;
+    let task = tokio::spawn(async move {
+        // Whoever waits for an answer is told by the sender; an idle connection may end.
+        let _ = connection.await;
+    });
+    Ok(Connection { sender, _task: AbortOnDropHandle::new(task) })
+}
+
+async fn handshake<T: Read + Write + Unpin + Send + 'static>(
+    stream: T,
+) -> hyper::Result<(SendRequest<Sent>, http1::Connection<T, Sent>)> {
+    http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(stream).await
+}
+
+/// Connections whose answers were read to their end.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Vec<(Connection, Instant)>>);
+
+impl Pool {
+    /// Keeps one for the next request, if there is room.
+    pub(super) fn give(&self, connection: Connection) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(connection, since)| since.elapsed() < IDLE_TIME && !connection.sender.is_closed());
+        if idle.len() < IDLE_MAX {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    /// One that takes another request.
+    pub(super) async fn take(&self) -> Option<Connection> {
+        loop {
+            let (mut connection, since) = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if since.elapsed() < IDLE_TIME
+                && let Ok(Ok(())) = time::timeout(READY_TIME, connection.sender.ready()).await
+            {
+                return Some(connection);
+            }
+        }
+    }
+}
