@@ -64,7 +64,16 @@ fn assert_none(wrong: &[String]) {
 
 fn pipeline_problem(text: &str) -> Option<String> {
     let known = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    config::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
+    let problem = config::parse(Path::new("strongroom.toml"), text, &known).err();
+    problem.map(|problems| problems.render(false)).or_else(|| schema_problem(text))
+}
+
+/// What the JSON Schema says of a pipeline that the program reads.
+fn schema_problem(text: &str) -> Option<String> {
+    let schema = jsonschema::draft202012::new(&config::json_schema::json_schema()).expect("it is a schema");
+    let table: toml::Table = text.parse().expect("the program has read it");
+    let error = schema.validate(&serde_json::to_value(table).expect("TOML is JSON")).err()?.to_string();
+    Some(format!("`strongroom config schema` does not allow it: {error}"))
 }
 
 #[test]

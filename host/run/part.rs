@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -86,11 +87,32 @@ struct Moved {
     began: Clock,
     /// Milliseconds after `began` at which the last event went out.
     told_ms: AtomicU64,
+    /// Something moved since then.
+    untold: AtomicBool,
     ahead: AtomicBool,
 }
 
 /// Progress events of one part are at least this far apart.
 const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// How often is told what was kept back since parts move too often to tell each time.
+const TELL_REST_EVERY: Duration = Duration::from_secs(1);
+
+/// Does `work`, and meanwhile tells what the parts moved last and did not tell: of a part that hangs, too, the
+/// observers know all.
+pub(crate) async fn telling<T>(sides: &[Arc<PartSide>], work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = tell_rest(sides) => match never {},
+    }
+}
+
+async fn tell_rest(sides: &[Arc<PartSide>]) -> Infallible {
+    loop {
+        tokio::time::sleep(TELL_REST_EVERY).await;
+        sides.iter().filter(|side| side.moved.untold.load(Ordering::Relaxed)).for_each(|side| side.tell());
+    }
+}
 
 impl PartSide {
     pub(crate) fn new(name: PartName, part: Part, operation: Operation, board: Arc<Board>) -> Self {
@@ -107,6 +129,7 @@ impl PartSide {
                 plugin: Mutex::default(),
                 began: Clock::now(),
                 told_ms: AtomicU64::new(0),
+                untold: AtomicBool::new(false),
                 ahead: AtomicBool::new(false),
             },
             journal: None,
@@ -291,6 +314,7 @@ impl PartSide {
     }
 
     fn tell(&self) {
+        self.moved.untold.store(false, Ordering::Relaxed);
         self.board.emit(&Event::PartProgress {
             part: self.name.clone(),
             bytes: self.moved.bytes.load(Ordering::Relaxed),
@@ -304,6 +328,7 @@ impl PartSide {
         let now_ms = u64::try_from(self.moved.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let told_ms = self.moved.told_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(told_ms) < TELL_EVERY.as_millis() as u64 {
+            self.moved.untold.store(true, Ordering::Relaxed);
             return;
         }
         // Of the threads that see it due, one tells.
