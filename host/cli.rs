@@ -108,6 +108,9 @@ pub enum Verb {
     /// Build, inspect and accept plugins
     #[command(subcommand)]
     Plugin(PluginVerb),
+    /// Look whether a backup could work: tools, grants, secrets, room, clocks, lock, plugins
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor,
     /// Print a script that completes the command line in a shell
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
@@ -129,6 +132,16 @@ pub enum Verb {
         file: PathBuf,
     },
 }
+
+const DOCTOR_HELP: &str = "\
+Example:
+  strongroom -c strongroom.toml doctor
+
+One line for each thing that was looked at: ok, warning or problem. Nothing is changed and nothing is locked. Tools that \
+are given a database's address are asked for their version with --version; commands of secrets are run. No secret is \
+printed.
+
+Exit codes: 0 no problem; 1 a problem.";
 
 const COMPLETIONS_HELP: &str = "\
 Examples:

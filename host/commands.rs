@@ -10,6 +10,7 @@ use crate::{
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 pub mod dump;
 pub mod ls;
 pub mod man;
@@ -69,6 +70,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
         Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
         Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,
+        Verb::Doctor => doctor::doctor(global).await,
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Man { dir } => man::man(dir.as_deref()),
         Verb::Compile { file } => {

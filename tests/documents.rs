@@ -212,6 +212,30 @@ fn every_code_of_a_finding_is_documented() {
     assert_none(&missing.map(|(code, file)| format!("`{code}` of {file} is not documented")).collect::<Vec<_>>());
 }
 
+/// The texts of a list in a source file: what stands between `begin` and the next `]`.
+fn list(file: &str, begin: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let list = text.split(begin).nth(1).unwrap_or_else(|| panic!("{file} has no {begin}")).split(']').next().unwrap();
+    Regex::new(r#""([a-z0-9-]+)""#).unwrap().captures_iter(list).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn every_code_of_a_finding_can_be_given_a_severity() {
+    let mut host = list("host/plan/severity.rs", "CODES: &[&str] = &[");
+    host.extend(list("host/plan/severity.rs", "FIXED: &[&str] = &["));
+    let lists = [
+        ("host/", host),
+        ("plugins/files/", list("plugins/files/src/lib.rs", ".finds(&[")),
+        ("plugins/confluence/", list("plugins/confluence/src/findings.rs", "CODES: &[&str] = &[")),
+    ];
+    let made = made_codes();
+    for (place, known) in lists {
+        let made: BTreeSet<_> = made.iter().filter(|(_, file)| file.starts_with(place)).map(|(code, _)| code).collect();
+        let missing: Vec<_> = made.into_iter().filter(|code| !known.contains(*code)).collect();
+        assert!(missing.is_empty(), "list these codes of {place} where a pipeline's severities are checked: {missing:?}");
+    }
+}
+
 #[test]
 fn every_code_that_is_documented_is_made() {
     let row = Regex::new(r"(?m)^\| `([a-z0-9-]+)` \| (?:info|warning|blocker)").unwrap();

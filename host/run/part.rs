@@ -188,6 +188,7 @@ impl PartSide {
             Ok(outcome) => self.keep_outcome(outcome),
             Err(fault) => Some(fault.to_string()),
         };
+        let failure = failure.or_else(|| self.blocked());
         if failure.is_none() {
             self.board.kept.forget_checkpoint(self.operation_word(), &self.name);
         }
@@ -215,8 +216,7 @@ impl PartSide {
     fn keep_outcome(&self, outcome: Outcome) -> Option<String> {
         let weighed: Vec<Finding> =
             outcome.findings.into_iter().map(|finding| self.board.weigh(&self.name, finding)).collect();
-        let blocker = weighed.iter().find(|finding| finding.severity == Severity::Blocker);
-        let mut failure = blocker.map(|finding| format!("{}: {}", finding.code, finding.message));
+        let mut failure = blocked_by(&weighed);
         let mut kept = lock(&self.kept);
         if self.operation == Operation::Backup && self.part.stage == Stage::Database && kept.instant.is_none() {
             failure.get_or_insert_with(|| "the part ended without fixing its instant".to_owned());
@@ -263,8 +263,13 @@ impl PartSide {
         self.part.stage == Stage::Database && ended && lock(&self.kept).instant.is_none()
     }
 
+    /// Whether it failed by itself, or by a finding of the host's that the pipeline makes a blocker.
     pub(crate) fn failed(&self) -> bool {
-        lock(&self.kept).failure.is_some()
+        lock(&self.kept).failure.is_some() || self.blocked().is_some()
+    }
+
+    fn blocked(&self) -> Option<String> {
+        blocked_by(&lock(&self.kept).findings)
     }
 
     /// Notes in the restore's journal that the part ended well.
@@ -343,6 +348,11 @@ impl PartSide {
             _ => Err(Refusal::Unsupported(format!("{what} works in backup only"))),
         }
     }
+}
+
+fn blocked_by(findings: &[Finding]) -> Option<String> {
+    let blocker = findings.iter().find(|finding| finding.severity == Severity::Blocker)?;
+    Some(format!("{}: {}", blocker.code, blocker.message))
 }
 
 fn bounded(what: &str, bytes: usize) -> Result<(), Refusal> {
