@@ -378,9 +378,16 @@ pub enum PluginVerb {
     },
 }
 
-/// The whole command line as clap knows it: for completions and manual pages.
+/// All that may be typed, without what strongroom calls itself with: for completions and manual pages.
 pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    let whole = <Cli as clap::CommandFactory>::command();
+    clap::Command::new("strongroom")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(whole.get_about().cloned().unwrap_or_default())
+        .after_help(EXAMPLES)
+        .subcommand_required(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
 }
 
 fn digest(text: &str) -> Result<Digest, String> {

@@ -232,7 +232,10 @@ fn every_code_of_a_finding_can_be_given_a_severity() {
     for (place, known) in lists {
         let made: BTreeSet<_> = made.iter().filter(|(_, file)| file.starts_with(place)).map(|(code, _)| code).collect();
         let missing: Vec<_> = made.into_iter().filter(|code| !known.contains(*code)).collect();
-        assert!(missing.is_empty(), "list these codes of {place} where a pipeline's severities are checked: {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "list these codes of {place} where a pipeline's severities are checked: {missing:?}"
+        );
     }
 }
 

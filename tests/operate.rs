@@ -7,8 +7,10 @@ use strongroom::cli;
 
 use crate::support::{Done, Going, Place, root, source_files, tree::Tree};
 
+mod doctor;
 mod dump;
 mod schema;
+mod severity;
 
 const PIPELINE: &str = r#"
 [pipeline]
@@ -93,7 +95,8 @@ fn every_verb_has_its_manual_page() {
     fs::create_dir(place.join("man")).unwrap();
     bare(&place, &["man", "--dir", "man"]).exits(0);
     let pages: BTreeSet<_> = fs::read_dir(place.join("man")).unwrap().map(|page| page.unwrap().file_name()).collect();
-    let mut expected: BTreeSet<_> = verbs().iter().map(|verb| format!("strongroom-{}.1", verb.join("-")).into()).collect();
+    let mut expected: BTreeSet<_> =
+        verbs().iter().map(|verb| format!("strongroom-{}.1", verb.join("-")).into()).collect();
     expected.insert("strongroom.1".into());
     assert_eq!(pages, expected);
     let page = fs::read_to_string(place.join("man/strongroom-dump.1")).unwrap();

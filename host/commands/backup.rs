@@ -86,7 +86,8 @@ fn room(repository: &dyn Repository, resolution: &Resolution) -> anyhow::Result<
         format!("{what}: the product has about {estimate}, the repository has room for {room}")
     };
     if room < estimate {
-        let what = "the snapshot may not fit (free some room, or set severity.no-room in [pipeline] if it compresses well)";
+        let what =
+            "the snapshot may not fit (free some room, or set severity.no-room in [pipeline] if it compresses well)";
         return Ok(Some(Finding::new(Severity::Blocker, "no-room", "repository", text(what))));
     }
     let tight = room < estimate.saturating_mul(2);

@@ -16,8 +16,7 @@ pub(super) fn dump(global: &Global, args: &DumpArgs) -> anyhow::Result<u8> {
     if global.json {
         return Err(Exit::new(exit::USAGE, "dump writes raw bytes to standard output: leave out --json").into());
     }
-    let snapshot =
-        SnapshotArgs { snapshot: args.snapshot.clone(), any_state: args.any_state, repo: args.repo.clone() };
+    let snapshot = SnapshotArgs { snapshot: args.snapshot.clone(), any_state: args.any_state, repo: args.repo.clone() };
     let selected = select(global, &snapshot)?;
     let path = RawPath::from_text(&args.path)?;
     let found = selected.archive.items(&path, None, 1).context("listing the snapshot")?;

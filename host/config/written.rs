@@ -244,12 +244,23 @@ mod tests {
     fn every_key_that_a_file_may_have_is_shown() {
         let shown = read(WHOLE).as_file().unwrap();
         let tables = [
-            schema::PIPELINE, schema::REPOSITORY, schema::STEP, schema::GRANT, schema::DIR, schema::SQL, schema::TOOL,
-            schema::TOOL_ENV, schema::SOURCE, schema::LIMITS,
+            schema::PIPELINE,
+            schema::REPOSITORY,
+            schema::STEP,
+            schema::GRANT,
+            schema::DIR,
+            schema::SQL,
+            schema::TOOL,
+            schema::TOOL_ENV,
+            schema::SOURCE,
+            schema::LIMITS,
         ];
         for key in tables.concat() {
             let written = [format!("{key} = "), format!(".{key}]"), format!(".{key}."), format!("[{key}]")];
-            assert!(written.iter().any(|words| shown.contains(words)), "`{key}` is not shown: write it in config/written.rs\n{shown}");
+            assert!(
+                written.iter().any(|words| shown.contains(words)),
+                "`{key}` is not shown: write it in config/written.rs\n{shown}"
+            );
         }
     }
 

@@ -45,7 +45,9 @@ pub fn ignored(severity: &BTreeMap<String, Severity>, plugins: &[&Description]) 
     let known: BTreeSet<&str> = lists.into_iter().flatten().flatten().chain(CODES.iter().copied()).collect();
     let ignored = |code: &str| {
         if FIXED.contains(&code) {
-            return Some(format!("`{code}` stays a blocker: the run could not go on; take it out of [pipeline.severity]"));
+            return Some(format!(
+                "`{code}` stays a blocker: the run could not go on; take it out of [pipeline.severity]"
+            ));
         }
         if known.contains(code) {
             return None;

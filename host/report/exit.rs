@@ -50,7 +50,11 @@ pub const TABLE: &[Row] = &[
         "restore",
         "nothing was restored: a target that is not empty, a damaged snapshot, or every part failed",
     ),
-    row(FAILED, "dump", "there is no such file, it is damaged, or standard output failed: what was written is not whole"),
+    row(
+        FAILED,
+        "dump",
+        "there is no such file, it is damaged, or standard output failed: what was written is not whole",
+    ),
     row(FAILED, "doctor", "a problem was found"),
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),

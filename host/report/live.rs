@@ -37,11 +37,7 @@ impl Live {
         let foot = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(fps));
         // A process has one terminal; a second foot is not drawn on it.
         let _ = FOOT.set(foot.clone());
-        Self {
-            foot,
-            lines: HashMap::new(),
-            tick: Duration::from_secs(1) / u32::from(fps),
-        }
+        Self { foot, lines: HashMap::new(), tick: Duration::from_secs(1) / u32::from(fps) }
     }
 
     /// A part runs. `total` is what it will probably move.

@@ -70,15 +70,8 @@ impl Standing {
             }
             Event::Stage { stage } => self.stage = stage.map_or("ahead", |stage| stage.word()),
             Event::PartStarted { part, ahead, .. } => {
-                let going = Going {
-                    since: at,
-                    moved_at: at,
-                    bytes: 0,
-                    files: 0,
-                    plugin: None,
-                    settled: false,
-                    ahead: *ahead,
-                };
+                let going =
+                    Going { since: at, moved_at: at, bytes: 0, files: 0, plugin: None, settled: false, ahead: *ahead };
                 self.whole = None;
                 self.going.insert(part.clone(), going);
             }
@@ -208,12 +201,8 @@ mod tests {
         standing.take(at(100), &Event::PartSettled { part: name("wiki", "database") });
         standing.take(at(200), &Event::Stage { stage: Some(Stage::Files) });
         begun(&mut standing, 1000, "home");
-        let progress = |part: &str, bytes, files, plugin| Event::PartProgress {
-            part: name("wiki", part),
-            bytes,
-            files,
-            plugin,
-        };
+        let progress =
+            |part: &str, bytes, files, plugin| Event::PartProgress { part: name("wiki", part), bytes, files, plugin };
         standing.take(at(2000), &progress("database", 20 << 20, 1, Some(("rows".into(), 1200, Some(20_000)))));
         standing.take(at(20_000), &progress("home", 3 << 20, 7, None));
         insta::assert_snapshot!(standing.text(at(21_000)), @"

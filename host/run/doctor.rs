@@ -72,7 +72,7 @@ pub async fn examine(config: &Config, repository: &ZipRepository, stop: &Cancell
     for step in &config.steps {
         checks.extend(dirs::checks(step).await);
         let servers = servers::asked(step, stop).await;
-        checks.extend(tools::checks(step, &servers.versions).await);
+        checks.extend(tools::checks(step, &servers.known).await);
         checks.extend(servers.checks);
     }
     checks.extend(secrets::checks(config).await);

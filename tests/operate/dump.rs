@@ -45,9 +45,11 @@ fn an_entry_comes_out_byte_for_byte_and_nothing_beside_it() {
 #[test]
 fn what_is_no_file_is_named_and_nothing_is_written() {
     let place = backed_up();
-    for (path, why) in
-        [("letters/source/none", "holds nothing"), ("letters/source", "directory"), ("letters/source/link", "link to a.txt")]
-    {
+    for (path, why) in [
+        ("letters/source/none", "holds nothing"),
+        ("letters/source", "directory"),
+        ("letters/source/link", "link to a.txt"),
+    ] {
         let done = place.run(&["dump", "latest", path]).exits(1).says(why);
         assert!(done.out.is_empty(), "{done}");
     }

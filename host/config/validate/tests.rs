@@ -13,7 +13,8 @@ pub(in crate::config) fn read(text: &str) -> Result<Config, Problems> {
     parse(Path::new("/etc/strongroom/wiki.toml"), text, &env)
 }
 
-pub(in crate::config) const HEAD: &str = "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
+pub(in crate::config) const HEAD: &str =
+    "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
 
 /// The problems of a step's lines, drawn.
 fn drawn(step: &str) -> String {

@@ -33,9 +33,9 @@ fn look(grant: &DirGrant) -> Result<&'static str, String> {
     first.and_then(|first| first).map_err(|error| format!("it cannot be listed: {error}"))?;
     match is_target {
         false => Ok("can be read"),
-        true => may_write(&grant.path).map(|()| "can be read and written").map_err(|error| {
-            format!("granted to be written, and this user may not: {error}")
-        }),
+        true => may_write(&grant.path)
+            .map(|()| "can be read and written")
+            .map_err(|error| format!("granted to be written, and this user may not: {error}")),
     }
 }
 

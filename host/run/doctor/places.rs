@@ -64,8 +64,7 @@ fn sets(repository: &ZipRepository, directory: &Path) -> Vec<Check> {
         Ok(((sets, unreadable), room)) => (sets, unreadable, room),
         Err(error) => return vec![Check::problem(about, causes(&error))],
     };
-    let mut checks: Vec<_> =
-        unreadable.iter().map(|set| Check::problem(about, format!("unreadable: {set}"))).collect();
+    let mut checks: Vec<_> = unreadable.iter().map(|set| Check::problem(about, format!("unreadable: {set}"))).collect();
     let free = bytesize::ByteSize(room).display().iec();
     let Some(last) = sets.last() else {
         checks.push(Check::ok(about, format!("{place}: no snapshot yet, room for {free}")));
@@ -84,14 +83,15 @@ fn sets(repository: &ZipRepository, directory: &Path) -> Vec<Check> {
 }
 
 fn drafts(repository: &ZipRepository, pipeline: &str, is_held: bool) -> Option<Check> {
+    let about = "drafts";
     match repository.remains(pipeline) {
         Ok(left) if left.is_empty() || is_held => None,
         Ok(left) => {
             let names: Vec<_> = left.iter().map(|path| path.display().to_string()).collect();
             let message = format!("a run that died left {}; the next run removes it", names.join(", "));
-            Some(Check::warning("drafts", message))
+            Some(Check::warning(about, message))
         }
-        Err(error) => Some(Check::problem("drafts", causes(&error))),
+        Err(error) => Some(Check::problem(about, causes(&error))),
     }
 }
 

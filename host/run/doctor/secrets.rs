@@ -36,10 +36,13 @@ fn once_each(config: &Config) -> Vec<(String, Source)> {
 
 fn of_step(step: &Step) -> Vec<(String, &Source)> {
     let grants = &step.grants;
-    let sql = grants.sql.iter().filter_map(|(name, grant)| Some((format!("sql.{name} password"), grant.password.as_ref()?)));
+    let sql =
+        grants.sql.iter().filter_map(|(name, grant)| Some((format!("sql.{name} password"), grant.password.as_ref()?)));
     let tools = grants.tools.iter().flat_map(|(name, tool)| {
         tool.env.iter().filter_map(move |(variable, value)| match value {
-            EnvValue::Secret(source) | EnvValue::SecretFile(source) => Some((format!("tools.{name} {variable}"), source)),
+            EnvValue::Secret(source) | EnvValue::SecretFile(source) => {
+                Some((format!("tools.{name} {variable}"), source))
+            }
             EnvValue::Text(_) => None,
         })
     });

@@ -25,8 +25,16 @@ const CLOCK_PROBLEM_MS: u64 = 60_000;
 #[derive(Default)]
 pub(super) struct Servers {
     pub(super) checks: Vec<Check>,
-    /// What each one says that it is, by `sql` grant.
-    pub(super) versions: BTreeMap<String, String>,
+    /// What each one is, by `sql` grant.
+    pub(super) known: BTreeMap<String, Server>,
+}
+
+/// A server that answers.
+pub(super) struct Server {
+    /// Its kind, in the contract's word.
+    pub(super) engine: &'static str,
+    /// What it says that it is.
+    pub(super) version: String,
 }
 
 /// Asks every server that the step is granted.
@@ -45,7 +53,7 @@ async fn database(servers: &mut Servers, about: String, name: &str, grant: &SqlG
         Ok(version) => {
             let message = format!("{} answers {}: version {version}", database.location(), grant.user);
             servers.checks.push(Check::ok(&about, message));
-            servers.versions.insert(name.to_owned(), version);
+            servers.known.insert(name.to_owned(), Server { engine: database.engine(), version });
         }
         Err(error) => return servers.checks.push(Check::problem(about, error.message)),
     }

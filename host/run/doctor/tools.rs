@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, os::unix::fs::PermissionsExt, path::Path, p
 
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{Check, answered};
+use super::{Check, answered, servers::Server};
 use crate::config::{Piece, Step, ToolGrant};
 
 /// How long a tool may take to say its version.
@@ -13,8 +13,8 @@ const VERSION: Duration = Duration::from_secs(10);
 /// What is read of its answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 16 << 10;
 
-/// `versions` is what the servers of the step said that they are.
-pub(super) async fn checks(step: &Step, versions: &BTreeMap<String, String>) -> Vec<Check> {
+/// `servers` are those of the step that answered.
+pub(super) async fn checks(step: &Step, servers: &BTreeMap<String, Server>) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, tool) in &step.grants.tools {
         let about = format!("{}/tools.{name}", step.name);
@@ -24,7 +24,7 @@ pub(super) async fn checks(step: &Step, versions: &BTreeMap<String, String>) -> 
             checks.push(Check::problem(about, format!("{program}: {why}")));
             continue;
         }
-        let server = server_of(tool).and_then(|grant| Some((grant, versions.get(grant)?)));
+        let server = server_of(tool).and_then(|grant| Some((grant, servers.get(grant)?)));
         checks.push(match server {
             None => Check::ok(about, format!("{program} can be run")),
             Some((grant, server)) => compared(about, &program, said(&program).await, grant, server),
@@ -73,18 +73,22 @@ async fn said(program: &str) -> Result<String, String> {
     }
 }
 
-fn compared(about: String, program: &str, said: Result<String, String>, grant: &str, server: &str) -> Check {
-    let found = said.and_then(|said| version(&said).ok_or_else(|| "its answer holds no version".to_owned()));
-    let (tool, server) = match (found, version(server)) {
-        (Ok(tool), Some(server)) => (tool, server),
-        (Ok(_), None) => return Check::warning(about, format!("sql.{grant} does not say which version it is")),
-        (Err(why), _) => {
+/// What calls another program (`sudo`, a script) answers for itself: only who names the server's kind is compared.
+fn compared(about: String, program: &str, said: Result<String, String>, grant: &str, server: &Server) -> Check {
+    let said = match said {
+        Ok(said) => said,
+        Err(why) => {
             let message = format!("{program} was asked for its version with --version: {why}");
             return Check::warning(about, message);
         }
     };
-    let message = format!("{program} is of version {tool}, the server of sql.{grant} of {server}");
-    match major(&tool) < major(&server) {
+    let is_client = said.to_ascii_lowercase().contains(server.engine);
+    let (Some(tool), Some(of_server), true) = (version(&said), version(&server.version), is_client) else {
+        let message = format!("{program} can be run; it does not say which version of {} it is for", server.engine);
+        return Check::ok(about, message);
+    };
+    let message = format!("{program} is of version {tool}, the server of sql.{grant} of {of_server}");
+    match major(&tool) < major(&of_server) {
         false => Check::ok(about, message),
         // pg_dump refuses a newer server (PostgreSQL documentation, "pg_dump", Notes); others may leave things out.
         true => Check::problem(about, format!("{message}: a tool older than its server fails or leaves things out")),
@@ -133,12 +137,15 @@ mod tests {
 
     #[test]
     fn a_tool_that_is_older_than_its_server_is_a_problem() {
-        let health = |tool: &str, server| {
-            compared("t".into(), "/bin/t", Ok(format!("t {tool}")), "database", server).health
+        let health = |said: &str, version: &str| {
+            let server = Server { engine: "postgresql", version: version.to_owned() };
+            compared("t".into(), "/bin/t", Ok(said.to_owned()), "database", &server).health
         };
-        assert_eq!(health("14.9", "15.2 (Debian)"), Health::Problem);
-        assert_eq!([health("15.2", "15.14"), health("17.0", "9.6.24")], [Health::Ok; 2]);
-        assert_eq!(health("unknown", "15.2"), Health::Warning);
+        assert_eq!(health("dump (PostgreSQL) 14.9", "15.2 (Debian)"), Health::Problem);
+        assert_eq!(health("dump (PostgreSQL) 15.2", "15.14"), Health::Ok);
+        assert_eq!(health("dump (PostgreSQL) 17.0", "9.6.24"), Health::Ok);
+        assert_eq!(health("Sudo version 1.9.13", "15.2"), Health::Ok, "it starts something else");
+        assert_eq!(health("dump (PostgreSQL)", "15.2"), Health::Ok);
     }
 
     #[tokio::test]
