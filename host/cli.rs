@@ -88,7 +88,7 @@ impl Global {
 /// What is to be done.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Verb {
-    /// Check a pipeline file, or write a first one
+    /// Check a pipeline file, show what it means, or write a first one
     #[command(subcommand)]
     Config(ConfigVerb),
     /// Ask every plugin what there is to do and print it; nothing is written
@@ -99,6 +99,8 @@ pub enum Verb {
     Snapshots(SnapshotsArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
+    /// Write the content of one file of a snapshot to standard output, without any plugin
+    Dump(DumpArgs),
     /// Read a snapshot back, every byte, and let its plugins check what it means
     Verify(VerifyArgs),
     /// Bring a snapshot back into what the pipeline file grants
@@ -106,6 +108,23 @@ pub enum Verb {
     /// Build, inspect and accept plugins
     #[command(subcommand)]
     Plugin(PluginVerb),
+    /// Look whether a backup could work: tools, grants, secrets, room, clocks, lock, plugins
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor,
+    /// Print a script that completes the command line in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+        shell: String,
+    },
+    /// Print the manual page, or write those of all verbs
+    #[command(after_help = MAN_HELP)]
+    Man {
+        /// Write a page for strongroom and for each of its verbs into this directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Compile one component into the cache; run by strongroom itself, in a process with limits
     #[command(name = "__compile", hide = true)]
     Compile {
@@ -114,11 +133,45 @@ pub enum Verb {
     },
 }
 
+const DOCTOR_HELP: &str = "\
+Example:
+  strongroom -c strongroom.toml doctor
+
+One line for each thing that was looked at: ok, warning or problem. Nothing is changed and nothing is locked. Tools that \
+are given a database's address are asked for their version with --version; commands of secrets are run. No secret is \
+printed.
+
+Exit codes: 0 no problem; 1 a problem.";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  strongroom completions bash > /etc/bash_completion.d/strongroom
+  strongroom completions zsh > /usr/local/share/zsh/site-functions/_strongroom
+  strongroom completions fish > ~/.config/fish/completions/strongroom.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  strongroom man | man -l -
+  strongroom man --dir /usr/local/share/man/man1";
+
 /// Verbs about the pipeline file.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigVerb {
     /// Read the pipeline file and name every problem in it
     Validate,
+    /// Print the pipeline as meant: defaults filled in, paths absolute, secrets as where they come from
+    #[command(after_help = "\
+Examples:
+  strongroom -c strongroom.toml config show           as a pipeline file
+  strongroom -c strongroom.toml config show --json    the same as one JSON object")]
+    Show,
+    /// Print the JSON Schema of the pipeline file, for editors and other programs
+    #[command(after_help = "\
+Example:
+  strongroom config schema > strongroom.schema.json
+
+What only a look at the whole file can tell (such as `after` that names no step) is said by `config validate`.")]
+    Schema,
     /// Write a commented pipeline file for a plugin, from what it says that it needs
     #[command(after_help = "\
 Example:
@@ -213,6 +266,31 @@ pub struct LsArgs {
     pub path: Option<String>,
 }
 
+/// `dump`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  strongroom dump latest wiki/database/database.dump | pg_restore --list
+  strongroom dump --repo /srv/backup/wiki 3f2a .strongroom/record.json
+
+What is written is known to be whole only when the exit code is 0: its checksum stands at its end. Standard output holds \
+nothing but the content.
+
+Exit codes: 0 whole; 1 no such file, damage, or standard output failed; 10 no such snapshot.")]
+pub struct DumpArgs {
+    /// An id, the first four or more digits of one, or `latest`
+    #[arg(value_name = "SNAPSHOT", value_parser = snapshot)]
+    pub snapshot: String,
+    /// The file's path in the snapshot, as `strongroom ls` prints it
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// Let `latest` be the latest of any state, not the latest complete one
+    #[arg(long)]
+    pub any_state: bool,
+    #[command(flatten)]
+    pub repo: RepoArgs,
+}
+
 /// `verify`
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -298,6 +376,18 @@ pub enum PluginVerb {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+/// All that may be typed, without what strongroom calls itself with: for completions and manual pages.
+pub fn command() -> clap::Command {
+    let whole = <Cli as clap::CommandFactory>::command();
+    clap::Command::new("strongroom")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(whole.get_about().cloned().unwrap_or_default())
+        .after_help(EXAMPLES)
+        .subcommand_required(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
 }
 
 fn digest(text: &str) -> Result<Digest, String> {

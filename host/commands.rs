@@ -2,14 +2,18 @@
 
 use crate::{
     cli::{Cli, ConfigVerb, PluginVerb, Verb},
-    report::exit,
-    run::locks,
+    report::{exit, standing},
+    run::{locks, stop},
     sandbox::{compile, engine},
 };
 
 pub mod backup;
+pub mod completions;
 pub mod config;
+pub mod doctor;
+pub mod dump;
 pub mod ls;
+pub mod man;
 mod pipeline;
 pub mod plan;
 pub mod plugin;
@@ -47,17 +51,28 @@ impl Exit {
 pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
     match &cli.verb {
+        // A child that compiles has nothing to tell, and must not die of being asked.
+        Verb::Compile { .. } => stop::on_ask(|| ())?,
+        _ => stop::on_ask(standing::tell)?,
+    }
+    match &cli.verb {
         Verb::Config(ConfigVerb::Validate) => config::validate(global),
+        Verb::Config(ConfigVerb::Show) => config::show(global),
+        Verb::Config(ConfigVerb::Schema) => config::schema(),
         Verb::Config(ConfigVerb::New(args)) => config::new(global, args).await,
         Verb::Plan => plan::plan(global).await,
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
         Verb::Ls(args) => ls::ls(global, args),
+        Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
         Verb::Restore(args) => restore::restore(global, args).await,
         Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
         Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
         Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,
+        Verb::Doctor => doctor::doctor(global).await,
+        Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man { dir } => man::man(dir.as_deref()),
         Verb::Compile { file } => {
             Ok(u8::try_from(compile::child_main(file, engine::cache_directory())).unwrap_or(exit::FAILED))
         }

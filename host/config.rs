@@ -1,7 +1,8 @@
 //! What the operator asked for: the pipeline file as meant, valid by construction.
 //!
 //! `schema` is the file as written, `validate` turns it into a [`Config`] or reports every problem at once,
-//! `show` is how grants are written for people, `locate` finds a plugin's file, `lock` pins the components that
+//! `json_schema` says the same to editors, `written` writes a [`Config`] as a file again, `show` is how grants are
+//! written for people, `locate` finds a plugin's file, `lock` pins the components that
 //! may use grants, `suggest` writes a file for the operator.
 
 use std::{
@@ -18,6 +19,7 @@ use crate::{diagnostic::Severity, secret::Source};
 pub mod canonical;
 mod database;
 pub mod http;
+pub mod json_schema;
 pub mod locate;
 pub mod lock;
 mod reader;
@@ -27,6 +29,7 @@ mod show;
 pub mod suggest;
 mod template;
 mod validate;
+mod written;
 
 pub use http::HttpGrant;
 pub use locate::find_plugin;

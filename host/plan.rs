@@ -13,6 +13,7 @@ pub mod inspection;
 mod limits;
 pub mod render;
 pub mod resolve;
+pub mod severity;
 
 use inspection::Part;
 pub use resolve::{Beside, Inspected, Resolution, check_config, resolve};

@@ -9,12 +9,14 @@ use std::{
 use crate::run::event::{Event, Observer};
 
 pub mod accept;
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod json;
 pub mod list;
 mod live;
 pub mod preview;
+pub mod standing;
 pub mod table;
 pub mod text;
 pub mod trace;
@@ -50,7 +52,7 @@ impl Observer for Observers {
 }
 
 impl Options {
-    /// The observers of one run: standard output in one form or the other, and the log file.
+    /// The observers of one run: standard output in one form or the other, who keeps where the run is, and the log file.
     ///
     /// # Errors
     /// When the log file cannot be opened or the filter cannot be parsed. Call it once in a process.
@@ -59,7 +61,7 @@ impl Options {
             true => Box::new(json::JsonLines::stdout(!self.no_progress)),
             false => Box::new(text::Terminal::new(self)),
         };
-        let mut observers = vec![told];
+        let mut observers = vec![told, Box::new(standing::Keeper)];
         if let Some(path) = &self.log_file {
             trace::init(path, &self.log_filter)?;
             observers.push(Box::new(trace::Trace));

@@ -6,6 +6,7 @@
 
 pub mod backup;
 mod board;
+pub mod doctor;
 pub mod event;
 pub mod inspect;
 mod journal;

@@ -64,7 +64,16 @@ fn assert_none(wrong: &[String]) {
 
 fn pipeline_problem(text: &str) -> Option<String> {
     let known = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    config::parse(Path::new("strongroom.toml"), text, &known).err().map(|problems| problems.render(false))
+    let problem = config::parse(Path::new("strongroom.toml"), text, &known).err();
+    problem.map(|problems| problems.render(false)).or_else(|| schema_problem(text))
+}
+
+/// What the JSON Schema says of a pipeline that the program reads.
+fn schema_problem(text: &str) -> Option<String> {
+    let schema = jsonschema::draft202012::new(&config::json_schema::json_schema()).expect("it is a schema");
+    let table: toml::Table = text.parse().expect("the program has read it");
+    let error = schema.validate(&serde_json::to_value(table).expect("TOML is JSON")).err()?.to_string();
+    Some(format!("`strongroom config schema` does not allow it: {error}"))
 }
 
 #[test]
@@ -201,6 +210,33 @@ fn every_code_of_a_finding_is_documented() {
     assert!(made.len() > 20, "the sources make these findings: {made:?}");
     let missing = made.iter().filter(|(code, _)| !manuals.contains(&format!("`{code}`")));
     assert_none(&missing.map(|(code, file)| format!("`{code}` of {file} is not documented")).collect::<Vec<_>>());
+}
+
+/// The texts of a list in a source file: what stands between `begin` and the next `]`.
+fn list(file: &str, begin: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let list = text.split(begin).nth(1).unwrap_or_else(|| panic!("{file} has no {begin}")).split(']').next().unwrap();
+    Regex::new(r#""([a-z0-9-]+)""#).unwrap().captures_iter(list).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn every_code_of_a_finding_can_be_given_a_severity() {
+    let mut host = list("host/plan/severity.rs", "CODES: &[&str] = &[");
+    host.extend(list("host/plan/severity.rs", "FIXED: &[&str] = &["));
+    let lists = [
+        ("host/", host),
+        ("plugins/files/", list("plugins/files/src/lib.rs", ".finds(&[")),
+        ("plugins/confluence/", list("plugins/confluence/src/findings.rs", "CODES: &[&str] = &[")),
+    ];
+    let made = made_codes();
+    for (place, known) in lists {
+        let made: BTreeSet<_> = made.iter().filter(|(_, file)| file.starts_with(place)).map(|(code, _)| code).collect();
+        let missing: Vec<_> = made.into_iter().filter(|code| !known.contains(*code)).collect();
+        assert!(
+            missing.is_empty(),
+            "list these codes of {place} where a pipeline's severities are checked: {missing:?}"
+        );
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod receipts;
 mod order;
 /// What programs read: JSON lines and log files.
 mod output;
+/// What operators ask beside a run: what a file means, one entry of a snapshot, completions, manual pages.
+mod operate;
 /// One run at a time; runs that are stopped or killed.
 mod runs;
 /// Web services behind a real server.

@@ -80,6 +80,33 @@ fn a_second_run_ends_at_once_and_names_the_first() {
 }
 
 #[test]
+fn a_run_that_is_asked_says_where_it_is_and_goes_on() {
+    for options in [&["backup"][..], &["backup", "-q"], &["backup", "--json"]] {
+        let place = hanging(ALONE);
+        let mut going = place.start(options);
+        let tool = format!("{}/hang.sh", place.path().display());
+        wait_for("the tool runs", || place.processes().iter().any(|process| process.contains(&tool)));
+        // What the tool wrote before it hung is told, too, as soon as the run has heard of it.
+        let mut told = String::new();
+        wait_for("the run tells what the tool wrote", || {
+            going.signal(Signal::USR1);
+            going.wait_for_words("product/database: ");
+            told = going.said().1;
+            told.contains("product/database: 6 B")
+        });
+        assert!(told.contains("backup of test, snapshot ") && told.contains("1 of 2 parts ended"), "{told}");
+        assert!(told.contains("settled") && told.contains("awaited: the end of product/database"), "{told}");
+        fs::write(place.join("gate"), "go\n").unwrap();
+        let done = going.finish().exits(0);
+        assert!(!done.out.contains("awaited"), "asking writes to standard error only:\n{done}");
+        assert_eq!(place.record()["state"], "complete");
+        if options.contains(&"--json") {
+            assert_eq!(done.json().last().unwrap()["message_type"], "summary");
+        }
+    }
+}
+
+#[test]
 fn a_second_run_may_wait_for_the_first() {
     let place = hanging(ALONE);
     let first = start(&place);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cli::{BackupArgs, Global},
     diagnostic::{Finding, Severity},
-    plan::{inspection::Attributes, resolve::Resolution},
+    plan::{inspection::Attributes, resolve::Resolution, severity},
     report,
     repository::Repository,
     run::{
@@ -32,16 +32,19 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
     let repository = pipeline.repository();
-    let mut findings = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
+    let mut found = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
         .context("clearing away what a run before left behind")?;
 
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
     let resolution = pipeline.resolve(observer.clone(), &stop).await?;
-    refuse_blockers(&resolution)?;
+    refuse(&resolution.blockers)?;
     expect_plan(args, &resolution)?;
-    findings.extend(room(&*repository, &resolution, &config.severity)?);
+    found.extend(room(&*repository, &resolution)?);
+    found.extend(resolution.beside.findings.iter().filter(|found| found.subject == severity::SUBJECT).cloned());
+    let found: Vec<_> = found.into_iter().map(|finding| severity::weighed(&config.severity, finding)).collect();
+    refuse(&found)?;
 
-    let summary = backup::backup(job(&pipeline, resolution, findings, repository, observer, stop))
+    let summary = backup::backup(job(&pipeline, resolution, found, repository, observer, stop))
         .await
         .context("beginning a snapshot")?;
     drop(lock);
@@ -49,15 +52,15 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
 }
 
 /// A blocker stops before anything is written.
-fn refuse_blockers(resolution: &Resolution) -> anyhow::Result<()> {
-    if resolution.blockers.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<_> = resolution
-        .blockers
+fn refuse(findings: &[Finding]) -> anyhow::Result<()> {
+    let lines: Vec<_> = findings
         .iter()
+        .filter(|finding| finding.severity == Severity::Blocker)
         .map(|finding| format!("  {} ({}): {}", finding.subject, finding.code, finding.message.trim_end()))
         .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
     let count = report::words::counted(lines.len() as u64, "blocker", "blockers");
     Err(anyhow::anyhow!("nothing was written, because of {count}:\n{}", lines.join("\n")))
 }
@@ -74,11 +77,7 @@ fn expect_plan(args: &BackupArgs, resolution: &Resolution) -> anyhow::Result<()>
 }
 
 /// Whether the set, and what is spooled beside it, will fit.
-fn room(
-    repository: &dyn Repository,
-    resolution: &Resolution,
-    severity: &BTreeMap<String, Severity>,
-) -> anyhow::Result<Option<Finding>> {
+fn room(repository: &dyn Repository, resolution: &Resolution) -> anyhow::Result<Option<Finding>> {
     let estimate: u64 =
         resolution.plan.steps.iter().flat_map(|step| &step.parts).filter_map(|part| part.bytes_estimate).sum();
     let room = repository.room().context("looking how much room the repository has")?;
@@ -87,14 +86,9 @@ fn room(
         format!("{what}: the product has about {estimate}, the repository has room for {room}")
     };
     if room < estimate {
-        let finding = Finding::new(Severity::Blocker, "no-room", "repository", text("the snapshot may not fit"));
-        if severity.get("no-room").copied().unwrap_or(Severity::Blocker) == Severity::Blocker {
-            anyhow::bail!(
-                "{}\nhelp: free some, or set severity.no-room in [pipeline] if it compresses well",
-                finding.message
-            );
-        }
-        return Ok(Some(finding));
+        let what =
+            "the snapshot may not fit (free some room, or set severity.no-room in [pipeline] if it compresses well)";
+        return Ok(Some(Finding::new(Severity::Blocker, "no-room", "repository", text(what))));
     }
     let tight = room < estimate.saturating_mul(2);
     Ok(tight.then(|| {

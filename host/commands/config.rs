@@ -1,4 +1,5 @@
-//! `config validate | new`: checks a pipeline file, or writes the first one from what a plugin says that it needs.
+//! `config validate | show | schema | new`: checks a pipeline file, shows what it means, says what may stand in one, or
+//! writes the first one from what a plugin says that it needs.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,9 @@ use super::{pipeline, plugin};
 use crate::{
     cli::{ConfigNewArgs, Global},
     config::{
-        Config, parse,
+        Config,
+        json_schema::json_schema,
+        parse,
         suggest::{Suggested, new_pipeline},
     },
     plan::inspection::{Description, Need},
@@ -31,6 +34,21 @@ pub(super) fn validate(global: &Global) -> anyhow::Result<u8> {
     let config = pipeline::config(global)?;
     let steps = report::words::counted(config.steps.len() as u64, "step", "steps");
     report::print(&format!("{} is valid: pipeline {}, {steps}\n", config.path.display(), config.name))?;
+    Ok(exit::DONE)
+}
+
+pub(super) fn show(global: &Global) -> anyhow::Result<u8> {
+    let config = pipeline::config(global)?;
+    let text = match global.json {
+        true => format!("{:#}\n", config.as_json()?),
+        false => config.as_file()?,
+    };
+    report::print(&text)?;
+    Ok(exit::DONE)
+}
+
+pub(super) fn schema() -> anyhow::Result<u8> {
+    report::print(&format!("{:#}\n", json_schema()))?;
     Ok(exit::DONE)
 }
 

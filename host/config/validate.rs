@@ -301,4 +301,4 @@ fn reaches(after: &BTreeMap<&str, Vec<&str>>, from: &str, to: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     Plan, Step, VERSION, grants,
     inspection::{Attributes, Description, Inspection, Need, Part},
+    severity,
 };
 use crate::{
     config::{self, Config},
@@ -50,7 +51,7 @@ pub struct Beside {
     pub estimates: Vec<Estimate>,
     /// What the plugins saw, by step.
     pub facts: Vec<Facts>,
-    /// In the order of the steps; subjects begin with `STEP/`.
+    /// In the order of the steps, subjects begin with `STEP/`; then those about the pipeline itself.
     pub findings: Vec<Finding>,
     /// Grants that a plugin has not and would use.
     pub wants: Vec<Want>,
@@ -99,6 +100,8 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
             None => beside.findings.push(blocker("not-inspected", &step.name, "its plugin was not asked")),
         }
     }
+    let plugins: Vec<_> = inspected.iter().map(|inspected| &inspected.description).collect();
+    beside.findings.extend(severity::ignored(&config.severity, &plugins));
     let plan = Plan {
         version: VERSION,
         pipeline: config.name.clone(),
@@ -159,10 +162,8 @@ fn findings(config: &Config, step: &config::Step, inspected: &Inspected) -> Vec<
         };
         finding
     });
-    let mut all: Vec<_> = of_plugin.chain(grants::unused(step, &asked, &uses)).collect();
-    for finding in &mut all {
-        finding.severity = config.severity.get(&finding.code).copied().unwrap_or(finding.severity);
-    }
+    let all = of_plugin.chain(grants::unused(step, &asked, &uses));
+    let mut all: Vec<_> = all.map(|finding| severity::weighed(&config.severity, finding)).collect();
     all.extend(check_config(step, &description.config_schema));
     all.extend(grants::refusals(step, &description.needs));
     for finding in grants::refusals(step, &inspection.wants) {

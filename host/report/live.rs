@@ -1,6 +1,6 @@
 //! Live lines on a terminal: one for each running part. The home of `indicatif`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -10,6 +10,17 @@ use crate::run::event::PartName;
 const TEMPLATE: &str = "{spinner} {prefix:<24!} {binary_bytes:>10} {binary_bytes_per_sec:>12}       {wide_msg}";
 const TEMPLATE_OF: &str =
     "{spinner} {prefix:<24!} {binary_bytes:>10} {binary_bytes_per_sec:>12} {percent:>3}%  {wide_msg}";
+
+/// The foot of this process's terminal, once it has one.
+static FOOT: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Runs `print` while no line of this process is on the screen.
+pub fn above_all(print: impl FnOnce()) {
+    match FOOT.get() {
+        Some(foot) => foot.suspend(print),
+        None => print(),
+    }
+}
 
 /// The lines at the foot of the terminal.
 pub struct Live {
@@ -23,11 +34,10 @@ impl Live {
     pub fn new() -> Self {
         let wanted = std::env::var("STRONGROOM_PROGRESS_FPS").ok().and_then(|fps| fps.parse().ok());
         let fps: u8 = wanted.unwrap_or(10).clamp(1, 60);
-        Self {
-            foot: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(fps)),
-            lines: HashMap::new(),
-            tick: Duration::from_secs(1) / u32::from(fps),
-        }
+        let foot = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(fps));
+        // A process has one terminal; a second foot is not drawn on it.
+        let _ = FOOT.set(foot.clone());
+        Self { foot, lines: HashMap::new(), tick: Duration::from_secs(1) / u32::from(fps) }
     }
 
     /// A part runs. `total` is what it will probably move.

@@ -242,7 +242,7 @@ const fn ahead_word(ahead: bool) -> &'static str {
     if ahead { " (ahead)" } else { "" }
 }
 
-const fn operation_word(operation: Operation) -> &'static str {
+pub(super) const fn operation_word(operation: Operation) -> &'static str {
     match operation {
         Operation::Backup => "backup",
         Operation::Restore => "restore",

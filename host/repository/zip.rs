@@ -39,6 +39,15 @@ impl ZipRepository {
         Self { directory: directory.into() }
     }
 
+    /// Drafts of `pipeline`: of a run that goes on, or left by one that died.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        let names = self.names()?.into_iter().filter(|name| is_remains(name, pipeline));
+        Ok(names.map(|name| self.directory.join(name)).collect())
+    }
+
     /// Names in the directory; none when it is not there yet.
     fn names(&self) -> Result<Vec<String>, Error> {
         let listing = || format!("listing {}", self.directory.display());
@@ -96,8 +105,7 @@ impl Repository for ZipRepository {
 
     fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
         let mut swept = Vec::new();
-        for name in self.names()?.into_iter().filter(|name| is_remains(name, pipeline)) {
-            let path = self.directory.join(&name);
+        for path in self.remains(pipeline)? {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(Error::io(format!("removing {}", path.display())))?;
             swept.push(path.display().to_string());

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     board::{Board, now},
     event::{Event, Observer, Operation, PartName, Summary},
-    part::PartSide,
+    part::{PartSide, telling},
     seal, stages,
     stop::EXIT_CANCELED,
 };
@@ -77,7 +77,7 @@ pub(super) struct Running {
 pub async fn backup(job: Backup) -> Result<Summary, repository::Error> {
     let clock = Clock::now();
     let running = Arc::new(begin(job)?);
-    stages::run(&running).await;
+    telling(&running.sides, stages::run(&running)).await;
     let mut summary = if running.stop.is_cancelled() { canceled(&running) } else { finish(&running).await };
     summary.seconds = clock.elapsed().as_secs_f64();
     running.board.emit(&Event::Ended(Box::new(summary.clone())));

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Finding, Severity},
+    plan::severity::weighed,
     sandbox::ledger::Fixed,
     snapshot::record::OrderLine,
 };
@@ -73,10 +74,8 @@ impl Board {
     }
 
     /// Weighs a finding as the pipeline wants it, and tells the observers.
-    pub(crate) fn weigh(&self, part: &PartName, mut finding: Finding) -> Finding {
-        if let Some(severity) = self.severity.get(&finding.code) {
-            finding.severity = *severity;
-        }
+    pub(crate) fn weigh(&self, part: &PartName, finding: Finding) -> Finding {
+        let finding = weighed(&self.severity, finding);
         self.emit(&Event::Found { part: part.clone(), finding: finding.clone() });
         finding
     }

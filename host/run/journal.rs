@@ -84,6 +84,29 @@ impl Kept {
     }
 }
 
+/// What runs and restores that did not end left to go on from, for people; nothing where there is no state yet.
+pub(crate) fn left(state: &Path) -> io::Result<Vec<String>> {
+    let names = |directory: PathBuf| -> io::Result<Vec<String>> {
+        match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+        }
+    };
+    let mut left: Vec<_> = names(state.join("checkpoints"))?
+        .iter()
+        .filter_map(|name| {
+            let mut words = name.splitn(3, '.');
+            Some(format!("a checkpoint of a {} of step {}", words.next()?, words.next()?))
+        })
+        .collect();
+    left.extend(names(state.to_owned())?.iter().filter_map(|name| {
+        let snapshot = name.strip_prefix("restore-")?.strip_suffix(".ndjson")?;
+        Some(format!("an interrupted restore of snapshot {snapshot}"))
+    }));
+    left.sort();
+    Ok(left)
+}
+
 /// Keys are a plugin's own words: in a file name they stand as hex.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -215,6 +238,17 @@ mod tests {
         assert_eq!(kept.last_checkpoint("restore", &PartName::new("wiki", "home")), None);
         kept.forget_checkpoint("restore", &part);
         assert_eq!(kept.last_checkpoint("restore", &part), None);
+    }
+
+    #[test]
+    fn what_was_left_is_named_and_nothing_else() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(left(&state.path().join("none")).unwrap().is_empty());
+        std::fs::write(state.path().join("lock"), "").unwrap();
+        Kept::new(state.path().into()).checkpoint("backup", &PartName::new("wiki", "database"), b"x").unwrap();
+        RestoreJournal::open(state.path(), "0011").unwrap();
+        let expected = ["a checkpoint of a backup of step wiki", "an interrupted restore of snapshot 0011"];
+        assert_eq!(left(state.path()).unwrap(), expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -116,6 +116,45 @@ fn try_acquire(state: &Path, pipeline: &str, holder: &Holder) -> Result<Lock, Er
     Ok(Lock { file, left_by })
 }
 
+/// How a pipeline's lock stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody holds it, and the last run ended as it should.
+    Free,
+    /// A run goes on.
+    Held(Holder),
+    /// A run died with it.
+    Left(Holder),
+}
+
+/// How the lock stands, without taking it: a run that begins in this moment must not find it held.
+///
+/// # Errors
+/// When the state directory cannot be read. That there is none is no error.
+pub fn look(state: &Path) -> Result<Standing, Error> {
+    let path = state.join("lock");
+    let mut file = match File::open(&path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
+        file => file.map_err(|cause| state_error(&path, cause))?,
+    };
+    let Some(holder) = read_holder(&mut file).map_err(|cause| state_error(&path, cause))? else {
+        return Ok(Standing::Free);
+    };
+    let held = is_held(&file, holder.pid).map_err(|cause| state_error(&path, cause))?;
+    Ok(if held { Standing::Held(holder) } else { Standing::Left(holder) })
+}
+
+/// Whether the process holds a lock on the file, as the kernel lists them: `1: FLOCK ADVISORY WRITE PID DEV:INODE 0 EOF`
+/// (proc(5), `/proc/locks`). Devices are left out of account: some file systems show another one there.
+fn is_held(file: &File, pid: u32) -> io::Result<bool> {
+    let (inode, pid) = (format!(":{}", file.metadata()?.ino()), pid.to_string());
+    let locks = std::fs::read_to_string("/proc/locks")?;
+    Ok(locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|words| {
+        let at = words.iter().position(|word| *word == pid);
+        at.and_then(|at| words.get(at + 1)).is_some_and(|place| place.ends_with(&inode))
+    }))
+}
+
 fn read_holder(file: &mut File) -> io::Result<Option<Holder>> {
     let mut text = String::new();
     file.rewind()?;
@@ -168,6 +207,20 @@ mod tests {
         std::fs::write(state.path().join("lock"), serde_json::to_vec(&holder(7)).unwrap()).unwrap();
         let next = acquire(state.path(), "wiki", &holder(8), Duration::ZERO).await.unwrap();
         assert_eq!(next.left_by, Some(holder(7)));
+    }
+
+    #[tokio::test]
+    async fn a_look_at_a_lock_tells_held_from_left_and_takes_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(look(state.path()).unwrap(), Standing::Free);
+        let own = holder(std::process::id());
+        let held = acquire(state.path(), "wiki", &own, Duration::ZERO).await.unwrap();
+        assert_eq!(look(state.path()).unwrap(), Standing::Held(own.clone()));
+        drop(held);
+        assert_eq!(look(state.path()).unwrap(), Standing::Free);
+        std::fs::write(state.path().join("lock"), serde_json::to_vec(&own).unwrap()).unwrap();
+        assert_eq!(look(state.path()).unwrap(), Standing::Left(own.clone()));
+        assert!(acquire(state.path(), "wiki", &own, Duration::ZERO).await.is_ok());
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -86,6 +87,8 @@ struct Moved {
     began: Clock,
     /// Milliseconds after `began` at which the last event went out.
     told_ms: AtomicU64,
+    /// Something moved since then.
+    untold: AtomicBool,
     ahead: AtomicBool,
 }
 
@@ -93,6 +96,25 @@ struct Moved {
 const LISTS_MAX: usize = 1000;
 /// Progress events of one part are at least this far apart.
 const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// How often is told what was kept back since parts move too often to tell each time.
+const TELL_REST_EVERY: Duration = Duration::from_secs(1);
+
+/// Does `work`, and meanwhile tells what the parts moved last and did not tell: of a part that hangs, too, the
+/// observers know all.
+pub(crate) async fn telling<T>(sides: &[Arc<PartSide>], work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = tell_rest(sides) => match never {},
+    }
+}
+
+async fn tell_rest(sides: &[Arc<PartSide>]) -> Infallible {
+    loop {
+        tokio::time::sleep(TELL_REST_EVERY).await;
+        sides.iter().filter(|side| side.moved.untold.load(Ordering::Relaxed)).for_each(|side| side.tell());
+    }
+}
 
 impl PartSide {
     pub(crate) fn new(name: PartName, part: Part, operation: Operation, board: Arc<Board>) -> Self {
@@ -109,6 +131,7 @@ impl PartSide {
                 plugin: Mutex::default(),
                 began: Clock::now(),
                 told_ms: AtomicU64::new(0),
+                untold: AtomicBool::new(false),
                 ahead: AtomicBool::new(false),
             },
             journal: None,
@@ -167,6 +190,7 @@ impl PartSide {
             Ok(outcome) => self.keep_outcome(outcome),
             Err(fault) => Some(fault.to_string()),
         };
+        let failure = failure.or_else(|| self.blocked());
         if failure.is_none() {
             self.board.kept.forget_checkpoint(self.operation_word(), &self.name);
         }
@@ -194,8 +218,7 @@ impl PartSide {
     fn keep_outcome(&self, outcome: Outcome) -> Option<String> {
         let weighed: Vec<Finding> =
             outcome.findings.into_iter().map(|finding| self.board.weigh(&self.name, finding)).collect();
-        let blocker = weighed.iter().find(|finding| finding.severity == Severity::Blocker);
-        let mut failure = blocker.map(|finding| format!("{}: {}", finding.code, finding.message));
+        let mut failure = blocked_by(&weighed);
         let mut kept = lock(&self.kept);
         if self.operation == Operation::Backup && self.part.stage == Stage::Database && kept.instant.is_none() {
             failure.get_or_insert_with(|| "the part ended without fixing its instant".to_owned());
@@ -242,8 +265,13 @@ impl PartSide {
         self.part.stage == Stage::Database && ended && lock(&self.kept).instant.is_none()
     }
 
+    /// Whether it failed by itself, or by a finding of the host's that the pipeline makes a blocker.
     pub(crate) fn failed(&self) -> bool {
-        lock(&self.kept).failure.is_some()
+        lock(&self.kept).failure.is_some() || self.blocked().is_some()
+    }
+
+    fn blocked(&self) -> Option<String> {
+        blocked_by(&lock(&self.kept).findings)
     }
 
     /// Notes in the restore's journal that the part ended well.
@@ -293,6 +321,7 @@ impl PartSide {
     }
 
     fn tell(&self) {
+        self.moved.untold.store(false, Ordering::Relaxed);
         self.board.emit(&Event::PartProgress {
             part: self.name.clone(),
             bytes: self.moved.bytes.load(Ordering::Relaxed),
@@ -306,6 +335,7 @@ impl PartSide {
         let now_ms = u64::try_from(self.moved.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let told_ms = self.moved.told_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(told_ms) < TELL_EVERY.as_millis() as u64 {
+            self.moved.untold.store(true, Ordering::Relaxed);
             return;
         }
         // Of the threads that see it due, one tells.
@@ -320,6 +350,11 @@ impl PartSide {
             _ => Err(Refusal::Unsupported(format!("{what} works in backup only"))),
         }
     }
+}
+
+fn blocked_by(findings: &[Finding]) -> Option<String> {
+    let blocker = findings.iter().find(|finding| finding.severity == Severity::Blocker)?;
+    Some(format!("{}: {}", blocker.code, blocker.message))
 }
 
 fn bounded(what: &str, bytes: usize) -> Result<(), Refusal> {

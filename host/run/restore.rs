@@ -11,7 +11,7 @@ use super::{
     event::{Event, Operation, PartName, Summary},
     inspect::{Look, inspect},
     journal::{Interrupted, RestoreJournal},
-    part::PartSide,
+    part::{PartSide, telling},
     reading::{Reading, counted},
     stop::EXIT_CANCELED,
     target::{self, Ownership, Target},
@@ -279,9 +279,12 @@ impl Prepared {
         let sides: Vec<Arc<PartSide>> = sides;
         self.board.emit(&self.reading.started_event(Operation::Restore, &sides));
         let this = Arc::new(self);
-        for stage in Stage::RESTORE {
-            this.clone().stage(stage, &sides).await;
-        }
+        let stages = async {
+            for stage in Stage::RESTORE {
+                this.clone().stage(stage, &sides).await;
+            }
+        };
+        telling(&sides, stages).await;
         let result = this.end(&sides, None);
         this.board.emit(&Event::Ended(Box::new(result.clone())));
         result

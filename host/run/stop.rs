@@ -1,4 +1,5 @@
-//! One stop signal for a whole process: SIGINT, SIGTERM and SIGHUP reach host loops, plugins and children through it.
+//! Signals: one stop signal for a whole process, by which SIGINT, SIGTERM and SIGHUP reach host loops, plugins and
+//! children; and SIGUSR1, which only asks.
 
 use std::io;
 
@@ -7,6 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 /// The exit code of a run that was stopped.
 pub const EXIT_CANCELED: u8 = 130;
+
+/// Calls `tell` whenever SIGUSR1 comes. Without this the signal would end the process.
+///
+/// # Errors
+/// When the system does not let us listen.
+pub fn on_ask(tell: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut asked = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while asked.recv().await.is_some() {
+            tell();
+        }
+    });
+    Ok(())
+}
 
 /// A token that fires at the first signal. The second signal ends the process at once: its children die with it,
 /// and the next run clears away what it leaves.

@@ -98,13 +98,36 @@ impl Drop for Ticker {
 /// Where compiled plugins are kept: code that runs as this user, so nobody else may write there. None when no such
 /// place can be had; then everything works, only slower.
 pub fn cache_directory() -> Option<PathBuf> {
-    let directory = cache_place()?;
+    let directory = wanted_cache()?;
     std::fs::create_dir_all(directory.parent()?).ok()?;
     make_private(&directory)?;
     is_private(&directory).then_some(directory)
 }
 
-fn cache_place() -> Option<PathBuf> {
+/// How the place for compiled plugins is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CachePlace {
+    /// Only this user can write there: it is used.
+    Private(PathBuf),
+    /// It will be made.
+    NotThere(PathBuf),
+    /// Somebody else could write there, or it is no directory: it is not used.
+    Unsafe(PathBuf),
+    /// The environment names none.
+    None,
+}
+
+/// Looks at that place and makes nothing.
+pub fn cache_place() -> CachePlace {
+    match wanted_cache() {
+        Some(directory) if is_private(&directory) => CachePlace::Private(directory),
+        Some(directory) if std::fs::symlink_metadata(&directory).is_err() => CachePlace::NotThere(directory),
+        Some(directory) => CachePlace::Unsafe(directory),
+        None => CachePlace::None,
+    }
+}
+
+fn wanted_cache() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if let Some(given) = set("CACHE_DIRECTORY") {
         return Some(given);

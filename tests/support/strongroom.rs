@@ -268,6 +268,11 @@ impl Going {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// What it has printed so far, on standard output and standard error.
+    pub fn said(&self) -> (String, String) {
+        (self.out.text(), self.err.text())
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process id")).expect("a process id");

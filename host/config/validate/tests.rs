@@ -10,19 +10,21 @@ use crate::{
 
 mod services;
 
-fn read(text: &str) -> Result<Config, Problems> {
+pub(in crate::config) fn read(text: &str) -> Result<Config, Problems> {
     let env = |name: &str| (name == "STATE_DIRECTORY").then(|| "/state:/other".to_owned());
     parse(Path::new("/etc/strongroom/wiki.toml"), text, &env)
 }
 
-const HEAD: &str = "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
+pub(in crate::config) const HEAD: &str =
+    "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
 
 /// The problems of a step's lines, drawn.
 fn drawn(step: &str) -> String {
     read(&format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{step}")).unwrap_err().render(false)
 }
 
-const WHOLE: &str = r#"
+/// Every key that a file may have.
+pub(in crate::config) const WHOLE: &str = r#"
 [pipeline]
 name = "wiki"
 order = "strict"

@@ -131,6 +131,7 @@ fn a_plan_is_printed_with_all_that_a_plugin_may_do() {
 
     findings
       warning old wiki: version �[2J 1 is old
+      warning severity-ignored pipeline.severity: `bad-part` stays a blocker: the run could not go on; take it out of [pipeline.severity]
       info left-out wiki/index: an index is left out
 
     would use, if it were granted

@@ -2,7 +2,7 @@
 
 use strongroom_plugin::{Description, Need};
 
-use crate::settings;
+use crate::{findings, settings};
 
 /// Names of grants.
 pub mod grant {
@@ -36,6 +36,7 @@ pub fn description() -> Description {
         .version(env!("CARGO_PKG_VERSION"))
         .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL")
         .config(&settings::schema())
+        .finds(findings::CODES)
         .needs(install())
         .needs(home("/var/atlassian/application-data/confluence"))
         .needs(attachments("/path/to/attachments").optional())

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod catalogue;
 pub mod cfg;
 pub mod describe;
+pub mod findings;
 pub mod grants;
 pub mod home;
 pub mod init;

@@ -71,6 +71,7 @@ impl Plugin for Files {
             .version(env!("CARGO_PKG_VERSION"))
             .config(&schema())
             .needs(source().suggest("path = \"/srv/data\"\naccess = \"read\"\n"))
+            .finds(&["differs", "no-count", "no-target", "nothing-granted", "skipped", "target-not-empty"])
     }
 
     fn inspect(&self, purpose: Purpose) -> Result<Inspection> {

@@ -55,6 +55,13 @@ impl Description {
         self
     }
 
+    /// The codes of all findings that it may report: the host warns about a pipeline that gives a severity to another
+    /// one.
+    #[must_use]
+    pub fn finds(self, codes: &[&str]) -> Self {
+        self.attribute("findings", codes.join(" "))
+    }
+
     /// An annotation.
     #[must_use]
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::runtime::Handle;
@@ -70,6 +71,7 @@ impl Storing {
             moved: self.moved,
             ledger: self.ledger.clone(),
             untold: 0,
+            told_at: None,
             stop: self.stop,
         };
         let stored = draft.put(&path, &mut reader, &self.meta, self.identity, self.pass);
@@ -92,11 +94,15 @@ impl Failure {
 /// How many bytes may go by before the ledger hears of them.
 const TELL_BYTES: u64 = 1 << 20;
 
+/// The same as time: of a slow stream every byte counts.
+const TELL_AFTER: Duration = Duration::from_millis(100);
+
 struct Counted {
     reader: Box<dyn io::Read + Send>,
     moved: Arc<AtomicU64>,
     ledger: Arc<dyn Ledger>,
     untold: u64,
+    told_at: Option<Instant>,
     stop: CancellationToken,
 }
 
@@ -108,7 +114,8 @@ impl io::Read for Counted {
         let count = self.reader.read(buffer)?;
         self.moved.fetch_add(count as u64, Ordering::Relaxed);
         self.untold += count as u64;
-        if self.untold >= TELL_BYTES {
+        if self.untold >= TELL_BYTES || self.told_at.is_none_or(|told| told.elapsed() >= TELL_AFTER) {
+            self.told_at = Some(Instant::now());
             self.ledger.moved(std::mem::take(&mut self.untold), 0);
         }
         Ok(count)
