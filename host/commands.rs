@@ -9,6 +9,7 @@ use crate::{
 
 pub mod backup;
 pub mod config;
+pub mod forget;
 pub mod ls;
 mod pipeline;
 pub mod plan;
@@ -52,6 +53,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Plan => plan::plan(global).await,
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
+        Verb::Forget(args) => forget::forget(global, args).await,
         Verb::Ls(args) => ls::ls(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
         Verb::Restore(args) => restore::restore(global, args).await,

@@ -17,6 +17,7 @@ use crate::{diagnostic::Severity, secret::Source};
 
 pub mod canonical;
 mod database;
+pub mod keep;
 pub mod locate;
 pub mod lock;
 mod reader;
@@ -50,6 +51,8 @@ pub struct Config {
     pub severity: BTreeMap<String, Severity>,
     /// Where snapshots go.
     pub repository: Repository,
+    /// What is kept of older snapshots.
+    pub policy: Policy,
     /// In the order of the file.
     pub steps: Vec<Step>,
 }
@@ -82,6 +85,25 @@ pub struct Repository {
 pub enum Format {
     /// One self-contained zip set a snapshot.
     Zip,
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// When snapshots are removed.
+    pub forget: Forget,
+    /// Which are kept.
+    pub keep: keep::Keep,
+}
+
+/// When snapshots that no rule keeps are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forget {
+    /// By `strongroom forget` only.
+    #[default]
+    WhenAsked,
+    /// After each backup that is complete, as well.
+    AfterComplete,
 }
 
 /// `[step.NAME]`: one use of a plugin.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    config::{Grants, Limits, Order},
+    config::{Grants, Limits, Order, keep::Keep},
     digest::Digest,
 };
 
@@ -36,6 +36,9 @@ pub struct Plan {
     pub order: Order,
     /// Parts side by side; none: as many as there are cores.
     pub parallel: Option<usize>,
+    /// What is kept of older snapshots when this one is complete; none: nothing is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// In the order of the pipeline.
     pub steps: Vec<Step>,
 }

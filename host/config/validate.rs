@@ -18,6 +18,7 @@ use crate::diagnostic::{Problems, Severity};
 
 mod grants;
 mod limits;
+mod policy;
 
 /// Longest pipeline or lock file that is read, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -95,13 +96,15 @@ fn file(reader: &mut Reader, path: &Path, tree: &DeTable, env: &dyn Fn(&str) -> 
         pipeline(reader, &table, env)
     });
     let repository = repository(reader, &root);
+    let policy = policy::read(reader, &root);
     let steps = steps(reader, &root);
     if directory_of(path).to_str().is_none() {
         reader.problem(None, "the name of the pipeline file's directory is not UTF-8", "move it to another one");
     }
     let Pipeline { name, state, order, parallel, severity } = pipeline?;
     let (path, text) = (path.to_owned(), reader.text_of_file().to_owned());
-    Some(Config { path, text, name, state, order, parallel, severity, repository: repository?, steps: steps? })
+    let (repository, policy, steps) = (repository?, policy?, steps?);
+    Some(Config { path, text, name, state, order, parallel, severity, repository, policy, steps })
 }
 
 /// `[pipeline]`

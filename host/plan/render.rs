@@ -41,6 +41,9 @@ pub fn text(plan: &Plan, beside: &Beside, hash: &Digest, color: bool) -> String 
         plan.repository,
         plan.format,
     );
+    if let Some(keep) = &plan.keep {
+        let _ = writeln!(text, "when complete, of all snapshots it keeps: {keep}; others are removed");
+    }
     for step in &plan.steps {
         text.push('\n');
         describe(&mut text, step, beside, &paint);

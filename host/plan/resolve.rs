@@ -108,6 +108,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
         },
         order: config.order,
         parallel: config.parallel.map(std::num::NonZeroUsize::get),
+        keep: (config.policy.forget == config::Forget::AfterComplete).then(|| config.policy.keep.clone()),
         steps,
     };
     let blockers = beside.findings.iter().filter(|finding| finding.severity == Severity::Blocker).cloned().collect();

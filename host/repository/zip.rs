@@ -1,7 +1,8 @@
 //! A repository of self-contained zip sets: `unzip` and `sha256sum -c SHA256SUMS` prove each of them.
 //!
 //! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `catalog` what is in
-//! it, `seal` its end), `archive` reads and `prove` reads all of it back. `header` knows the format, `lines` the lists.
+//! it, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
+//! the format, `lines` the lists.
 
 use std::{
     fs::{self, File},
@@ -22,6 +23,7 @@ mod intake;
 mod lines;
 mod pack;
 mod prove;
+mod removal;
 mod seal;
 mod set;
 #[cfg(test)]
@@ -37,6 +39,14 @@ impl ZipRepository {
     /// Uses `directory`; it is made, with mode 0700, when the first draft is.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
+    }
+
+    /// The set with that id.
+    fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
+        let ending = format!("-{id}.zip");
+        let name = self.names()?.into_iter().find(|name| is_sealed(name) && name.ends_with(&ending));
+        let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
+        Ok(self.directory.join(name))
     }
 
     /// Names in the directory; none when it is not there yet.
@@ -76,10 +86,7 @@ impl Repository for ZipRepository {
     }
 
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
-        let ending = format!("-{id}.zip");
-        let name = self.names()?.into_iter().find(|name| is_sealed(name) && name.ends_with(&ending));
-        let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
-        Ok(Box::new(archive::ZipSet::open(&self.directory.join(name))?))
+        Ok(Box::new(archive::ZipSet::open(&self.path_of(id)?)?))
     }
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
@@ -92,6 +99,10 @@ impl Repository for ZipRepository {
         let asking = || format!("asking for the room in {}", there.display());
         let room = rustix::fs::statvfs(there).map_err(|cause| Error::io(asking())(cause.into()))?;
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    fn forget(&self, id: &str) -> Result<(), Error> {
+        removal::remove(&self.path_of(id)?)
     }
 
     fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
@@ -110,11 +121,12 @@ fn is_sealed(name: &str) -> bool {
     name.ends_with(".zip") && !name.starts_with('.')
 }
 
-/// Whether a draft of `pipeline` (and not of one whose name only begins alike) left `name` behind.
+/// Whether a draft or a removal of `pipeline` (and not of one whose name only begins alike) left `name` behind.
 fn is_remains(name: &str, pipeline: &str) -> bool {
     let own = || {
         let rest = name.strip_prefix('.')?.strip_prefix(pipeline)?.strip_prefix('-')?;
-        let rest = rest.strip_suffix(".zip.partial").or_else(|| rest.strip_suffix(".zip.scratch"))?;
+        let endings = [".zip.partial", ".zip.scratch", ".zip.forgotten"];
+        let rest = endings.iter().find_map(|ending| rest.strip_suffix(ending))?;
         let (stamp, id) = rest.split_once('-')?;
         Some(stamp.bytes().all(|byte| byte.is_ascii_digit() || b"TZ".contains(&byte)) && !id.contains('-'))
     };

@@ -6,6 +6,7 @@ use super::{
     backup::{Running, host_name},
     board::now,
     event::{Event, Operation, PartName, Summary},
+    forget,
     part::{ExpectedList, PartSide},
 };
 use crate::{
@@ -74,6 +75,12 @@ fn publish(running: &Running, record: &Record) -> Result<std::path::PathBuf, Err
     {
         let message = format!("the values that plugins keep for the next run could not be written: {error}");
         running.board.find(Finding::new(Severity::Warning, "values-lost", "", message));
+    }
+    if record.state == State::Complete
+        && let Some(keep) = &running.job.plan.keep
+    {
+        let found = forget::after_complete(&*running.job.repository, &record.pipeline, keep);
+        found.into_iter().for_each(|finding| running.board.find(finding));
     }
     Ok(path)
 }

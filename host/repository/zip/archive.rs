@@ -56,6 +56,7 @@ impl ZipSet {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let reading = || Error::io(format!("opening {}", path.display()));
         let file = Arc::new(File::open(path).map_err(reading())?);
+        super::removal::mark_read(&file, path)?;
         let length = file.metadata().map_err(reading())?.len();
         let damaged = |why: String| Error::Damaged(format!("{}: {why}", path.display()));
         let cut = || damaged("it is not a whole zip file: it does not end as one does".into());

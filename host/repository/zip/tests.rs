@@ -419,6 +419,37 @@ fn a_sweep_takes_only_what_its_own_pipeline_left() {
 }
 
 #[test]
+fn a_set_that_is_read_is_not_removed_until_it_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let set = sample(directory.path());
+    let repository = ZipRepository::new(directory.path());
+    let archive = repository.open(ID).unwrap();
+    let content = archive.open(&path("wiki/home/text"), 0).unwrap();
+    drop(archive);
+    let failed = repository.forget(ID);
+    assert!(matches!(&failed, Err(Error::Busy(why)) if why.contains("is being read")), "{failed:?}");
+    assert!(set.exists());
+    drop(content);
+    repository.forget(ID).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert!(matches!(repository.forget(ID), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn a_removal_that_died_half_way_shows_nothing_and_is_swept() {
+    let directory = tempfile::tempdir().unwrap();
+    let set = sample(directory.path());
+    let repository = ZipRepository::new(directory.path());
+    let hidden = super::removal::hide(&set).unwrap();
+    let (listed, unreadable) = repository.snapshots().unwrap();
+    assert!(listed.is_empty() && unreadable.is_empty());
+    assert!(matches!(repository.open(ID), Err(Error::NotFound(_))));
+    assert!(repository.sweep("wiki-two").unwrap().is_empty());
+    assert_eq!(repository.sweep("wiki").unwrap(), [hidden.display().to_string()]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_watch_that_stops_ends_a_proof() {
     struct Stop;
     impl Watch for Stop {
