@@ -176,6 +176,9 @@ pub struct RepoArgs {
     /// The repository's directory [default: the pipeline file's]
     #[arg(long, value_name = "DIR", env = "STRONGROOM_REPO", hide_env_values = true)]
     pub repo: Option<PathBuf>,
+    /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// Which snapshot.

@@ -21,6 +21,7 @@ pub mod keep;
 pub mod locate;
 pub mod lock;
 mod reader;
+pub mod recipient;
 mod redact;
 pub mod schema;
 mod show;
@@ -77,6 +78,10 @@ pub struct Repository {
     pub url: PathBuf,
     /// How snapshots are kept there.
     pub format: Format,
+    /// To whom new snapshots are encrypted; none: they are not.
+    pub recipients: Vec<recipient::Recipient>,
+    /// What opens encrypted ones.
+    pub identity: Option<Source>,
 }
 
 /// How a repository keeps snapshots.

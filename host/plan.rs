@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    config::{Grants, Limits, Order, keep::Keep},
+    config::{Grants, Limits, Order, keep::Keep, recipient::Recipient},
     digest::Digest,
 };
 
@@ -32,6 +32,9 @@ pub struct Plan {
     pub repository: String,
     /// How it is kept there.
     pub format: String,
+    /// To whom it is encrypted; none: it is not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<Recipient>,
     /// When a stage may begin.
     pub order: Order,
     /// Parts side by side; none: as many as there are cores.

@@ -198,8 +198,8 @@ pub struct Listed {
     pub started: String,
     /// What it is worth.
     pub state: State,
-    /// Bytes of content.
-    pub bytes: u64,
+    /// Bytes of content; none: it is encrypted, and no identity opens it.
+    pub bytes: Option<u64>,
     /// Bytes that it takes in the repository.
     pub stored_bytes: u64,
     /// Where it is.

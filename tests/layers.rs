@@ -35,11 +35,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("zip", &["repository/zip"]),
     ("serde", &[]),
     // Around them.
-    ("age", &["repository/zip"]),
+    ("age", &["config/recipient", "repository/zip"]),
     ("annotate_snippets", &["diagnostic"]),
     ("bytes", &["sandbox"]),
     ("bytesize", &[]),
     ("cap_fs_ext", &["repository", "sandbox"]),
+    ("chacha20poly1305", &["repository/zip"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["commands/completions"]),
     ("clap_mangen", &["commands/man"]),

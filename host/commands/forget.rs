@@ -10,7 +10,7 @@ use super::{
     select,
 };
 use crate::{
-    cli::{ForgetArgs, Global, RepoArgs},
+    cli::{ForgetArgs, Global},
     config::{Config, keep::Keep},
     report::{self, exit},
     repository::Repository,
@@ -20,7 +20,8 @@ use crate::{
 pub(super) async fn forget(global: &Global, args: &ForgetArgs) -> anyhow::Result<u8> {
     let config = pipeline::config(global)?;
     let keep = rules(&config, args)?;
-    let repository = select::repository(global, &RepoArgs { repo: None })?;
+    select::exists(&config.repository.url)?;
+    let repository = pipeline::repository(&config);
     if args.dry_run {
         return judge(global, args, &config, &*repository, &keep).map(|_| exit::DONE);
     }

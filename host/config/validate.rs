@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Config, Format, Limits, Order, Repository, Step,
     reader::{Reader, Table, Value},
+    recipient::Recipient,
     redact, schema,
 };
 use crate::diagnostic::{Problems, Severity};
@@ -172,12 +173,42 @@ fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
         let Some(table) = reader.table(&value, schema::REPOSITORY) else { continue };
         let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
         let format = reader.required(&table, "format", "\"zip\"").and_then(|value| format(reader, &value));
-        first = url.zip(format).filter(|_| named).map(|(url, format)| (name.to_owned(), url, format));
+        let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
+        let identity = table.get("identity").map(|value| grants::source(reader, &value));
+        let all = (named.then(|| name.to_owned()), url, format, recipients, identity);
+        if let (Some(name), Some(url), Some(format), Some(recipients), None | Some(Some(_))) = all {
+            let identity = all.4.flatten();
+            first = Some(Repository { name, url, format, recipients, identity });
+        }
     }
     if repositories.is_empty() {
         reader.problem(value.key_span, "[repository] has no repository in it", "write [repository.local]");
     }
-    first.map(|(name, url, format)| Repository { name, url, format })
+    first
+}
+
+/// Most recipients of a set.
+const RECIPIENTS_MAX: usize = 64;
+
+fn recipients(reader: &mut Reader, value: &Value) -> Option<Vec<Recipient>> {
+    let items = reader.list(value)?;
+    if items.is_empty() || items.len() > RECIPIENTS_MAX {
+        let message = format!("`{}` must name 1 to {RECIPIENTS_MAX} recipients", value.key);
+        reader.problem(value.span.clone(), message, "without the key, sets are not encrypted");
+        return None;
+    }
+    let recipient = |item: &Value| {
+        let parsed = reader.text(item)?.parse::<Recipient>();
+        if let Err(why) = parsed {
+            // Somebody may have taken the secret key instead.
+            reader.hidden.push(item.span.clone());
+            let message = format!("`{}`: {why}", item.key);
+            reader.problem(item.span.clone(), message, "write the public key; the secret one belongs into a file");
+        }
+        parsed.ok()
+    };
+    let recipients: Vec<_> = items.iter().map(recipient).collect();
+    recipients.into_iter().collect()
 }
 
 fn directory(reader: &mut Reader, value: &Value) -> Option<PathBuf> {
