@@ -20,10 +20,11 @@ case "${1:-}" in
   *) die 'usage: tests/run.sh [--install]' ;;
 esac
 
-# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up.
+# Beside what the demo needs: certificates for the tests of encrypted connections, age for encrypted sets, mounts for a disk that fills up.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
+  command -v age >/dev/null || missing age 'apt-get install age'
   command -v mount >/dev/null || missing mount 'apt-get install mount'
   [[ ${#MISSING[@]} -eq 0 ]]
 }
@@ -31,6 +32,7 @@ find_missing_for_tests() {
 if [[ -n $install ]]; then
   install_missing
   command -v openssl >/dev/null || install_packages openssl
+  command -v age >/dev/null || install_packages age
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2

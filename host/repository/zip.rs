@@ -5,7 +5,8 @@
 //! the format, `lines` the lists.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -71,20 +72,16 @@ impl ZipRepository {
 
     /// The set with that id.
     fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
-        let endings = [format!("-{id}.zip")].into_iter().chain(STATES.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
-        let endings: Vec<_> = endings.collect();
+        let mut endings = vec![format!("-{id}.zip")];
+        endings.extend(STATES.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
         let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
-        let name = self.names()?.into_iter().find(is_it);
+        let name = names_in(&self.directory)?.into_iter().find(is_it);
         let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
         Ok(self.directory.join(name))
     }
-
-    /// Names in the directory; none when it is not there yet.
-    fn names(&self) -> Result<Vec<String>, Error> {
-        names_in(&self.directory)
-    }
 }
 
+/// Names in a directory, sorted; none when it is not there yet.
 fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
     let listing = || format!("listing {}", directory.display());
     let entries = match fs::read_dir(directory) {
@@ -108,10 +105,12 @@ pub fn awkward_name(path: &crate::name::RawPath) -> bool {
 impl Repository for ZipRepository {
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
-        for name in self.names()?.into_iter().filter(|name| is_sealed(name)) {
+        for name in names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
             let path = self.directory.join(&name);
             match listed(&path, &self.keys) {
                 Ok(set) => sets.push(set),
+                // Removed since the names were read.
+                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
                 Err(why) => unreadable.push(format!("{}: {why}", path.display())),
             }
         }
@@ -192,12 +191,14 @@ fn stamp(started: &str) -> String {
 /// What a set says of itself: its comment, or, where that cannot be opened, its name.
 fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
     let reading = || Error::io(format!("reading {}", path.display()));
-    let stored_bytes = fs::metadata(path).map_err(reading())?.len();
+    let file = File::open(path).map_err(reading())?;
+    let stored_bytes = file.metadata().map_err(reading())?.len();
     let named = named(path);
     if path.as_os_str().as_encoded_bytes().ends_with(ENCRYPTED.as_bytes()) && named.is_none() {
         return Err(Error::Damaged("it is not named as an encrypted set is".into()));
     }
-    let source = match Source::open(path, keys) {
+    // Unlike one who reads, one who lists does not keep others from removing it.
+    let source = match Source::new(file, path, keys) {
         Ok(source) => source,
         Err(why) => match (why, named) {
             (Error::Refused(_), Some((id, pipeline, started, state))) => {
@@ -209,9 +210,8 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
     let ending = ending(&source).map_err(reading())?;
     let label: Option<seal::Label> = header::comment(&ending).and_then(|comment| serde_json::from_slice(comment).ok());
     let label = label.ok_or_else(|| Error::Damaged("it does not end as a set does".into()))?;
-    if named.is_some_and(|(id, pipeline, _, state)| {
-        (id, pipeline, state) != (label.snapshot.clone(), label.pipeline.clone(), label.state)
-    }) {
+    let stem = format!("{}-{}-{}", label.pipeline, stamp(&label.started), label.snapshot);
+    if named.is_some() && !path.ends_with(format!("{stem}.{}{ENCRYPTED}", label.state)) {
         return Err(Error::Damaged("its name says something else than its content".into()));
     }
     Ok(Listed {

@@ -454,3 +454,31 @@ fn rules_that_mean_nothing_are_refused_at_the_door() {
     }
     assert!(read(&format!("{HEAD}[policy.keep]\ndaily = 0\n[step.wiki]\nplugin = \"p\"")).is_ok());
 }
+
+/// Made by `age-keygen`; nobody has its secret key.
+const RECIPIENT: &str = "age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt";
+const SECRET_KEY: &str = "AGE-SECRET-KEY-1NOTREALLYONEBUTITMUSTNOTBESHOWN";
+
+#[test]
+fn a_repository_names_whom_it_encrypts_to_and_what_opens_it() {
+    let lines =
+        format!("recipients = [\"{RECIPIENT}\"]\nidentity = {{ credential = \"key\" }}\n[step.wiki]\nplugin = \"p\"\n");
+    let repository = read(&format!("{HEAD}{lines}")).unwrap().repository;
+    assert_eq!(repository.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(), [RECIPIENT]);
+    assert_eq!(repository.identity, Some(Source::Credential("key".into())));
+}
+
+#[test]
+fn a_wrong_recipient_is_named_and_a_secret_key_is_not_shown() {
+    let problems =
+        |lines: &str| read(&format!("{HEAD}{lines}\n[step.wiki]\nplugin = \"p\"\n")).unwrap_err().render(false);
+    let flipped = RECIPIENT.replace('q', "p");
+    for lines in [format!("recipients = [\"{flipped}\"]"), format!("recipients = [\"{SECRET_KEY}\"]")] {
+        let drawn = problems(&lines);
+        assert!(drawn.contains("is no age recipient") && !drawn.contains(SECRET_KEY), "{drawn}");
+    }
+    assert!(problems("recipients = []").contains("must name 1 to 64"));
+    assert!(problems(&format!("recipients = \"{RECIPIENT}\"")).contains("expected a list"));
+    let drawn = problems(&format!("identity = \"{SECRET_KEY}\""));
+    assert!(!drawn.contains(SECRET_KEY) && drawn.contains("identity"), "{drawn}");
+}

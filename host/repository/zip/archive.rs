@@ -1,6 +1,7 @@
 //! A set that is being read. Its directory is checked before anything in it is believed.
 
 use std::{
+    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
     sync::Arc,
@@ -55,7 +56,9 @@ impl ZipSet {
     /// Opens the set at `path` and checks its directory.
     pub(super) fn open(path: &Path, keys: &Keys) -> Result<Self, Error> {
         let reading = || Error::io(format!("opening {}", path.display()));
-        let source = Arc::new(Source::open(path, keys)?);
+        let file = File::open(path).map_err(reading())?;
+        super::removal::mark_read(&file, path)?;
+        let source = Arc::new(Source::new(file, path, keys)?);
         let length = source.length().map_err(reading())?;
         let damaged = |why: String| Error::Damaged(format!("{}: {why}", path.display()));
         let cut = || damaged("it is not a whole zip file: it does not end as one does".into());

@@ -207,7 +207,7 @@ impl Set {
     fn move_to(&self, file: &File, spool: &Spool, base: u64) -> Result<(), Error> {
         match &spool.body {
             SpoolBody::Clear(from) => self.health.run(|| self.writing(), || copy(from, spool.length, file, base)),
-            SpoolBody::Encrypted(_) => Ok(()),
+            SpoolBody::Encrypted(_) => Err(Error::io(self.writing())(io::Error::other("a spool of an encrypted set"))),
         }
     }
 

@@ -15,6 +15,8 @@ use crate::repository::Error;
 
 /// Readers of one encrypted set that are kept for the next who asks.
 const IDLE_MAX: usize = 32;
+/// Bytes that the header of an age file may take: one for each recipient of 64 takes less than 10 KiB.
+const HEADER_MAX: u64 = 64 << 10;
 /// Bytes that age encrypts as one piece.
 const PIECE: u64 = 64 << 10;
 
@@ -41,10 +43,8 @@ struct Reader {
 }
 
 impl Source {
-    /// Opens the set at `path`, which its name says to be encrypted or not.
-    pub(super) fn open(path: &Path, keys: &Keys) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io(format!("opening {}", path.display())))?;
-        super::removal::mark_read(&file, path)?;
+    /// Reads the set in `file`; the name at the end of `path` says whether it is encrypted.
+    pub(super) fn new(file: File, path: &Path, keys: &Keys) -> Result<Self, Error> {
         if !path.as_os_str().as_encoded_bytes().ends_with(ENCRYPTED.as_bytes()) {
             return Ok(Self::Clear(file));
         }
@@ -95,6 +95,7 @@ impl Source {
 impl Encrypted {
     /// Its header, and its end: a file that was cut is refused here.
     fn open(file: File, keys: Keys) -> io::Result<Self> {
+        check_header(&file)?;
         let file = Arc::new(file);
         let mut stream = keys.reader(Raw { file: file.clone(), at: 0 })?;
         let length = stream.seek(SeekFrom::End(0))?;
@@ -144,6 +145,17 @@ impl Encrypted {
             reader.stream.seek(SeekFrom::Start(at))?;
         }
         Ok(reader)
+    }
+}
+
+/// Refuses a header that does not end soon: it would be read into memory as a whole.
+fn check_header(file: &File) -> io::Result<()> {
+    let mut header = Vec::new();
+    file.take(HEADER_MAX).read_to_end(&mut header)?;
+    let ends = header.windows(4).any(|window| window == b"\n---");
+    match header.starts_with(b"age-encryption.org/v1\n") && ends {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as one does")),
     }
 }
 

@@ -28,13 +28,13 @@ fn keys(secret: &Secret) -> Keys {
     keys
 }
 
-/// Fills a draft with an entry of each kind and packing, long ones from several threads.
-fn fill(draft: &dyn Draft) {
+/// Fills a draft with an entry of each kind and packing, from several threads.
+fn fill(draft: &dyn Draft, threads: usize) {
     draft.put_plain(&path("wiki/home"), &Kind::Directory, &meta(), Pass::InStage).unwrap();
     draft.put_plain(&path("wiki/home/link"), &Kind::Symlink(b"text".to_vec()), &meta(), Pass::InStage).unwrap();
     let long = b"a line of a long text with hunter2 in it\n".repeat(100_000);
     std::thread::scope(|scope| {
-        for number in 0..4 {
+        for number in 0..threads {
             let (long, draft) = (&long, &draft);
             scope.spawn(move || {
                 put(*draft, &format!("wiki/{number}/long-text"), long);
@@ -49,7 +49,7 @@ fn fill(draft: &dyn Draft) {
 
 fn sealed(directory: &Path, recipients: &[Recipient]) -> PathBuf {
     let draft = repository(directory, recipients, None).draft(ID, "wiki", STARTED).unwrap();
-    fill(&*draft);
+    fill(&*draft, 4);
     draft.seal(&record(ID, "wiki", STARTED)).unwrap()
 }
 
@@ -105,8 +105,12 @@ fn without_a_key_a_set_is_listed_and_nothing_of_it_is_read() {
             "{why}"
         );
     }
-    let (listed, _) = repository(directory.path(), &[], Some(&secret)).snapshots().unwrap();
+    let opened = repository(directory.path(), &[], Some(&secret));
+    let (listed, _) = opened.snapshots().unwrap();
     assert_eq!(listed[0].bytes, Some(7));
+    let archive = opened.open(ID).unwrap();
+    assert!(matches!(opened.forget(ID), Err(Error::Busy(_))));
+    drop(archive);
     repository(directory.path(), &[recipient], None).forget(ID).unwrap();
     assert!(!set.exists());
 }
@@ -118,6 +122,7 @@ fn a_set_whose_name_was_changed_is_not_believed() {
     let set = sealed(directory.path(), &[recipient]);
     for (name, said) in [
         ("wiki-20261121T130000Z-0123456789abcdef.partial.zip.age", "something else than its content"),
+        ("wiki-20261121T130001Z-0123456789abcdef.complete.zip.age", "something else than its content"),
         ("mine.zip.age", "not named as an encrypted set is"),
     ] {
         let renamed = set.with_file_name(name);
@@ -133,7 +138,7 @@ fn nothing_of_the_content_lies_on_the_disk_while_a_set_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let (recipient, _) = pair(directory.path(), "key");
     let draft = repository(directory.path(), &[recipient], None).draft(ID, "wiki", STARTED).unwrap();
-    fill(&*draft);
+    fill(&*draft, 4);
     // What is in the list goes to its file when it is read.
     assert!(draft.find(&path("wiki/0/small")).unwrap().is_some());
     draft.each(&path("wiki"), &mut |_, _| true).unwrap();
@@ -155,7 +160,9 @@ fn nothing_of_the_content_lies_on_the_disk_while_a_set_is_written() {
 fn a_cut_or_changed_encrypted_set_is_never_proven() {
     let directory = tempfile::tempdir().unwrap();
     let (recipient, secret) = pair(directory.path(), "key");
-    let set = sealed(directory.path(), &[recipient]);
+    let draft = repository(directory.path(), &[recipient], None).draft(ID, "wiki", STARTED).unwrap();
+    fill(&*draft, 1);
+    let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
     let whole = fs::read(&set).unwrap();
     let broken = set.with_file_name("broken.zip.age");
     let is_refused = |what: String, bytes: &[u8]| {
@@ -173,6 +180,7 @@ fn a_cut_or_changed_encrypted_set_is_never_proven() {
     // At the end of an encrypted piece nothing else tells that it was not the last one.
     is_refused("cut between pieces".into(), &whole[..header + 16 + 5 * (65536 + 16)]);
     is_refused("cut by a byte".into(), &whole[..whole.len() - 1]);
+    is_refused("a header without an end".into(), &[&whole[..header - 60], &b"-> X25519 a\n".repeat(10_000)].concat());
     for at in (0..header).step_by(7).chain((header..whole.len()).step_by(whole.len() / 40)) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
