@@ -174,11 +174,11 @@ fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
         let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
         let format = reader.required(&table, "format", "\"zip\"").and_then(|value| format(reader, &value));
         let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
-        let identity = table.get("identity").map(|value| grants::source(reader, &value));
-        let all = (named.then(|| name.to_owned()), url, format, recipients, identity);
-        if let (Some(name), Some(url), Some(format), Some(recipients), None | Some(Some(_))) = all {
-            let identity = all.4.flatten();
-            first = Some(Repository { name, url, format, recipients, identity });
+        let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
+        if let (true, Some(url), Some(format), Some(recipients), Some(identity)) =
+            (named, url, format, recipients, identity)
+        {
+            first = Some(Repository { name: name.to_owned(), url, format, recipients, identity });
         }
     }
     if repositories.is_empty() {

@@ -57,7 +57,7 @@ impl ZipRepository {
     #[must_use]
     pub fn encrypted_to(mut self, recipients: &[Recipient], spill: PathBuf) -> Self {
         self.keys.recipients = recipients.to_vec();
-        self.spill = (!recipients.is_empty()).then_some(spill);
+        self.spill = Some(spill);
         self
     }
 
@@ -124,7 +124,7 @@ impl Repository for ZipRepository {
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
         let stem = &format!("{pipeline}-{}-{id}", stamp(started));
-        let spill = self.spill.as_ref().unwrap_or(&self.directory);
+        let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.directory);
         let name = draft::Name { directory: &self.directory, spill, stem };
         Ok(Box::new(draft::ZipDraft::begin(&name, &self.keys.recipients, Arc::default())?))
     }
