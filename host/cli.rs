@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{digest::Digest, report};
 
+mod forget;
+
+pub use forget::{ForgetArgs, KeepArgs};
+
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
 
@@ -97,6 +101,8 @@ pub enum Verb {
     Backup(BackupArgs),
     /// List the snapshots of the repository
     Snapshots(SnapshotsArgs),
+    /// Remove the pipeline's snapshots that no rule keeps
+    Forget(ForgetArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
     /// Write the content of one file of a snapshot to standard output, without any plugin
@@ -223,6 +229,9 @@ pub struct RepoArgs {
     /// The repository's directory [default: the pipeline file's]
     #[arg(long, value_name = "DIR", env = "STRONGROOM_REPO", hide_env_values = true)]
     pub repo: Option<PathBuf>,
+    /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// Which snapshot.

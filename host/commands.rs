@@ -12,6 +12,7 @@ pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod dump;
+pub mod forget;
 pub mod ls;
 pub mod man;
 mod pipeline;
@@ -63,6 +64,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Plan => plan::plan(global).await,
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
+        Verb::Forget(args) => forget::forget(global, args).await,
         Verb::Ls(args) => ls::ls(global, args),
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,

@@ -20,9 +20,11 @@ pub mod canonical;
 mod database;
 pub mod http;
 pub mod json_schema;
+pub mod keep;
 pub mod locate;
 pub mod lock;
 mod reader;
+pub mod recipient;
 mod redact;
 pub mod schema;
 mod show;
@@ -55,6 +57,8 @@ pub struct Config {
     pub severity: BTreeMap<String, Severity>,
     /// Where snapshots go.
     pub repository: Repository,
+    /// What is kept of older snapshots.
+    pub policy: Policy,
     /// In the order of the file.
     pub steps: Vec<Step>,
 }
@@ -79,6 +83,10 @@ pub struct Repository {
     pub url: PathBuf,
     /// How snapshots are kept there.
     pub format: Format,
+    /// To whom new snapshots are encrypted; none: they are not.
+    pub recipients: Vec<recipient::Recipient>,
+    /// What opens encrypted ones.
+    pub identity: Option<Source>,
 }
 
 /// How a repository keeps snapshots.
@@ -87,6 +95,25 @@ pub struct Repository {
 pub enum Format {
     /// One self-contained zip set a snapshot.
     Zip,
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// When snapshots are removed.
+    pub forget: Forget,
+    /// Which are kept.
+    pub keep: keep::Keep,
+}
+
+/// When snapshots that no rule keeps are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forget {
+    /// By `strongroom forget` only.
+    #[default]
+    WhenAsked,
+    /// After each backup that is complete, as well.
+    AfterComplete,
 }
 
 /// `[step.NAME]`: one use of a plugin.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    config::{Grants, Limits, Order},
+    config::{Grants, Limits, Order, keep::Keep, recipient::Recipient},
     digest::Digest,
 };
 
@@ -33,10 +33,16 @@ pub struct Plan {
     pub repository: String,
     /// How it is kept there.
     pub format: String,
+    /// To whom it is encrypted; none: it is not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<Recipient>,
     /// When a stage may begin.
     pub order: Order,
     /// Parts side by side; none: as many as there are cores.
     pub parallel: Option<usize>,
+    /// What is kept of older snapshots when this one is complete; none: nothing is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// In the order of the pipeline.
     pub steps: Vec<Step>,
 }

@@ -12,6 +12,7 @@ pub mod accept;
 pub mod doctor;
 pub mod error;
 pub mod exit;
+pub mod forget;
 pub mod json;
 pub mod list;
 mod live;

@@ -198,8 +198,8 @@ pub struct Listed {
     pub started: String,
     /// What it is worth.
     pub state: State,
-    /// Bytes of content.
-    pub bytes: u64,
+    /// Bytes of content; none: it is encrypted, and no identity opens it.
+    pub bytes: Option<u64>,
     /// Bytes that it takes in the repository.
     pub stored_bytes: u64,
     /// Where it is.
@@ -219,6 +219,13 @@ pub trait Repository: Send + Sync {
 
     /// Bytes that can still be written.
     fn room(&self) -> Result<u64, Error>;
+
+    /// Removes one by its whole id: at once it is no longer visible, then its bytes go. Call it only under the
+    /// pipeline's lock.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while somebody reads it.
+    fn forget(&self, id: &str) -> Result<(), Error>;
 
     /// What runs that died left behind. Removes it and says what it was. Call it only under the pipeline's lock.
     fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error>;
@@ -241,6 +248,9 @@ pub enum Error {
     /// Nothing there.
     #[error("{0} is not there")]
     NotFound(String),
+    /// Someone else uses it.
+    #[error("{0}")]
+    Busy(String),
     /// The bytes that should have been stored could not be read.
     #[error("reading {path}")]
     Source {

@@ -2,12 +2,13 @@
 //! [`event::Event`]s.
 //!
 //! `backup`, `restore` and `verify` are the three runs. A part's side (`part`) takes what its calls leave behind, the
-//! `board` is what all parts share, `seal` proves a backup and publishes it, `reading` is what reads a sealed snapshot.
+//! `board` is what all parts share, `seal` proves a backup and publishes it, `forget` removes older snapshots, `reading` is what reads a sealed snapshot.
 
 pub mod backup;
 mod board;
 pub mod doctor;
 pub mod event;
+pub mod forget;
 pub mod inspect;
 mod journal;
 pub mod locks;

@@ -23,6 +23,10 @@ mod operate;
 mod runs;
 /// Web services behind a real server.
 mod http;
+/// What is kept of older snapshots, and what is removed.
+mod forget;
+/// Sets that are encrypted, and who can read them.
+mod encrypted;
 /// The demo names what it lacks and leaves alone what is not its own.
 mod demo;
 /// A plugin that is copied out of the tree, built against the packed kit.

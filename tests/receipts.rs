@@ -53,6 +53,9 @@ impl Repository for Losing {
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
         Ok(Box::new(LosingDraft { inner: self.inner.draft(id, pipeline, started)?, name: self.name }))
     }
+    fn forget(&self, id: &str) -> Result<(), Error> {
+        self.inner.forget(id)
+    }
     fn room(&self) -> Result<u64, Error> {
         self.inner.room()
     }

@@ -20,11 +20,12 @@ case "${1:-}" in
   *) die 'usage: tests/run.sh [--install]' ;;
 esac
 
-# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up, a
-# web server.
+# Beside what the demo needs: certificates for the tests of encrypted connections, age for encrypted sets, mounts for a
+# disk that fills up, a web server.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
+  command -v age >/dev/null || missing age 'apt-get install age'
   command -v mount >/dev/null || missing mount 'apt-get install mount'
   [[ -x /usr/sbin/nginx ]] || missing nginx 'apt-get install nginx-light'
   [[ ${#MISSING[@]} -eq 0 ]]
@@ -34,6 +35,7 @@ if [[ -n $install ]]; then
   install_missing
   command -v openssl >/dev/null || install_packages openssl
   [[ -x /usr/sbin/nginx ]] || install_packages nginx-light
+  command -v age >/dev/null || install_packages age
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2

@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::{
     Exit,
-    pipeline::{Pipeline, holder},
+    pipeline::{self, Pipeline, holder},
 };
 use crate::{
     cli::{BackupArgs, Global},
@@ -31,7 +31,7 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
     let config = &pipeline.config;
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
-    let repository = pipeline.repository();
+    let repository = pipeline::repository(config);
     let mut found = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
         .context("clearing away what a run before left behind")?;
 

@@ -68,6 +68,16 @@ fn summary_of(problems: &crate::diagnostic::Problems) -> String {
     }
 }
 
+/// The pipeline's repository, for what needs no identity.
+pub(super) fn repository(config: &Config) -> Arc<dyn Repository> {
+    Arc::new(zip(config))
+}
+
+/// The same before an identity is added.
+pub(super) fn zip(config: &Config) -> ZipRepository {
+    ZipRepository::new(&config.repository.url).encrypted_to(&config.repository.recipients, config.state.join("spill"))
+}
+
 /// `strongroom.lock`, beside the pipeline file.
 pub(super) fn lock_path(config: &Config) -> PathBuf {
     Lock::path(config)
@@ -104,10 +114,6 @@ impl Pipeline {
             steps.push(load(&sandbox, step, found).await?);
         }
         Ok(Self { config, steps })
-    }
-
-    pub(super) fn repository(&self) -> Arc<dyn Repository> {
-        Arc::new(ZipRepository::new(&self.config.repository.url))
     }
 
     /// Asks every plugin what there is to do, then decides.

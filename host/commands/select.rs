@@ -9,6 +9,7 @@ use crate::{
     cli::{Global, RepoArgs, SnapshotArgs},
     report::exit,
     repository::{Archive, Listed, Repository, zip::ZipRepository},
+    secret::Source,
     snapshot::{
         record::{self, Record},
         state::State,
@@ -17,15 +18,22 @@ use crate::{
 
 /// The repository: `--repo`, else the pipeline's.
 pub(super) fn repository(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    let directory = match &args.repo {
-        Some(directory) => directory.clone(),
-        None => pipeline::config(global)?.repository.url,
+    let (repository, directory, of_file) = match &args.repo {
+        Some(directory) => (ZipRepository::new(directory), directory.clone(), None),
+        None => {
+            let config = pipeline::config(global)?;
+            (pipeline::zip(&config), config.repository.url, config.repository.identity)
+        }
     };
     exists(&directory)?;
-    Ok(Arc::new(ZipRepository::new(directory)))
+    let Some(source) = args.identity.clone().map(Source::File).or(of_file) else { return Ok(Arc::new(repository)) };
+    let secret = source.resolve().context("reading the identity that opens encrypted snapshots")?;
+    let opened = repository.opened_by(&secret).with_context(|| format!("using the identity from {source}"))?;
+    Ok(Arc::new(opened))
 }
 
-fn exists(directory: &Path) -> anyhow::Result<()> {
+/// Refuses a repository that is not there.
+pub(super) fn exists(directory: &Path) -> anyhow::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

@@ -1,11 +1,28 @@
 //! The pipeline file as written: every table and the keys that it may have.
 
 /// The top level.
-pub const FILE: &[&str] = &["pipeline", "repository", "step"];
+pub const FILE: &[&str] = &["pipeline", "repository", "policy", "step"];
 /// `[pipeline]`
 pub const PIPELINE: &[&str] = &["name", "state", "order", "parallel", "severity"];
 /// `[repository.NAME]`
-pub const REPOSITORY: &[&str] = &["url", "format"];
+pub const REPOSITORY: &[&str] = &["url", "format", "recipients", "identity"];
+/// `[policy]`
+pub const POLICY: &[&str] = &["forget", "keep"];
+/// `[policy.keep]`
+pub const KEEP: &[&str] = &[
+    "last",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "yearly",
+    "within",
+    "within-hourly",
+    "within-daily",
+    "within-weekly",
+    "within-monthly",
+    "within-yearly",
+];
 /// `[step.NAME]`
 pub const STEP: &[&str] = &["plugin", "after", "config", "grant", "limits"];
 /// `[step.NAME.grant]`

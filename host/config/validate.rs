@@ -12,12 +12,14 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Config, Format, Limits, Order, Repository, Step,
     reader::{Reader, Table, Value},
+    recipient::Recipient,
     redact, schema,
 };
 use crate::diagnostic::{Problems, Severity};
 
 mod grants;
 mod limits;
+mod policy;
 
 /// Longest pipeline or lock file that is read, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -95,13 +97,15 @@ fn file(reader: &mut Reader, path: &Path, tree: &DeTable, env: &dyn Fn(&str) -> 
         pipeline(reader, &table, env)
     });
     let repository = repository(reader, &root);
+    let policy = policy::read(reader, &root);
     let steps = steps(reader, &root);
     if directory_of(path).to_str().is_none() {
         reader.problem(None, "the name of the pipeline file's directory is not UTF-8", "move it to another one");
     }
     let Pipeline { name, state, order, parallel, severity } = pipeline?;
     let (path, text) = (path.to_owned(), reader.text_of_file().to_owned());
-    Some(Config { path, text, name, state, order, parallel, severity, repository: repository?, steps: steps? })
+    let (repository, policy, steps) = (repository?, policy?, steps?);
+    Some(Config { path, text, name, state, order, parallel, severity, repository, policy, steps })
 }
 
 /// `[pipeline]`
@@ -169,12 +173,42 @@ fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
         let Some(table) = reader.table(&value, schema::REPOSITORY) else { continue };
         let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
         let format = reader.required(&table, "format", "\"zip\"").and_then(|value| format(reader, &value));
-        first = url.zip(format).filter(|_| named).map(|(url, format)| (name.to_owned(), url, format));
+        let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
+        let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
+        if let (true, Some(url), Some(format), Some(recipients), Some(identity)) =
+            (named, url, format, recipients, identity)
+        {
+            first = Some(Repository { name: name.to_owned(), url, format, recipients, identity });
+        }
     }
     if repositories.is_empty() {
         reader.problem(value.key_span, "[repository] has no repository in it", "write [repository.local]");
     }
-    first.map(|(name, url, format)| Repository { name, url, format })
+    first
+}
+
+/// Most recipients of a set.
+const RECIPIENTS_MAX: usize = 64;
+
+fn recipients(reader: &mut Reader, value: &Value) -> Option<Vec<Recipient>> {
+    let items = reader.list(value)?;
+    if items.is_empty() || items.len() > RECIPIENTS_MAX {
+        let message = format!("`{}` must name 1 to {RECIPIENTS_MAX} recipients", value.key);
+        reader.problem(value.span.clone(), message, "without the key, sets are not encrypted");
+        return None;
+    }
+    let recipient = |item: &Value| {
+        let parsed = reader.text(item)?.parse::<Recipient>();
+        if let Err(why) = parsed {
+            // Somebody may have taken the secret key instead.
+            reader.hidden.push(item.span.clone());
+            let message = format!("`{}`: {why}", item.key);
+            reader.problem(item.span.clone(), message, "write the public key; the secret one belongs into a file");
+        }
+        parsed.ok()
+    };
+    let recipients: Vec<_> = items.iter().map(recipient).collect();
+    recipients.into_iter().collect()
 }
 
 fn directory(reader: &mut Reader, value: &Value) -> Option<PathBuf> {

@@ -41,6 +41,13 @@ pub fn text(plan: &Plan, beside: &Beside, hash: &Digest, color: bool) -> String 
         plan.repository,
         plan.format,
     );
+    if !plan.recipients.is_empty() {
+        let recipients: Vec<_> = plan.recipients.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "encrypted to {}", recipients.join(", "));
+    }
+    if let Some(keep) = &plan.keep {
+        let _ = writeln!(text, "when complete, of all snapshots it keeps: {keep}; others are removed");
+    }
     for step in &plan.steps {
         text.push('\n');
         describe(&mut text, step, beside, &paint);

@@ -109,8 +109,10 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
         format: match config.repository.format {
             config::Format::Zip => "zip".to_owned(),
         },
+        recipients: config.repository.recipients.clone(),
         order: config.order,
         parallel: config.parallel.map(std::num::NonZeroUsize::get),
+        keep: (config.policy.forget == config::Forget::AfterComplete).then(|| config.policy.keep.clone()),
         steps,
     };
     let blockers = beside.findings.iter().filter(|finding| finding.severity == Severity::Blocker).cloned().collect();

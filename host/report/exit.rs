@@ -59,14 +59,16 @@ pub const TABLE: &[Row] = &[
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),
     row(PARTIAL, "backup", "the snapshot is partial: a part failed or its receipts differ, the rest is kept"),
+    row(PARTIAL, "forget", "some snapshots that no rule keeps could not be removed, or are being read"),
     row(PARTIAL, "restore", "some parts were restored, others failed; or `--files` had to leave entries out"),
     row(UNPROVEN, "backup", "the snapshot is unproven or inconsistent"),
     row(UNPROVEN, "verify", "bytes only: they are whole, but no trusted component could check what they mean"),
     row(REFUSED, "plan, backup", "a component or its grants are not accepted, or the plan is not the expected one"),
     row(REFUSED, "restore", "a component is not trusted, or the target holds parts of another snapshot"),
+    row(REFUSED, "forget", "no rule says what to keep, or the rules would keep nothing: nothing was removed"),
     row(REFUSED, "plugin accept", "nothing was accepted"),
-    row(MISSING, "ls, dump, verify, restore, snapshots", "no such repository or snapshot"),
-    row(LOCKED, "backup, restore", "another run of this pipeline is going on"),
+    row(MISSING, "ls, dump, verify, restore, snapshots, forget", "no such repository or snapshot"),
+    row(LOCKED, "backup, restore, forget", "another run of this pipeline is going on"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
 ];
 

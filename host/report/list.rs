@@ -49,12 +49,19 @@ fn snapshots_table(listed: &[Listed], unreadable: &[String], paint: Paint) -> St
             words::line(&snapshot.pipeline),
             words::line(&snapshot.started),
             paint_state(snapshot.state, paint),
-            words::bytes(snapshot.bytes),
+            snapshot.bytes.map_or_else(|| "-".to_owned(), words::bytes),
             words::bytes(snapshot.stored_bytes),
             words::line(&file),
         ]);
     }
     let mut text = if listed.is_empty() { String::new() } else { drawn(&mut table, &[4, 5]) };
+    let closed = listed.iter().filter(|snapshot| snapshot.bytes.is_none()).count() as u64;
+    if closed > 0 {
+        let snapshots = words::counted(closed, "snapshot", "snapshots");
+        text.push_str(&format!(
+            "{snapshots} not opened: reading needs --identity FILE, or identity in [repository.NAME]\n"
+        ));
+    }
     for name in unreadable {
         text.push_str(&format!("{} {}\n", paint.bad("unreadable"), words::line(name)));
     }
@@ -236,7 +243,7 @@ mod tests {
             pipeline: "wiki".into(),
             started: "2026-11-21T13:03:07Z".into(),
             state: State::Complete,
-            bytes: 3 << 30,
+            bytes: Some(3 << 30),
             stored_bytes: 1 << 30,
             path: "/srv/backup/wiki-20261121T130307Z-3f2a00112233aabb.zip".into(),
         }

@@ -1,20 +1,26 @@
 //! A repository of self-contained zip sets: `unzip` and `sha256sum -c SHA256SUMS` prove each of them.
 //!
 //! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `catalog` what is in
-//! it, `seal` its end), `archive` reads and `prove` reads all of it back. `header` knows the format, `lines` the lists.
+//! it, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
+//! the format, `lines` the lists.
 
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+pub use cipher::BadIdentity;
+use cipher::Keys;
+use source::Source;
+
 use super::{Archive, Draft, Error, Listed, Repository};
+use crate::{config::recipient::Recipient, secret::Secret, snapshot::state::State};
 
 mod archive;
 mod catalog;
+mod cipher;
 mod draft;
 mod header;
 mod health;
@@ -22,8 +28,10 @@ mod intake;
 mod lines;
 mod pack;
 mod prove;
+mod removal;
 mod seal;
 mod set;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -31,38 +39,75 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct ZipRepository {
     directory: PathBuf,
+    keys: Keys,
+    spill: Option<PathBuf>,
 }
+
+/// How the name of an encrypted set ends.
+const ENCRYPTED: &str = ".zip.age";
 
 impl ZipRepository {
     /// Uses `directory`; it is made, with mode 0700, when the first draft is.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), keys: Keys::default(), spill: None }
     }
 
-    /// Drafts of `pipeline`: of a run that goes on, or left by one that died.
+    /// Drafts of `pipeline`, of a run that goes on or left by one that died, and removals that were broken off.
     ///
     /// # Errors
-    /// When the directory cannot be listed.
+    /// When a directory cannot be listed.
     pub fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
-        let names = self.names()?.into_iter().filter(|name| is_remains(name, pipeline));
-        Ok(names.map(|name| self.directory.join(name)).collect())
+        let mut remains = Vec::new();
+        for place in std::iter::once(&self.directory).chain(&self.spill) {
+            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
+            remains.extend(names.map(|name| place.join(name)));
+        }
+        Ok(remains)
     }
 
-    /// Names in the directory; none when it is not there yet.
-    fn names(&self) -> Result<Vec<String>, Error> {
-        let listing = || format!("listing {}", self.directory.display());
-        let entries = match fs::read_dir(&self.directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(Error::io(listing()))?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(Error::io(listing()))?.file_name();
-            names.extend(name.into_string().ok());
-        }
-        names.sort();
-        Ok(names)
+    /// Encrypts new sets to `recipients`, if there are any. What others spill while such a set is written goes to
+    /// `spill`, a directory of this machine's own.
+    #[must_use]
+    pub fn encrypted_to(mut self, recipients: &[Recipient], spill: PathBuf) -> Self {
+        self.keys.recipients = recipients.to_vec();
+        self.spill = Some(spill);
+        self
     }
+
+    /// Opens encrypted sets with the identities in `text`, which is as `age-keygen` writes it.
+    ///
+    /// # Errors
+    /// When there is none in it, or something else.
+    pub fn opened_by(mut self, text: &Secret) -> Result<Self, BadIdentity> {
+        self.keys.open_with(text)?;
+        Ok(self)
+    }
+
+    /// The set with that id.
+    fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
+        let mut endings = vec![format!("-{id}.zip")];
+        endings.extend(STATES.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
+        let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
+        let name = names_in(&self.directory)?.into_iter().find(is_it);
+        let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
+        Ok(self.directory.join(name))
+    }
+}
+
+/// Names in a directory, sorted; none when it is not there yet.
+fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
+    let listing = || format!("listing {}", directory.display());
+    let entries = match fs::read_dir(directory) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io(listing()))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(Error::io(listing()))?.file_name();
+        names.extend(name.into_string().ok());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Whether plain `unzip` would drop bytes of this name: control characters and 0xff. `unzip -^` keeps them.
@@ -73,10 +118,12 @@ pub fn awkward_name(path: &crate::name::RawPath) -> bool {
 impl Repository for ZipRepository {
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
-        for name in self.names()?.into_iter().filter(|name| is_sealed(name)) {
+        for name in names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
             let path = self.directory.join(&name);
-            match listed(&path) {
+            match listed(&path, &self.keys) {
                 Ok(set) => sets.push(set),
+                // Removed since the names were read.
+                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
                 Err(why) => unreadable.push(format!("{}: {why}", path.display())),
             }
         }
@@ -85,15 +132,14 @@ impl Repository for ZipRepository {
     }
 
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
-        let ending = format!("-{id}.zip");
-        let name = self.names()?.into_iter().find(|name| is_sealed(name) && name.ends_with(&ending));
-        let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
-        Ok(Box::new(archive::ZipSet::open(&self.directory.join(name))?))
+        Ok(Box::new(archive::ZipSet::open(&self.path_of(id)?, &self.keys)?))
     }
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
-        let name = format!("{pipeline}-{}-{id}.zip", stamp(started));
-        Ok(Box::new(draft::ZipDraft::begin(&self.directory, &name, Arc::default())?))
+        let stem = &format!("{pipeline}-{}-{id}", stamp(started));
+        let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.directory);
+        let name = draft::Name { directory: &self.directory, spill, stem };
+        Ok(Box::new(draft::ZipDraft::begin(&name, &self.keys.recipients, Arc::default())?))
     }
 
     fn room(&self) -> Result<u64, Error> {
@@ -101,6 +147,10 @@ impl Repository for ZipRepository {
         let asking = || format!("asking for the room in {}", there.display());
         let room = rustix::fs::statvfs(there).map_err(|cause| Error::io(asking())(cause.into()))?;
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    fn forget(&self, id: &str) -> Result<(), Error> {
+        removal::remove(&self.path_of(id)?)
     }
 
     fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
@@ -114,15 +164,18 @@ impl Repository for ZipRepository {
     }
 }
 
+const STATES: [State; 4] = [State::Complete, State::Unproven, State::Inconsistent, State::Partial];
+
 fn is_sealed(name: &str) -> bool {
-    name.ends_with(".zip") && !name.starts_with('.')
+    (name.ends_with(".zip") || name.ends_with(ENCRYPTED)) && !name.starts_with('.')
 }
 
-/// Whether a draft of `pipeline` (and not of one whose name only begins alike) left `name` behind.
+/// Whether a draft or a removal of `pipeline` (and not of one whose name only begins alike) left `name` behind.
 fn is_remains(name: &str, pipeline: &str) -> bool {
     let own = || {
         let rest = name.strip_prefix('.')?.strip_prefix(pipeline)?.strip_prefix('-')?;
-        let rest = rest.strip_suffix(".zip.partial").or_else(|| rest.strip_suffix(".zip.scratch"))?;
+        let rest = [".partial", ".scratch", ".forgotten"].iter().find_map(|ending| rest.strip_suffix(ending))?;
+        let rest = rest.strip_suffix(".zip").or_else(|| rest.strip_suffix(ENCRYPTED))?;
         let (stamp, id) = rest.split_once('-')?;
         Some(stamp.bytes().all(|byte| byte.is_ascii_digit() || b"TZ".contains(&byte)) && !id.contains('-'))
     };
@@ -137,29 +190,58 @@ fn stamp(started: &str) -> String {
     }
 }
 
-/// What a set's comment says of it.
-fn listed(path: &Path) -> Result<Listed, Error> {
+/// What a set says of itself: its comment, or, where that cannot be opened, its name.
+fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
     let reading = || Error::io(format!("reading {}", path.display()));
     let file = File::open(path).map_err(reading())?;
     let stored_bytes = file.metadata().map_err(reading())?.len();
-    let ending = ending(&file, stored_bytes).map_err(reading())?;
+    let named = named(path);
+    if path.as_os_str().as_encoded_bytes().ends_with(ENCRYPTED.as_bytes()) && named.is_none() {
+        return Err(Error::Damaged("it is not named as an encrypted set is".into()));
+    }
+    // Unlike one who reads, one who lists does not keep others from removing it.
+    let source = match Source::new(file, path, keys) {
+        Ok(source) => source,
+        Err(why) => match (why, named) {
+            (Error::Refused(_), Some((id, pipeline, started, state))) => {
+                return Ok(Listed { id, pipeline, started, state, bytes: None, stored_bytes, path: path.to_owned() });
+            }
+            (why, _) => return Err(why),
+        },
+    };
+    let ending = ending(&source).map_err(reading())?;
     let label: Option<seal::Label> = header::comment(&ending).and_then(|comment| serde_json::from_slice(comment).ok());
     let label = label.ok_or_else(|| Error::Damaged("it does not end as a set does".into()))?;
+    let stem = format!("{}-{}-{}", label.pipeline, stamp(&label.started), label.snapshot);
+    if named.is_some() && !path.ends_with(format!("{stem}.{}{ENCRYPTED}", label.state)) {
+        return Err(Error::Damaged("its name says something else than its content".into()));
+    }
     Ok(Listed {
         id: label.snapshot,
         pipeline: label.pipeline,
         started: label.started,
         state: label.state,
-        bytes: label.totals.bytes,
+        bytes: Some(label.totals.bytes),
         stored_bytes,
         path: path.to_owned(),
     })
 }
 
-/// The last bytes of a file of `length` bytes: where a zip's end and its comment are.
-fn ending(file: &File, length: u64) -> io::Result<Vec<u8>> {
+/// What the name of an encrypted set says: id, pipeline, start (to the second) and state.
+fn named(path: &Path) -> Option<(String, String, String, State)> {
+    let (stem, state) = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED)?.rsplit_once('.')?;
+    let state = STATES.into_iter().find(|known| known.word() == state)?;
+    let mut words = stem.rsplitn(3, '-');
+    let (id, stamp, pipeline) = (words.next()?, words.next()?, words.next()?);
+    let started = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).ok()?.in_tz("UTC").ok()?.timestamp();
+    Some((id.to_owned(), pipeline.to_owned(), started.to_string(), state))
+}
+
+/// The last bytes of a set: where a zip's end and its comment are.
+fn ending(source: &Source) -> io::Result<Vec<u8>> {
+    let length = source.length()?;
     let count = length.min(22 + 0xffff);
     let mut ending = vec![0; count as usize];
-    file.read_exact_at(&mut ending, length - count)?;
+    source.read_exact_at(&mut ending, length - count)?;
     Ok(ending)
 }

@@ -6,6 +6,7 @@ use super::{
     backup::{Running, host_name},
     board::now,
     event::{Event, Operation, PartName, Summary},
+    forget,
     part::{ExpectedList, PartSide},
 };
 use crate::{
@@ -75,6 +76,12 @@ fn publish(running: &Running, record: &Record) -> Result<std::path::PathBuf, Err
         let message = format!("the values that plugins keep for the next run could not be written: {error}");
         running.board.find(Finding::new(Severity::Warning, "values-lost", "", message));
     }
+    if record.state == State::Complete
+        && let Some(keep) = &running.job.plan.keep
+    {
+        let found = forget::after_complete(&*running.job.repository, &record.pipeline, keep);
+        found.into_iter().for_each(|finding| running.board.find(finding));
+    }
     Ok(path)
 }
 
@@ -103,6 +110,12 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
                 .weigh(&side.name, Finding::new(Severity::Info, "awkward-names", side.name.to_string(), message)),
         );
     }
+    if running.job.plan.recipients.is_empty() && holds_secrets(&part) {
+        let message = "it holds keys or passwords, and the snapshot is not encrypted; write recipients = [\"age1…\"] in \
+                       [repository.NAME], or give clear-secrets another severity in [pipeline.severity]";
+        let finding = Finding::new(Severity::Warning, "clear-secrets", side.name.to_string(), message);
+        part.findings.push(running.board.weigh(&side.name, finding));
+    }
     for list in side.expected_lists() {
         match check_list(running, side, &list) {
             Ok(expected) => {
@@ -116,6 +129,11 @@ fn part_record(running: &Running, side: &PartSide) -> PartRecord {
         }
     }
     part
+}
+
+/// Whether the plugin says that the part holds secrets: the fact `secret`, with the value `yes`.
+fn holds_secrets(part: &PartRecord) -> bool {
+    part.entries > 0 && part.facts.iter().any(|(name, value)| name == "secret" && value == "yes")
 }
 
 /// Checks one list against the draft and keeps it with the snapshot as evidence.

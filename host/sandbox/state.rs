@@ -279,7 +279,7 @@ pub fn repository_fail(error: &repository::Error) -> Fail {
         E::Exists(_) => Code::Exists,
         E::NotFound(_) => Code::NotFound,
         E::Source { cause, .. } if cause.kind() == std::io::ErrorKind::UnexpectedEof => Code::Corrupt,
-        E::Source { .. } | E::Io { .. } => Code::Io,
+        E::Source { .. } | E::Io { .. } | E::Busy(_) => Code::Io,
         E::Damaged(_) => Code::Corrupt,
         E::Path(_) | E::Pattern { .. } => Code::Invalid,
         E::Refused(_) => Code::Denied,

@@ -104,7 +104,7 @@ impl Place {
     pub fn sets(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.join("repository")) else { return Vec::new() };
         let mut sets: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        sets.retain(|path| path.extension().is_some_and(|ending| ending == "zip"));
+        sets.retain(|path| is_set(&path.to_string_lossy()));
         sets.sort();
         sets
     }
@@ -133,7 +133,7 @@ impl Place {
         assert!(files.is_empty(), "left in the temporary directory: {files:?}");
         let Ok(entries) = fs::read_dir(self.join("repository")) else { return };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let left: Vec<_> = names.filter(|name| !name.ends_with(".zip")).collect();
+        let left: Vec<_> = names.filter(|name| name.starts_with('.') || !is_set(name)).collect();
         assert!(left.is_empty(), "left in the repository: {left:?}");
     }
 
@@ -161,6 +161,11 @@ impl Place {
             assert!(!holds(&unzip(&set, "*"), secret), "the secret is in an entry of {}", set.display());
         }
     }
+}
+
+/// Whether a file's name is that of a set, encrypted or not.
+fn is_set(name: &str) -> bool {
+    name.ends_with(".zip") || name.ends_with(".zip.age")
 }
 
 /// What `unzip -p` prints of a set: the content of the entries that the pattern names.

@@ -228,7 +228,7 @@ fn ok_exit(reader: &mut Reader, value: &Value) -> Option<Vec<i32>> {
 }
 
 /// Where a secret comes from: exactly one place.
-fn source(reader: &mut Reader, value: &Value) -> Option<Source> {
+pub(super) fn source(reader: &mut Reader, value: &Value) -> Option<Source> {
     let DeValue::Table(entries) = value.value else {
         return literal(reader, value, SOURCE_HELP);
     };

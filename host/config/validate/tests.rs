@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    config::{Access, EnvValue},
+    config::{Access, EnvValue, Forget},
     secret::Source,
 };
 
@@ -35,6 +35,13 @@ left-out = "info"
 [repository.local]
 url = "../sets"
 format = "zip"
+
+[policy]
+forget = "after-complete"
+[policy.keep]
+last = 3
+daily = "unlimited"
+within-monthly = "1y6m"
 
 [step.wiki]
 plugin = "wiki"
@@ -90,6 +97,8 @@ fn a_whole_pipeline_is_understood() {
     assert_eq!(config.repository.url, Path::new("/etc/strongroom/../sets"));
     assert_eq!(config.severity["left-out"], Severity::Info);
     assert_eq!(config.steps.iter().map(|step| &step.name[..]).collect::<Vec<_>>(), ["wiki", "dam"]);
+    assert_eq!(config.policy.forget, Forget::AfterComplete);
+    assert_eq!(config.policy.keep.to_string(), "last 3, daily unlimited, within-monthly 1y6m");
     let step = config.step("wiki").unwrap();
     assert_eq!(step.config, serde_json::json!({"home-mode": "minimal", "list": [1, 2.5, true]}));
     assert_eq!(step.grants.dirs["home"].access, Access::Read);
@@ -447,4 +456,52 @@ fn an_unknown_kind_of_grant_is_named_wherever_it_is_written() {
             "{drawn}"
         );
     }
+}
+
+#[test]
+fn rules_that_mean_nothing_are_refused_at_the_door() {
+    let problems =
+        |lines: &str| read(&format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{lines}")).unwrap_err().render(false);
+    for (lines, said) in [
+        ("[policy]\nforget = \"after-complete\"", "no rule says which are kept"),
+        ("[policy]\nforget = \"after-complete\"\nkeep = { daily = 0 }", "no rule says which are kept"),
+        ("[policy]\nforget = \"always\"", "\"when-asked\" or \"after-complete\""),
+        ("[policy.keep]\ndayly = 7", "did you mean `daily`?"),
+        ("[policy.keep]\ndaily = -1", "must lie between 0 and 1000000"),
+        ("[policy.keep]\ndaily = \"seven\"", "or `unlimited`"),
+        ("[policy.keep]\nwithin = \"3w\"", "is no period"),
+        ("[policy.keep]\nwithin = 30", "is an integer, expected a string"),
+    ] {
+        let drawn = problems(lines);
+        assert!(drawn.contains(said), "{lines}: {drawn}");
+    }
+    assert!(read(&format!("{HEAD}[policy.keep]\ndaily = 0\n[step.wiki]\nplugin = \"p\"")).is_ok());
+}
+
+/// Made by `age-keygen`; nobody has its secret key.
+const RECIPIENT: &str = "age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt";
+const SECRET_KEY: &str = "AGE-SECRET-KEY-1NOTREALLYONEBUTITMUSTNOTBESHOWN";
+
+#[test]
+fn a_repository_names_whom_it_encrypts_to_and_what_opens_it() {
+    let lines =
+        format!("recipients = [\"{RECIPIENT}\"]\nidentity = {{ credential = \"key\" }}\n[step.wiki]\nplugin = \"p\"\n");
+    let repository = read(&format!("{HEAD}{lines}")).unwrap().repository;
+    assert_eq!(repository.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(), [RECIPIENT]);
+    assert_eq!(repository.identity, Some(Source::Credential("key".into())));
+}
+
+#[test]
+fn a_wrong_recipient_is_named_and_a_secret_key_is_not_shown() {
+    let problems =
+        |lines: &str| read(&format!("{HEAD}{lines}\n[step.wiki]\nplugin = \"p\"\n")).unwrap_err().render(false);
+    let flipped = RECIPIENT.replace('q', "p");
+    for lines in [format!("recipients = [\"{flipped}\"]"), format!("recipients = [\"{SECRET_KEY}\"]")] {
+        let drawn = problems(&lines);
+        assert!(drawn.contains("is no age recipient") && !drawn.contains(SECRET_KEY), "{drawn}");
+    }
+    assert!(problems("recipients = []").contains("must name 1 to 64"));
+    assert!(problems(&format!("recipients = \"{RECIPIENT}\"")).contains("expected a list"));
+    let drawn = problems(&format!("identity = \"{SECRET_KEY}\""));
+    assert!(!drawn.contains(SECRET_KEY) && drawn.contains("identity"), "{drawn}");
 }

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
 };
@@ -15,10 +14,12 @@ use zip::{
 };
 
 use super::{
+    cipher::Keys,
     header::{Local, Method, Shape},
     lines::RECORD,
     prove,
     seal::Label,
+    source::Source,
 };
 use crate::{
     name::RawPath,
@@ -32,7 +33,7 @@ const RECORD_MAX: u64 = 256 << 20;
 
 /// See the module.
 pub(super) struct ZipSet {
-    file: Arc<File>,
+    source: Arc<Source>,
     directory: Arc<ZipArchiveMetadata>,
     pub(super) label: Option<Label>,
     /// Numbers of the directory's entries, in byte order of their paths.
@@ -53,16 +54,18 @@ pub(super) struct Listing {
 
 impl ZipSet {
     /// Opens the set at `path` and checks its directory.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, keys: &Keys) -> Result<Self, Error> {
         let reading = || Error::io(format!("opening {}", path.display()));
-        let file = Arc::new(File::open(path).map_err(reading())?);
-        let length = file.metadata().map_err(reading())?.len();
+        let file = File::open(path).map_err(reading())?;
+        super::removal::mark_read(&file, path)?;
+        let source = Arc::new(Source::new(file, path, keys)?);
+        let length = source.length().map_err(reading())?;
         let damaged = |why: String| Error::Damaged(format!("{}: {why}", path.display()));
         let cut = || damaged("it is not a whole zip file: it does not end as one does".into());
-        let ending = super::ending(&file, length).map_err(reading())?;
+        let ending = super::ending(&source).map_err(|why| damaged(why.to_string()))?;
         let comment = super::header::comment(&ending).ok_or_else(cut)?;
         let label = serde_json::from_slice(comment).ok();
-        let window = Window { file: Arc::clone(&file), at: 0, end: length };
+        let window = Window { source: Arc::clone(&source), at: 0, end: length };
         let zip = ZipArchive::new(BufReader::with_capacity(256 << 10, window))
             .map_err(|why| damaged(format!("its directory cannot be read: {why}")))?;
         if zip.offset() != 0 {
@@ -73,7 +76,7 @@ impl ZipSet {
         }
         let directory = zip.metadata();
         let order = checked_order(&zip).map_err(|why| damaged(why.to_string()))?;
-        Ok(Self { file, directory, label, order })
+        Ok(Self { source, directory, label, order })
     }
 
     /// Entries of the directory.
@@ -104,7 +107,7 @@ impl ZipSet {
     /// The local header of an entry, which must agree with the directory.
     pub(super) fn local(&self, listing: &Listing) -> Result<Local, Error> {
         let damaged = |why: &str| Error::Damaged(format!("{}: {why}", listing.path));
-        let local = Local::read(|bytes, at| self.file.read_exact_at(bytes, at), listing.start)
+        let local = Local::read(|bytes, at| self.source.read_exact_at(bytes, at), listing.start)
             .map_err(|why| damaged(&why.to_string()))?;
         let name = super::header::name(listing.path.as_bytes(), listing.shape);
         let content = (local.method, local.crc, local.size, local.packed);
@@ -146,7 +149,7 @@ impl ZipSet {
     /// The content of an entry, checked at its end.
     pub(super) fn content(&self, listing: &Listing, local: &Local) -> Content {
         let start = listing.start + local.length;
-        let window = Window { file: Arc::clone(&self.file), at: start, end: start.saturating_add(listing.packed) };
+        let window = Window { source: Arc::clone(&self.source), at: start, end: start.saturating_add(listing.packed) };
         let inner = match listing.method {
             Method::Stored => Unpacked::Stored(window),
             Method::Deflated => {
@@ -269,7 +272,7 @@ fn checked_order<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<u32>, Error>
 
 /// A stretch of the set, read at a place of its own: many can be read at once.
 pub(super) struct Window {
-    file: Arc<File>,
+    source: Arc<Source>,
     at: u64,
     end: u64,
 }
@@ -278,7 +281,7 @@ impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let count = buffer.len().min(left);
-        let count = self.file.read_at(&mut buffer[..count], self.at)?;
+        let count = self.source.read_at(&mut buffer[..count], self.at)?;
         self.at += count as u64;
         Ok(count)
     }

@@ -1,7 +1,8 @@
 //! What a draft holds, entry by entry, on disk; in memory only where each one's facts are.
 //!
 //! An append-only file of facts and a map from a keyed 128-bit hash of each path to its place in that file: about 50
-//! bytes an entry. Facts that were replaced or removed stay in the file and are passed over.
+//! bytes an entry. Facts that were replaced or removed stay in the file and are passed over. Beside an encrypted set they
+//! are encrypted, too.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,6 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cipher::Veil,
     header::{Content, Method, Shape},
     health::Health,
     set::Place,
@@ -82,6 +84,8 @@ type Key = [u64; 2];
 /// See the module.
 pub(super) struct Catalog {
     file: File,
+    /// What hides the facts.
+    veil: Option<Veil>,
     keys: [RandomState; 2],
     inner: Mutex<Inner>,
     health: Arc<Health>,
@@ -117,12 +121,13 @@ pub(super) struct Claim<'a> {
 }
 
 impl Catalog {
-    /// An empty one, in a file without a name in `scratch`.
-    pub(super) fn new(scratch: &Path, health: Arc<Health>) -> Result<Self, Error> {
+    /// An empty one, in a file without a name in `scratch`; `hidden` for an encrypted set.
+    pub(super) fn new(scratch: &Path, hidden: bool, health: Arc<Health>) -> Result<Self, Error> {
         let doing = || format!("making a file in {}", scratch.display());
         let file = health.run(doing, || tempfile::tempfile_in(scratch))?;
+        let veil = hidden.then(Veil::new).transpose().map_err(Error::io("making a key"))?;
         let keys = [RandomState::new(), RandomState::new()];
-        Ok(Self { file, keys, inner: Mutex::default(), health })
+        Ok(Self { file, veil, keys, inner: Mutex::default(), health })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -208,10 +213,10 @@ impl Catalog {
         self.health.check()?;
         let inner = self.lock();
         let facts = match offset.checked_sub(inner.written) {
-            Some(pending) => facts(&mut &inner.pending[pending as usize..]),
+            Some(pending) => facts(&mut &inner.pending[pending as usize..], self.veil.as_ref(), offset),
             None => {
                 drop(inner);
-                facts(&mut Window { file: &self.file, at: offset, end: u64::MAX })
+                facts(&mut Window { file: &self.file, at: offset, end: u64::MAX }, self.veil.as_ref(), offset)
             }
         };
         facts.map(|(entry, pass, _)| (entry, pass)).map_err(Error::io(READING))
@@ -237,10 +242,13 @@ impl Catalog {
 impl Claim<'_> {
     /// Makes the entry findable.
     pub(super) fn commit(self, entry: &Entry) -> Result<(), Error> {
-        let facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
+        let mut facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
         let mut inner = self.catalog.lock();
         self.catalog.check_place(&inner, self.path, self.key, self.shape)?;
         let offset = inner.written + inner.pending.len() as u64;
+        if let Some(veil) = &self.catalog.veil {
+            veil.hide(offset, &mut facts).map_err(Error::io(WRITING))?;
+        }
         inner.pending.extend((facts.len() as u32).to_le_bytes());
         inner.pending.push(self.pass as u8);
         inner.pending.extend(facts);
@@ -275,7 +283,7 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.at < self.end {
-            match facts(&mut self.file) {
+            match facts(&mut self.file, self.catalog.veil.as_ref(), self.at) {
                 Ok((entry, pass, length)) => {
                     let offset = self.at;
                     self.at += length;
@@ -310,16 +318,20 @@ impl Read for Window<'_> {
     }
 }
 
-/// Reads an entry's facts, the pass that stored it, and how many bytes they take.
-fn facts(from: &mut impl Read) -> io::Result<(Entry, Pass, u64)> {
+/// Reads the facts of the entry at `place`, the pass that stored it, and how many bytes they take.
+fn facts(from: &mut impl Read, veil: Option<&Veil>, place: u64) -> io::Result<(Entry, Pass, u64)> {
     let mut preamble = [0; PREAMBLE as usize];
     from.read_exact(&mut preamble)?;
     let [a, b, c, d, pass] = preamble;
     let mut facts = vec![0; u32::from_le_bytes([a, b, c, d]) as usize];
     from.read_exact(&mut facts)?;
+    let length = PREAMBLE + facts.len() as u64;
+    if let Some(veil) = veil {
+        veil.show(place, &mut facts)?;
+    }
     let pass = if pass == Pass::Ahead as u8 { Pass::Ahead } else { Pass::InStage };
     let entry = postcard::from_bytes(&facts).map_err(io::Error::other)?;
-    Ok((entry, pass, PREAMBLE + facts.len() as u64))
+    Ok((entry, pass, length))
 }
 
 const WRITING: &str = "writing the list of what was stored";

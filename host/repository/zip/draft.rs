@@ -18,9 +18,11 @@ use super::{
     set::Set,
 };
 use crate::{
+    config::recipient::Recipient,
     digest::Digest,
     name::RawPath,
     repository::{Draft, Error, Held, Identity, Kind, Meta, Pass, Stored},
+    snapshot::state::State,
 };
 
 /// See the module.
@@ -32,33 +34,57 @@ pub(super) struct ZipDraft {
     pub(super) files: Files,
 }
 
+/// What a draft's files are called.
+pub(super) struct Name<'a> {
+    pub directory: &'a Path,
+    /// Where spills go: with what must not lie beside the set in clear.
+    pub spill: &'a Path,
+    /// `PIPELINE-TIME-ID`
+    pub stem: &'a str,
+}
+
 /// Where a draft writes, and where its set will be. Dropped, it removes what is there under temporary names.
 pub(super) struct Files {
     pub directory: PathBuf,
-    pub sealed: PathBuf,
+    stem: String,
+    encrypted: bool,
     pub partial: PathBuf,
     /// For spools and the catalog.
     pub spools: PathBuf,
-    /// Below that, for others.
+    /// For others: below that, or elsewhere.
     pub scratch: PathBuf,
+    spill: PathBuf,
 }
 
 impl Files {
-    /// Names for the set `name`.
-    fn new(directory: &Path, name: &str) -> Self {
-        let spools = directory.join(format!(".{name}.scratch"));
+    fn new(name: &Name<'_>, encrypted: bool) -> Self {
+        let full = format!(".{}.{}", name.stem, if encrypted { "zip.age" } else { "zip" });
+        let spill = name.spill.join(format!("{full}.scratch"));
         Self {
-            directory: directory.to_owned(),
-            sealed: directory.join(name),
-            partial: directory.join(format!(".{name}.partial")),
-            scratch: spools.join("spill"),
-            spools,
+            directory: name.directory.to_owned(),
+            stem: name.stem.to_owned(),
+            encrypted,
+            partial: name.directory.join(format!("{full}.partial")),
+            spools: name.directory.join(format!("{full}.scratch")),
+            scratch: spill.join("spill"),
+            spill,
         }
     }
 
+    /// Where the set will be. What an encrypted one is worth stands in its name: it is read without any key.
+    pub(super) fn sealed(&self, state: State) -> PathBuf {
+        self.directory.join(match self.encrypted {
+            false => format!("{}.zip", self.stem),
+            true => format!("{}.{state}.zip.age", self.stem),
+        })
+    }
+
     fn create(&self) -> io::Result<File> {
-        fs::DirBuilder::new().mode(0o700).create(&self.spools)?;
-        fs::DirBuilder::new().mode(0o700).create(&self.scratch)?;
+        for directory in [&self.spools, &self.spill, &self.scratch] {
+            if !directory.is_dir() {
+                fs::DirBuilder::new().recursive(directory == &self.spill).mode(0o700).create(directory)?;
+            }
+        }
         File::options().read(true).write(true).create_new(true).mode(0o600).open(&self.partial)
     }
 }
@@ -68,21 +94,25 @@ impl Drop for Files {
         // What cannot be removed now is removed by the next sweep.
         let _ = fs::remove_file(&self.partial);
         let _ = fs::remove_dir_all(&self.spools);
+        let _ = fs::remove_dir_all(&self.spill);
     }
 }
 
 impl ZipDraft {
-    /// Begins the set `name` in `directory`, which is made when it is not there.
-    pub(super) fn begin(directory: &Path, name: &str, health: Arc<Health>) -> Result<Self, Error> {
-        let making = || format!("making {}", directory.display());
-        health.run(making, || fs::DirBuilder::new().recursive(true).mode(0o700).create(directory))?;
-        if directory.join(name).exists() {
-            return Err(Error::Exists(directory.join(name).display().to_string()));
+    /// Begins the set `name`, encrypted when there are `recipients`. Its directory is made when it is not there.
+    pub(super) fn begin(name: &Name<'_>, recipients: &[Recipient], health: Arc<Health>) -> Result<Self, Error> {
+        let making = || format!("making {}", name.directory.display());
+        health.run(making, || fs::DirBuilder::new().recursive(true).mode(0o700).create(name.directory))?;
+        let encrypted = !recipients.is_empty();
+        let files = Files::new(name, encrypted);
+        let sealed = files.sealed(State::Complete);
+        if sealed.exists() {
+            return Err(Error::Exists(sealed.display().to_string()));
         }
-        let files = Files::new(directory, name);
         let file = health.run(|| format!("making {}", files.partial.display()), || files.create())?;
-        let catalog = Catalog::new(&files.spools, Arc::clone(&health))?;
-        let set = Set::new(file, files.partial.clone(), files.spools.clone(), Arc::clone(&health));
+        let catalog = Catalog::new(&files.spools, encrypted, Arc::clone(&health))?;
+        let (path, spools) = (files.partial.clone(), files.spools.clone());
+        let set = Set::new(file, recipients, path, spools, Arc::clone(&health))?;
         Ok(Self { set, catalog, intake: Intake::new(), health, files })
     }
 

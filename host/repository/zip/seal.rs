@@ -50,8 +50,7 @@ pub(super) fn seal(draft: &ZipDraft, record: &[u8]) -> Result<PathBuf, Error> {
     add(draft, SUMS, &mut Generated::new(draft.catalog.walk()?, sums_line))?;
     write_directory(draft, &label)?;
     draft.set.sync()?;
-    publish(draft)?;
-    Ok(draft.files.sealed.clone())
+    publish(draft, draft.files.sealed(label.state))
 }
 
 fn add(draft: &ZipDraft, name: &str, content: &mut dyn Read) -> Result<(), Error> {
@@ -94,17 +93,17 @@ fn write_directory(draft: &ZipDraft, label: &Label) -> Result<(), Error> {
     draft.set.append(&buffer).map(|_| ())
 }
 
-fn publish(draft: &ZipDraft) -> Result<(), Error> {
+fn publish(draft: &ZipDraft, sealed: PathBuf) -> Result<PathBuf, Error> {
     let files = &draft.files;
-    let renaming = || format!("renaming {} to {}", files.partial.display(), files.sealed.display());
-    draft.health.run(renaming, || fs::rename(&files.partial, &files.sealed))?;
+    let renaming = || format!("renaming {} to {}", files.partial.display(), sealed.display());
+    draft.health.run(renaming, || fs::rename(&files.partial, &sealed))?;
     let syncing = || format!("syncing {}", files.directory.display());
     let synced = draft.health.run(syncing, || File::open(&files.directory)?.sync_all());
     if synced.is_err() {
         // Nobody knows whether it would still be there after a crash, so it must not be seen now.
-        let _ = fs::rename(&files.sealed, &files.partial);
+        let _ = fs::rename(&sealed, &files.partial);
     }
-    synced
+    synced.map(|()| sealed)
 }
 
 /// Text that is made from the catalog while it is read.

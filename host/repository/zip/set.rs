@@ -3,10 +3,13 @@
 //! Entries that fit in memory are appended whole. While a long stream holds the tail they go to a common spool file,
 //! and further long streams to spools of their own; all move into the set when the tail is free again. So nothing ever
 //! waits for a slow stream. An entry's [`Place`] stays valid when its spool moves: only the spool's base changes.
+//!
+//! An encrypted set is only ever appended to, so there each long stream has a spool, and its header, known at its end, is
+//! written ahead of it when it moves.
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,8 +17,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::health::Health;
-use crate::repository::Error;
+use super::{
+    cipher::{CipherFile, Scrap},
+    health::Health,
+};
+use crate::{config::recipient::Recipient, repository::Error};
 
 /// Where an entry's local header begins: a spool (0 is the set itself) and an offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,16 +32,24 @@ pub(super) struct Place {
 
 /// See the module.
 pub(super) struct Set {
-    file: File,
+    body: Body,
     path: PathBuf,
     scratch: PathBuf,
     health: Arc<Health>,
     tail: Mutex<Tail>,
 }
 
+enum Body {
+    /// Written anywhere.
+    Clear(File),
+    /// Appended to, until it has ended.
+    Encrypted(Mutex<Option<CipherFile>>),
+}
+
 #[derive(Default)]
 struct Tail {
     end: u64,
+    /// A long stream writes there, or spools move there.
     held: bool,
     common: Option<Spool>,
     waiting: Vec<Spool>,
@@ -45,14 +59,56 @@ struct Tail {
 
 struct Spool {
     number: u32,
-    file: File,
+    body: SpoolBody,
     length: u64,
+    /// What its first bytes are to be, where they cannot be written over.
+    header: Vec<u8>,
+}
+
+enum SpoolBody {
+    Clear(File),
+    Encrypted(Scrap),
+}
+
+impl Spool {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.body {
+            SpoolBody::Clear(file) => file.write_all_at(bytes, self.length)?,
+            SpoolBody::Encrypted(scrap) => scrap.append(bytes)?,
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts `header` in the place of its first bytes, which are as many.
+    fn begin_with(&mut self, header: &[u8]) -> io::Result<()> {
+        match &self.body {
+            SpoolBody::Clear(file) => file.write_all_at(header, 0)?,
+            SpoolBody::Encrypted(_) => self.header = header.to_vec(),
+        }
+        Ok(())
+    }
 }
 
 impl Set {
-    pub(super) fn new(file: File, path: PathBuf, scratch: PathBuf, health: Arc<Health>) -> Self {
+    /// A set in `file`, encrypted when there are `recipients`.
+    pub(super) fn new(
+        file: File,
+        recipients: &[Recipient],
+        path: PathBuf,
+        scratch: PathBuf,
+        health: Arc<Health>,
+    ) -> Result<Self, Error> {
+        let writing = || format!("writing {}", path.display());
+        let body = match recipients {
+            [] => Body::Clear(file),
+            _ => {
+                let file = health.run(writing, || CipherFile::begin(file, recipients))?;
+                Body::Encrypted(Mutex::new(Some(file)))
+            }
+        };
         let tail = Tail { bases: vec![0], ..Tail::default() };
-        Self { file, path, scratch, health, tail: Mutex::new(tail) }
+        Ok(Self { body, path, scratch, health, tail: Mutex::new(tail) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Tail> {
@@ -81,8 +137,14 @@ impl Set {
         }
         let offset = tail.end;
         tail.end += entry.len() as u64;
-        drop(tail);
-        self.health.run(|| self.writing(), || self.file.write_all_at(entry, offset))?;
+        match &self.body {
+            Body::Clear(file) => {
+                drop(tail);
+                self.health.run(|| self.writing(), || file.write_all_at(entry, offset))?;
+            }
+            // The tail stays locked, so that what follows comes after.
+            Body::Encrypted(file) => self.health.run(|| self.writing(), || append(file, entry))?,
+        }
         Ok(Place { spool: 0, offset })
     }
 
@@ -92,16 +154,22 @@ impl Set {
             None => self.spool(tail)?,
         };
         let (offset, number) = (spool.length, spool.number);
-        self.health.run(|| self.spooling(), || spool.file.write_all_at(entry, offset))?;
-        spool.length += entry.len() as u64;
+        self.health.run(|| self.spooling(), || spool.append(entry))?;
         tail.common = Some(spool);
         Ok(Place { spool: number, offset })
     }
 
     fn spool(&self, tail: &mut Tail) -> Result<Spool, Error> {
-        let file = self.health.run(|| self.spooling(), || tempfile::tempfile_in(&self.scratch))?;
+        let make = || {
+            let file = tempfile::tempfile_in(&self.scratch)?;
+            Ok(match &self.body {
+                Body::Clear(_) => SpoolBody::Clear(file),
+                Body::Encrypted(_) => SpoolBody::Encrypted(Scrap::new(file)?),
+            })
+        };
+        let body = self.health.run(|| self.spooling(), make)?;
         tail.bases.push(u64::MAX);
-        Ok(Spool { number: tail.bases.len() as u32 - 1, file, length: 0 })
+        Ok(Spool { number: tail.bases.len() as u32 - 1, body, length: 0, header: Vec::new() })
     }
 
     fn spooling(&self) -> String {
@@ -112,97 +180,179 @@ impl Set {
     pub(super) fn stream(&self) -> Result<Stream<'_>, Error> {
         self.health.check()?;
         let mut tail = self.lock();
-        if tail.held {
-            let spool = self.spool(&mut tail)?;
-            return Ok(Stream { set: self, spool: Some(spool), start: 0, at: 0, ended: false });
-        }
-        tail.held = true;
-        Ok(Stream { set: self, spool: None, start: tail.end, at: tail.end, ended: false })
+        let place = match &self.body {
+            Body::Clear(file) if !tail.held => {
+                tail.held = true;
+                StreamPlace::Tail { file, start: tail.end, at: tail.end }
+            }
+            _ => StreamPlace::Spool(self.spool(&mut tail)?),
+        };
+        Ok(Stream { set: self, place: Some(place) })
     }
 
     /// Moves whatever waits into the set, when nobody holds the tail.
     fn settle(&self) -> Result<(), Error> {
-        let mut moves = Vec::new();
-        {
-            let mut tail = self.lock();
-            if tail.held {
-                return Ok(());
+        match &self.body {
+            Body::Clear(file) => {
+                let waiting = match self.lock() {
+                    tail if tail.held => return Ok(()),
+                    mut tail => tail.take_waiting(),
+                };
+                waiting.into_iter().try_for_each(|(spool, base)| self.move_to(file, &spool, base))
             }
-            let waiting: Vec<Spool> = tail.common.take().into_iter().collect();
-            for spool in waiting.into_iter().chain(std::mem::take(&mut tail.waiting)) {
-                let base = tail.end;
-                tail.bases[spool.number as usize] = base;
-                tail.end += spool.length;
-                moves.push((spool, base));
-            }
+            Body::Encrypted(file) => self.settle_encrypted(file),
         }
-        moves.into_iter().try_for_each(|(spool, base)| {
-            self.health.run(|| self.writing(), || copy(&spool.file, spool.length, &self.file, base))
-        })
     }
 
-    /// Waits until all of it is on the disk.
+    fn move_to(&self, file: &File, spool: &Spool, base: u64) -> Result<(), Error> {
+        match &spool.body {
+            SpoolBody::Clear(from) => self.health.run(|| self.writing(), || copy(from, spool.length, file, base)),
+            SpoolBody::Encrypted(_) => Err(Error::io(self.writing())(io::Error::other("a spool of an encrypted set"))),
+        }
+    }
+
+    /// One thread moves at a time, and holds the tail: what comes meanwhile waits, and is moved by that thread too.
+    fn settle_encrypted(&self, file: &Mutex<Option<CipherFile>>) -> Result<(), Error> {
+        let mut tail = self.lock();
+        if tail.held {
+            return Ok(());
+        }
+        loop {
+            let waiting = tail.take_waiting();
+            tail.held = !waiting.is_empty();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            drop(tail);
+            for (spool, _) in waiting {
+                self.health.run(|| self.writing(), || append_spool(file, spool))?;
+            }
+            tail = self.lock();
+        }
+    }
+
+    /// Waits until all of it is on the disk. Nothing can be appended to an encrypted set afterwards.
     pub(super) fn sync(&self) -> Result<(), Error> {
-        self.health.run(|| format!("syncing {}", self.path.display()), || self.file.sync_all())
+        let sync = || match &self.body {
+            Body::Clear(file) => file.sync_all(),
+            Body::Encrypted(file) => match file.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(file) => file.end()?.sync_all(),
+                None => Err(io::Error::other("it has ended before")),
+            },
+        };
+        self.health.run(|| format!("syncing {}", self.path.display()), sync)
+    }
+}
+
+impl Tail {
+    /// What waits, each with the place that it gets in the set.
+    fn take_waiting(&mut self) -> Vec<(Spool, u64)> {
+        let waiting: Vec<Spool> = self.common.take().into_iter().chain(std::mem::take(&mut self.waiting)).collect();
+        let place = |spool: Spool| {
+            let base = self.end;
+            self.bases[spool.number as usize] = base;
+            self.end += spool.length;
+            (spool, base)
+        };
+        waiting.into_iter().map(place).collect()
     }
 }
 
 /// A long entry on its way. Dropped unfinished, it leaves nothing.
 pub(super) struct Stream<'a> {
     set: &'a Set,
-    spool: Option<Spool>,
-    start: u64,
-    at: u64,
-    ended: bool,
+    /// None once it has ended.
+    place: Option<StreamPlace<'a>>,
+}
+
+enum StreamPlace<'a> {
+    /// At the set's tail, which it holds.
+    Tail { file: &'a File, start: u64, at: u64 },
+    /// Beside it.
+    Spool(Spool),
 }
 
 impl Stream<'_> {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        match &self.spool {
-            Some(spool) => self.set.health.run(|| self.set.spooling(), || spool.file.write_all_at(bytes, offset)),
-            None => self.set.health.run(|| self.set.writing(), || self.set.file.write_all_at(bytes, offset)),
-        }
-    }
-
     /// Appends to the entry.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.write_at(bytes, self.at)?;
-        self.at += bytes.len() as u64;
+        let set = self.set;
+        match &mut self.place {
+            Some(StreamPlace::Tail { file, at, .. }) => {
+                set.health.run(|| set.writing(), || file.write_all_at(bytes, *at))?;
+                *at += bytes.len() as u64;
+            }
+            Some(StreamPlace::Spool(spool)) => set.health.run(|| set.spooling(), || spool.append(bytes))?,
+            None => {}
+        }
         Ok(())
     }
 
     /// Writes the header, of the same length as before, over the first one, and ends the entry.
     pub(super) fn finish(mut self, header: &[u8]) -> Result<Place, Error> {
-        self.write_at(header, self.start)?;
-        self.ended = true;
-        let place = match self.spool.take() {
-            Some(mut spool) => {
-                spool.length = self.at;
+        let set = self.set;
+        match &mut self.place {
+            Some(StreamPlace::Tail { file, start, .. }) => {
+                set.health.run(|| set.writing(), || file.write_all_at(header, *start))?;
+            }
+            Some(StreamPlace::Spool(spool)) => set.health.run(|| set.spooling(), || spool.begin_with(header))?,
+            None => {}
+        }
+        let mut tail = set.lock();
+        let place = match self.place.take() {
+            Some(StreamPlace::Tail { start, at, .. }) => {
+                (tail.end, tail.held) = (at, false);
+                Place { spool: 0, offset: start }
+            }
+            Some(StreamPlace::Spool(spool)) => {
                 let place = Place { spool: spool.number, offset: 0 };
-                self.set.lock().waiting.push(spool);
+                tail.waiting.push(spool);
                 place
             }
-            None => {
-                let mut tail = self.set.lock();
-                (tail.end, tail.held) = (self.at, false);
-                Place { spool: 0, offset: self.start }
-            }
+            None => Place::default(),
         };
-        self.set.settle()?;
+        drop(tail);
+        set.settle()?;
         Ok(place)
     }
 }
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        if self.ended || self.spool.is_some() {
-            return;
+        if let Some(StreamPlace::Tail { file, start, .. }) = self.place.take() {
+            // What fails here makes the draft refuse all that follows; there is nobody to tell now.
+            let _ = self.set.health.run(|| self.set.writing(), || file.set_len(start));
+            self.set.lock().held = false;
+            let _ = self.set.settle();
         }
-        // What fails here makes the draft refuse all that follows; there is nobody to tell now.
-        let _ = self.set.health.run(|| self.set.writing(), || self.set.file.set_len(self.start));
-        self.set.lock().held = false;
-        let _ = self.set.settle();
     }
+}
+
+/// Appends to an encrypted set.
+fn append(file: &Mutex<Option<CipherFile>>, bytes: &[u8]) -> io::Result<()> {
+    match &mut *file.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(file) => file.append(bytes),
+        None => Err(io::Error::other("the set has ended")),
+    }
+}
+
+/// Appends a spool to an encrypted set, its header ahead of what followed the first one.
+fn append_spool(file: &Mutex<Option<CipherFile>>, spool: Spool) -> io::Result<()> {
+    let SpoolBody::Encrypted(scrap) = spool.body else { return Err(io::Error::other("a spool in clear")) };
+    let (mut scrap, mut left) = (scrap.read()?, spool.length);
+    let mut buffer = vec![0; 256 << 10];
+    if !spool.header.is_empty() {
+        let first = &mut buffer[..spool.header.len()];
+        scrap.read_exact(first)?;
+        append(file, &spool.header)?;
+        left -= spool.header.len() as u64;
+    }
+    while left > 0 {
+        let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        scrap.read_exact(&mut buffer[..count])?;
+        append(file, &buffer[..count])?;
+        left -= count as u64;
+    }
+    Ok(())
 }
 
 /// Copies a whole spool into the set, in the kernel where it can.

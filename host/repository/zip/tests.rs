@@ -1,5 +1,7 @@
 //! Sets against what others make of them, and against damage.
 
+mod encrypted;
+
 use std::{
     fs,
     io::{self, Read},
@@ -9,7 +11,13 @@ use std::{
     sync::{Arc, atomic::Ordering, mpsc},
 };
 
-use super::{ZipRepository, draft::ZipDraft, health::Health};
+use super::{
+    ZipRepository,
+    cipher::Keys,
+    draft::{Name, ZipDraft},
+    health::Health,
+};
+use crate::config::recipient::Recipient;
 use crate::{
     name::RawPath,
     repository::{
@@ -23,6 +31,10 @@ const STARTED: &str = "2026-11-21T13:00:00Z";
 
 fn begin(directory: &Path) -> Box<dyn Draft> {
     ZipRepository::new(directory).draft(ID, "wiki", STARTED).unwrap()
+}
+
+fn begin_with(directory: &Path, recipients: &[Recipient], health: &Arc<Health>) -> Result<ZipDraft, Error> {
+    ZipDraft::begin(&Name { directory, spill: directory, stem: "set" }, recipients, Arc::clone(health))
 }
 
 fn put(draft: &dyn Draft, name: &str, content: &[u8]) {
@@ -49,7 +61,7 @@ fn sample(directory: &Path) -> PathBuf {
 }
 
 fn prove(set: &Path) -> Result<Proof, Error> {
-    super::archive::ZipSet::open(set)?.prove(&Quiet)
+    super::archive::ZipSet::open(set, &Keys::default())?.prove(&Quiet)
 }
 
 fn run(directory: &Path, script: &str) -> String {
@@ -191,7 +203,7 @@ fn a_stream_beyond_4_gib_is_kept_whole() {
     assert_eq!(stored.size, size);
     put(&*draft, "b", b"after");
     let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
-    let set = super::archive::ZipSet::open(&set).unwrap();
+    let set = super::archive::ZipSet::open(&set, &Keys::default()).unwrap();
     assert_eq!(set.stat(&path("zeros")).unwrap().size, size);
     let proof = set.prove(&Quiet).unwrap();
     assert!(proof.damage.is_empty() && proof.bytes > size, "{proof:?}");
@@ -213,7 +225,7 @@ fn an_offset_beyond_4_gib_is_found_again() {
     bytes.extend(&central);
     bytes.extend(super::header::end(1, directory_start, central.len() as u64, b"{}"));
     file.write_all_at(&bytes, start).unwrap();
-    let set = super::archive::ZipSet::open(&directory.path().join("sparse")).unwrap();
+    let set = super::archive::ZipSet::open(&directory.path().join("sparse"), &Keys::default()).unwrap();
     let mut back = Vec::new();
     set.open(&path("far"), 0).unwrap().read_to_end(&mut back).unwrap();
     assert_eq!(back, b"x");
@@ -228,7 +240,7 @@ fn more_than_65535_entries_are_listed_and_proven() {
     }
     let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
     assert!(run(directory.path(), &format!("unzip -Z -1 {} | wc -l", set.display())).trim() == "66003");
-    let set = super::archive::ZipSet::open(&set).unwrap();
+    let set = super::archive::ZipSet::open(&set, &Keys::default()).unwrap();
     assert_eq!(set.items(&path("many/07"), None, 5000).unwrap().len(), 66_000_usize.div_ceil(64));
     assert_eq!(set.prove(&Quiet).unwrap().entries, 66_002);
 }
@@ -248,7 +260,7 @@ fn a_set_cut_anywhere_is_refused() {
     let (listed, unreadable) = repository.snapshots().unwrap();
     assert_eq!((listed.len(), unreadable.len()), (1, 1));
     assert!(unreadable[0].contains("cut.zip"), "{unreadable:?}");
-    assert_eq!((listed[0].id.as_str(), listed[0].pipeline.as_str(), listed[0].bytes), (ID, "wiki", 7));
+    assert_eq!((listed[0].id.as_str(), listed[0].pipeline.as_str(), listed[0].bytes), (ID, "wiki", Some(7)));
 }
 
 /// Offset of an entry's local header and of its central one, and of its content.
@@ -329,7 +341,7 @@ fn garbage_is_an_error_and_never_a_panic() {
         let mut bytes = whole.clone();
         bytes[at] = 0xff;
         fs::write(&file, &bytes).unwrap();
-        if let Err(why) = super::archive::ZipSet::open(&file) {
+        if let Err(why) = super::archive::ZipSet::open(&file, &Keys::default()) {
             assert!(matches!(why, Error::Damaged(_)), "{why}");
         }
     }
@@ -358,19 +370,26 @@ fn names_that_lead_elsewhere_and_names_that_come_twice_are_refused() {
         bytes.extend(central);
         bytes.extend(super::header::end(names.len() as u64, start, size, b""));
         fs::write(&file, &bytes).unwrap();
-        let Err(Error::Damaged(why)) = super::archive::ZipSet::open(&file) else { panic!("{named} was taken") };
+        let Err(Error::Damaged(why)) = super::archive::ZipSet::open(&file, &Keys::default()) else {
+            panic!("{named} was taken")
+        };
         assert!(why.contains(named), "{why}");
     }
 }
 
 #[test]
 fn whatever_write_fails_no_half_set_is_visible() {
+    no_half_set_is_visible(&[], &Keys::default());
+}
+
+/// Lets one write after the other fail, until none is left.
+pub(super) fn no_half_set_is_visible(recipients: &[Recipient], keys: &Keys) {
     let directory = tempfile::tempdir().unwrap();
     let text = b"some text ".repeat(200_000);
     for failing in 1.. {
         let health = Arc::new(Health::default());
         health.countdown.store(failing, Ordering::SeqCst);
-        let outcome = ZipDraft::begin(directory.path(), "set.zip", Arc::clone(&health)).and_then(|draft| {
+        let outcome = begin_with(directory.path(), recipients, &health).and_then(|draft| {
             draft.put_plain(&path("d"), &Kind::Directory, &Meta::default(), Pass::InStage)?;
             draft.put(&path("d/small"), &mut &b"small"[..], &Meta::default(), None, Pass::InStage)?;
             draft.put(&path("d/long"), &mut &text[..], &Meta::default(), None, Pass::InStage)?;
@@ -379,7 +398,10 @@ fn whatever_write_fails_no_half_set_is_visible() {
         let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         match outcome {
             Ok(set) => {
-                assert!(failing > 10 && prove(&set).unwrap().damage.is_empty());
+                assert!(
+                    failing > 10
+                        && super::archive::ZipSet::open(&set, keys).unwrap().prove(&Quiet).unwrap().damage.is_empty()
+                );
                 return;
             }
             Err(why) => {
@@ -394,7 +416,7 @@ fn whatever_write_fails_no_half_set_is_visible() {
 fn a_draft_that_failed_once_repeats_its_error() {
     let directory = tempfile::tempdir().unwrap();
     let health = Arc::new(Health::default());
-    let draft = ZipDraft::begin(directory.path(), "set.zip", Arc::clone(&health)).unwrap();
+    let draft = begin_with(directory.path(), &[], &health).unwrap();
     health.countdown.store(1, Ordering::SeqCst);
     for _ in 0..3 {
         let failed = draft.put(&path("a"), &mut &b"x"[..], &Meta::default(), None, Pass::InStage);
@@ -419,6 +441,37 @@ fn a_sweep_takes_only_what_its_own_pipeline_left() {
 }
 
 #[test]
+fn a_set_that_is_read_is_not_removed_until_it_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let set = sample(directory.path());
+    let repository = ZipRepository::new(directory.path());
+    let archive = repository.open(ID).unwrap();
+    let content = archive.open(&path("wiki/home/text"), 0).unwrap();
+    drop(archive);
+    let failed = repository.forget(ID);
+    assert!(matches!(&failed, Err(Error::Busy(why)) if why.contains("is being read")), "{failed:?}");
+    assert!(set.exists());
+    drop(content);
+    repository.forget(ID).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert!(matches!(repository.forget(ID), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn a_removal_that_died_half_way_shows_nothing_and_is_swept() {
+    let directory = tempfile::tempdir().unwrap();
+    let set = sample(directory.path());
+    let repository = ZipRepository::new(directory.path());
+    let hidden = super::removal::hide(&set).unwrap();
+    let (listed, unreadable) = repository.snapshots().unwrap();
+    assert!(listed.is_empty() && unreadable.is_empty());
+    assert!(matches!(repository.open(ID), Err(Error::NotFound(_))));
+    assert!(repository.sweep("wiki-two").unwrap().is_empty());
+    assert_eq!(repository.sweep("wiki").unwrap(), [hidden.display().to_string()]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_watch_that_stops_ends_a_proof() {
     struct Stop;
     impl Watch for Stop {
@@ -429,6 +482,6 @@ fn a_watch_that_stops_ends_a_proof() {
     }
     let directory = tempfile::tempdir().unwrap();
     let set = sample(directory.path());
-    let proof = super::archive::ZipSet::open(&set).unwrap().prove(&Stop);
+    let proof = super::archive::ZipSet::open(&set, &Keys::default()).unwrap().prove(&Stop);
     assert!(matches!(proof, Err(Error::Canceled)));
 }

@@ -164,4 +164,10 @@ impl Outcome {
         self.facts.push((key.into(), value.into()));
         self
     }
+
+    /// What was stored holds keys or passwords in clear: the host warns when the snapshot is not encrypted.
+    #[must_use]
+    pub fn holding_secrets(self) -> Self {
+        self.fact("secret", "yes")
+    }
 }

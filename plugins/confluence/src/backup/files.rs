@@ -31,7 +31,8 @@ pub(super) fn home(part: &Part) -> Result<Outcome> {
     context::set_note(note::PATHS, &Paths::of_site(&site).to_json())?;
     let excludes = home::excludes().into_iter().chain(part.setting(setting::EXCLUDE).map(str::to_owned));
     let options = TreeOptions::default().excluding(excludes).tolerant();
-    tree::backup(part, &dirs::get(grant::HOME)?, &options)
+    // `confluence.cfg.xml` holds the database's password.
+    Ok(tree::backup(part, &dirs::get(grant::HOME)?, &options)?.holding_secrets())
 }
 
 pub(super) fn install(part: &Part) -> Result<Outcome> {

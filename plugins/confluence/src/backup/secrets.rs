@@ -34,11 +34,8 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     context::set_note(note::SECRETS, &required.join(" "))?;
     tree::noted(part, stored)?;
     let found = required.len() - missing.len();
-    Ok(Outcome::new(present.join(", ")).receipt("entries", expected, stored).receipt(
-        "secrets required",
-        required.len() as u64,
-        found as u64,
-    ))
+    let outcome = Outcome::new(present.join(", ")).receipt("entries", expected, stored).holding_secrets();
+    Ok(outcome.receipt("secrets required", required.len() as u64, found as u64))
 }
 
 /// Entries seen and entries stored. Keys do not change while Confluence runs: if one does, the part fails.

@@ -97,6 +97,7 @@ fn the_home_is_saved_without_what_has_its_own_part_or_is_made_anew() {
     assert!(proven(&outcome.receipts));
     let files: Vec<String> = host.stored_paths().into_iter().filter(|path| host.stored(path).is_some()).collect();
     assert_eq!(files, ["confluence.cfg.xml", "mine/file", "shared-home/config/cache.properties"]);
+    assert!(outcome.facts.contains(&("secret".into(), "yes".into())));
     assert!(host.noted(note::PATHS).unwrap().contains("\"home\""));
 }
 

@@ -83,6 +83,8 @@ pub(crate) enum Act {
         expected: u64,
         actual: u64,
     },
+    /// The outcome's fact `secret = yes`.
+    HoldsSecrets {},
     Finding(Found),
     FixInstant {},
     Settled {},
@@ -233,6 +235,10 @@ impl Stage {
             }
             Act::Receipt { subject, expected, actual } => {
                 self.outcome = Some(self.outcome().receipt(subject, *expected, *actual));
+                Ok(())
+            }
+            Act::HoldsSecrets {} => {
+                self.outcome = Some(self.outcome().holding_secrets());
                 Ok(())
             }
             Act::Finding(found) => {
