@@ -180,7 +180,7 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
     going.wait_for_words("has come");
     server.kill().unwrap();
     server.wait().unwrap();
-    going.finish().exits(3).says("shorter than announced or malformed");
+    going.finish().exits(1).says("shorter than announced or malformed");
 }
 
 #[test]
