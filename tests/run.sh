@@ -34,7 +34,10 @@ find_missing_for_tests() {
 if [[ -n $install ]]; then
   install_missing
   command -v openssl >/dev/null || install_packages openssl
-  [[ -x /usr/sbin/nginx ]] || install_packages nginx-light
+  if [[ ! -x /usr/sbin/nginx ]]; then # Debian's own server is not wanted
+    install_packages nginx-light
+    if command -v systemctl >/dev/null; then systemctl disable --now nginx || true; fi
+  fi
   command -v age >/dev/null || install_packages age
 fi
 find_missing_for_tests || {

@@ -45,10 +45,10 @@ impl State {
             Refused::Invalid(why) => fail(Code::Invalid, why),
             Refused::Reserved(why) => fail(Code::Denied, why),
             Refused::Limit(why) => fail(Code::Limit, why),
-            Refused::NotGranted { what, key, value } => fail(
+            Refused::NotGranted { what, key, values } => fail(
                 Code::Denied,
                 format!(
-                    "{what} is not granted by http.{grant}: grant it with\n[step.{step}.grant.http.{grant}]\n{key} = [{value:?}, …]"
+                    "{what} is not granted by http.{grant}: grant it with\n[step.{step}.grant.http.{grant}]\n{key} = {values:?}"
                 ),
             ),
         }

@@ -51,7 +51,10 @@ pub(super) async fn open(name: &str, grant: &HttpGrant) -> Result<Connection, Er
         Ok(connected) => connected,
         Err(_) => {
             let within = humantime::format_duration(grant.connect_timeout);
-            Err(Error::passing(Code::Unavailable, format!("{doing}: no connection within {within} (connect-timeout)")))
+            Err(Error::passing(
+                Code::Unavailable,
+                format!("{doing}: no connection within {within} (connect-timeout of grant.http.{name})"),
+            ))
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn asking(label: &str, why: &Why, repeated: bool) -> Error {
     let error = match why {
         Why::Silent(timeout) => {
             let within = humantime::format_duration(*timeout);
-            Error::new(Code::Timeout, format!("{label}: no answer within {within} (timeout)"))
+            Error::new(Code::Timeout, format!("{label}: no answer within {within}, the longest that it may take"))
         }
         Why::Broken(cause) if cause.is_user() => body_of(label, cause),
         Why::Broken(cause) if cause.is_parse() => return malformed(label, cause),

@@ -22,6 +22,8 @@ use crate::{
 const HEADERS_MAX: usize = 64;
 /// Longest value of one, in bytes.
 const VALUE_BYTES_MAX: usize = 8 << 10;
+/// Longest they may be together, in bytes.
+const HEADERS_BYTES_MAX: usize = 64 << 10;
 
 /// What the host says of itself where the plugin says nothing.
 const AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
@@ -48,13 +50,20 @@ pub enum Refused {
     NotGranted {
         /// What was asked for.
         what: String,
-        /// The key and an example of its value.
+        /// The key.
         key: &'static str,
         /// What it would have to hold.
-        value: String,
+        values: Vec<String>,
     },
     /// More than the host carries.
     Limit(String),
+}
+
+impl Refused {
+    fn not_granted(what: String, key: &'static str, granted: &[String], more: &str) -> Self {
+        let values = granted.iter().cloned().chain([more.to_owned()]).collect();
+        Self::NotGranted { what, key, values }
+    }
 }
 
 impl Question {
@@ -74,13 +83,13 @@ impl Question {
         }
         if !grant.allows_method(method) {
             let what = format!("method {method}");
-            return Err(Refused::NotGranted { what, key: "methods", value: method.to_owned() });
+            return Err(Refused::not_granted(what, "methods", &grant.methods, method));
         }
         let target = grant.target(path_and_query).map_err(|refused| match refused {
             http::Refused::Invalid(why) => Refused::Invalid(format!("the path {:?}: {why}", clipped(path_and_query))),
             http::Refused::Outside => {
                 let path = clipped(path_and_query.split('?').next().unwrap_or_default());
-                Refused::NotGranted { what: format!("path {path}"), key: "paths", value: path }
+                Refused::not_granted(format!("path {path}"), "paths", &grant.paths, &path)
             }
         })?;
         let invalid = |_| Refused::Invalid(format!("the path {:?} cannot be sent", clipped(path_and_query)));
@@ -127,6 +136,9 @@ impl Question {
 fn fields(grant: &HttpGrant, given: &[(String, String)]) -> Result<HeaderMap, Refused> {
     if given.len() > HEADERS_MAX {
         return Err(Refused::Limit(format!("{} headers: {HEADERS_MAX} are the most", given.len())));
+    }
+    if given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADERS_BYTES_MAX {
+        return Err(Refused::Limit("the headers are longer than 64 KiB together".to_owned()));
     }
     let mut headers = HeaderMap::new();
     for (name, value) in given {
