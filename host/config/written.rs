@@ -178,7 +178,7 @@ fn duration(duration: Duration) -> String {
 /// With the largest unit that divides it, so that nothing is rounded.
 fn size(bytes: u64) -> Value {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match units.into_iter().find(|(_, unit)| bytes != 0 && bytes % unit == 0) {
+    match units.into_iter().find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{} {name}", bytes / unit).into(),
         None => i64::try_from(bytes).unwrap_or(i64::MAX).into(),
     }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
+    fmt::Write as _,
+    io::{self, Write as _},
     sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -28,7 +29,8 @@ impl Observer for Keeper {
 /// Prints to standard error where the run is.
 pub fn tell() {
     let text = STANDING.lock().unwrap_or_else(PoisonError::into_inner).text(SystemTime::now());
-    live::above_all(|| eprint!("{text}"));
+    // Whoever asked may have closed standard error: the run goes on all the same.
+    live::above_all(|| drop(io::stderr().write_all(text.as_bytes())));
 }
 
 #[derive(Default)]
