@@ -214,6 +214,7 @@ fn any_moments() -> impl Strategy<Value = Vec<(i64, bool)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_walk_keeps_what_the_oracle_keeps(
         rules in proptest::collection::vec(any_rule(), 0..4),

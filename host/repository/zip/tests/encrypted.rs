@@ -91,7 +91,7 @@ fn without_a_key_a_set_is_listed_and_nothing_of_it_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let (recipient, secret) = pair(directory.path(), "key");
     let (_, other) = pair(directory.path(), "other");
-    let set = sealed(directory.path(), &[recipient.clone()]);
+    let set = sealed(directory.path(), std::slice::from_ref(&recipient));
     for opened in [None, Some(&other)] {
         let repository = repository(directory.path(), &[], opened);
         let (listed, unreadable) = repository.snapshots().unwrap();
