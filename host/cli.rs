@@ -320,7 +320,7 @@ fn snapshot(text: &str) -> Result<String, String> {
 fn grant(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| {
         name.split_once('.')
-            .is_some_and(|(kind, name)| ["dirs", "sql", "tools", "secrets"].contains(&kind) && !name.is_empty())
+            .is_some_and(|(kind, name)| ["dirs", "sql", "tcp", "tools", "secrets"].contains(&kind) && !name.is_empty())
     });
     let (name, value) = parts.ok_or("expected KIND.NAME=VALUE, such as dirs.home=/var/lib/product")?;
     Ok((name.to_owned(), value.to_owned()))

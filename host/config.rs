@@ -24,10 +24,12 @@ mod redact;
 pub mod schema;
 mod show;
 pub mod suggest;
+mod tcp;
 mod template;
 mod validate;
 
 pub use locate::find_plugin;
+pub use tcp::{Endpoint, TcpGrant, TcpTls, TlsIdentity};
 pub use template::Fault;
 pub use validate::{LoadError, load, parse};
 
@@ -108,6 +110,9 @@ pub struct Grants {
     pub dirs: BTreeMap<String, DirGrant>,
     /// `grant.sql.NAME`
     pub sql: BTreeMap<String, SqlGrant>,
+    /// `grant.tcp.NAME`. Absent where there is none, so that what was accepted before there were any stays accepted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tcp: BTreeMap<String, TcpGrant>,
     /// `grant.tools.NAME`
     pub tools: BTreeMap<String, ToolGrant>,
     /// `grant.secrets.NAME`

@@ -9,13 +9,17 @@ pub const REPOSITORY: &[&str] = &["url", "format"];
 /// `[step.NAME]`
 pub const STEP: &[&str] = &["plugin", "after", "config", "grant", "limits"];
 /// `[step.NAME.grant]`
-pub const GRANT: &[&str] = &["dirs", "sql", "tools", "secrets"];
+pub const GRANT: &[&str] = &["dirs", "sql", "tcp", "tools", "secrets"];
 /// `[step.NAME.grant.dirs.NAME]`
 pub const DIR: &[&str] = &["path", "access"];
 /// `[step.NAME.grant.sql.NAME]`
 pub const SQL: &[&str] = &["url", "password", "timeout"];
 /// The query of a `sql` grant's URL.
 pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert", "host"];
+/// `[step.NAME.grant.tcp.NAME]`
+pub const TCP: &[&str] = &["endpoints", "tls", "connect-timeout", "idle"];
+/// `tls` of a `tcp` grant.
+pub const TCP_TLS: &[&str] = &["ca", "certificate", "key", "server-name"];
 /// `[step.NAME.grant.tools.NAME]`
 pub const TOOL: &[&str] = &["argv", "env", "offline", "ok-exit", "timeout"];
 /// A value in a tool's `env` that is not text.

@@ -14,8 +14,13 @@ fn table(need: &Need) -> &str {
 fn names_of(grants: &Grants) -> Vec<(&'static str, &str)> {
     let dirs = grants.dirs.keys().map(|name| ("dirs", name.as_str()));
     let sql = grants.sql.keys().map(|name| ("sql", name.as_str()));
+    let tcp = grants.tcp.keys().map(|name| ("tcp", name.as_str()));
     let tools = grants.tools.keys().map(|name| ("tools", name.as_str()));
-    dirs.chain(sql).chain(tools).chain(grants.secrets.keys().map(|name| ("secrets", name.as_str()))).collect()
+    dirs.chain(sql)
+        .chain(tcp)
+        .chain(tools)
+        .chain(grants.secrets.keys().map(|name| ("secrets", name.as_str())))
+        .collect()
 }
 
 fn asks_for(need: &Need, kind: &str, name: &str) -> bool {

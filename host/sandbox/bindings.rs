@@ -15,6 +15,7 @@ wasmtime::component::bindgen!({
         "strongroom:plugin/tools.process": crate::sandbox::imports::tools::Process,
         "strongroom:plugin/sql.database": crate::sandbox::imports::sql::Database,
         "strongroom:plugin/sql.transaction": crate::sandbox::imports::sql::Transaction,
+        "strongroom:plugin/tcp.service": crate::sandbox::imports::tcp::Service,
         "strongroom:plugin/snapshot.pending": crate::sandbox::imports::snapshot::Pending,
     },
 });

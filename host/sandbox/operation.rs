@@ -36,6 +36,8 @@ pub enum Capability {
     Tools,
     /// `sql`
     Sql,
+    /// `tcp`
+    Tcp,
     /// `secrets`
     Secrets,
     /// `snapshot`
@@ -54,6 +56,7 @@ impl Capability {
             Self::Dirs | Self::DirsWrite => "dirs",
             Self::Tools => "tools",
             Self::Sql => "sql",
+            Self::Tcp => "tcp",
             Self::Secrets => "secrets",
             Self::Snapshot => "snapshot",
             Self::Archive => "archive",
@@ -81,8 +84,8 @@ impl Operation {
             (Self::Describe, _) => false,
             (_, C::Context | C::Log | C::Streams) => true,
             (Self::Verify, C::Tools) => true,
-            (Self::Verify, C::Dirs | C::Sql) => false,
-            (_, C::Dirs | C::Tools | C::Sql) => true,
+            (Self::Verify, C::Dirs | C::Sql | C::Tcp) => false,
+            (_, C::Dirs | C::Tools | C::Sql | C::Tcp) => true,
             (Self::Backup(_) | Self::Restore, C::DirsWrite) => true,
             (Self::Backup(_) | Self::Restore | Self::Probe, C::Secrets) => true,
             (Self::Backup(_), C::Snapshot) => true,
@@ -104,7 +107,8 @@ mod tests {
     #[test]
     fn describe_can_do_nothing_and_verify_reaches_only_the_snapshot() {
         assert!(Operation::Describe.allows(Capability::Context, false).is_err());
-        for outside in [Capability::Dirs, Capability::DirsWrite, Capability::Sql, Capability::Secrets] {
+        for outside in [Capability::Dirs, Capability::DirsWrite, Capability::Sql, Capability::Tcp, Capability::Secrets]
+        {
             assert!(Operation::Verify.allows(outside, true).is_err());
         }
         assert!(Operation::Verify.allows(Capability::Archive, true).is_ok());

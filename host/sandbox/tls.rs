@@ -1,6 +1,9 @@
 //! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -9,7 +12,7 @@ use rustls::{
         verify_server_cert_signed_by_trust_anchor, verify_server_name,
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
 /// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
@@ -27,21 +30,34 @@ pub enum Check {
     AuthorityAndName,
 }
 
+/// A client certificate: what the host shows of itself to servers that want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM file: the certificate, then those that vouch for it.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+}
+
 /// How a client of such a server shakes hands. Reads the authorities' file (none: the system's) when it is needed.
 ///
 /// # Errors
 /// Says which file cannot be used, and why.
-pub fn client(check: Check, ca: Option<&Path>) -> Result<ClientConfig, String> {
+pub fn client(check: Check, ca: Option<&Path>, identity: Option<&Identity>) -> Result<ClientConfig, String> {
     let trusted = if check == Check::Nothing { Vec::new() } else { authorities(ca)? };
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier { check, roots: roots(&trusted), trusted, provider: provider.clone() };
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|cause| format!("setting up TLS: {cause}"))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some(Identity { certificate, key }) = identity else { return Ok(builder.with_no_client_auth()) };
+    let own = PrivateKeyDer::from_pem_file(key)
+        .map_err(|cause| format!("reading a private key from {}: {cause}", key.display()))?;
+    builder
+        .with_client_auth_cert(certificates(certificate)?, own)
+        .map_err(|cause| format!("using {} with the key {}: {cause}", certificate.display(), key.display()))
 }
 
 fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -52,6 +68,10 @@ fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String
                 format!("no certificates of trusted authorities at {}: set ca", SYSTEM_ROOTS.join(", "))
             })?,
         };
+    certificates(path)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unusable = |cause| format!("reading certificates from {}: {cause}", path.display());
     let found =
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unusable)?;

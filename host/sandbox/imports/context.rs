@@ -123,9 +123,13 @@ fn granted(grants: &crate::config::Grants) -> Vec<context::Granted> {
         .sql
         .iter()
         .map(|(name, grant)| entry("sql", name, format!("{}:{}/{}", grant.host, grant.port, grant.database)));
+    let tcp = grants.tcp.iter().map(|(name, grant)| {
+        let endpoints: Vec<_> = grant.endpoints.iter().map(ToString::to_string).collect();
+        entry("tcp", name, endpoints.join(", "))
+    });
     let tools = grants.tools.iter().map(|(name, grant)| entry("tools", name, program(grant)));
     let secrets = grants.secrets.iter().map(|(name, source)| entry("secrets", name, source.to_string()));
-    dirs.chain(sql).chain(tools).chain(secrets).collect()
+    dirs.chain(sql).chain(tcp).chain(tools).chain(secrets).collect()
 }
 
 fn program(grant: &crate::config::ToolGrant) -> String {
