@@ -56,7 +56,7 @@ impl context::Host for State {
 
     async fn set_note(&mut self, key: String, value: String) -> Answer<()> {
         self.enter(Capability::Context)?;
-        let value = self.mask.apply(value);
+        let (key, value) = (self.mask.apply(key), self.mask.apply(value));
         Ok(self.session.ledger.set_note(&key, &value)?)
     }
 

@@ -14,6 +14,7 @@ use crate::{
         types::{Error as Raw, ErrorCode},
     },
     context::Operation,
+    dirs::Usage,
 };
 
 pub(crate) mod imports;
@@ -58,6 +59,11 @@ pub type Line = (Level, String);
 
 type Answer = Rc<dyn Fn(&ToolCall) -> ToolRun>;
 
+/// What a scripted service answers to what it has heard.
+pub(crate) type Peer = Rc<dyn Fn(&mut Vec<u8>) -> Vec<u8>>;
+/// A scripted service: its endpoints.
+pub(crate) type Service = Vec<(String, Peer)>;
+
 /// An entry of the scripted snapshot, in either direction.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Held {
@@ -83,7 +89,9 @@ pub(crate) struct State {
     pub(crate) dirs: BTreeMap<String, Root>,
     pub(crate) tools: BTreeMap<String, Answer>,
     pub(crate) databases: BTreeMap<String, Database>,
+    pub(crate) services: BTreeMap<String, Service>,
     pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) usages: Vec<(String, String, Usage)>,
     pub(crate) notes: BTreeMap<(String, String), String>,
     pub(crate) instants: Vec<Fixed>,
     pub(crate) kept: BTreeMap<String, Vec<u8>>,
@@ -236,6 +244,17 @@ impl Host {
     /// The role that a database's grant logs in as: `backup` where nothing is said.
     pub fn database_user(self, database: &str, user: &str) -> Self {
         self.with(|state| state.databases.entry(database.into()).or_default().user = Some(user.into()))
+    }
+
+    /// Grants a service with this endpoint, or one more endpoint of it. `answer` is given what the plugin wrote and the
+    /// service has not yet taken out of it, each time that all it said has been read; saying nothing is the end.
+    pub fn service(self, name: &str, endpoint: &str, answer: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> Self {
+        self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), Rc::new(answer))))
+    }
+
+    /// Who has something at or below a granted directory open; `unknown` where nothing is said.
+    pub fn usage(self, dir: &str, path: &str, usage: Usage) -> Self {
+        self.with(|state| state.usages.push((dir.into(), path.into(), usage)))
     }
 
     /// Grants a secret.

@@ -27,6 +27,12 @@ pub(crate) fn perform(what: &str) -> Result<()> {
         "wait-for-held-half" => wait_for_held_half(),
         "read-parent-of-part" => read_parent_of_part(),
         "drop-unfinished" => drop_unfinished(),
+        "fail-with-secret" => Err(Error::other(secrets::reveal("secret-key")?)),
+        "panic-with-secret" => panic!("{}", secrets::reveal("secret-key")?),
+        "leave-secret-unfinished" => {
+            let (_output, input) = streams::pipe()?;
+            snapshot::submit(&secrets::reveal("secret-key")?, input, &Meta::default()).map(drop)
+        }
         "fake-part" => snapshot::put_bytes("../other/file", b"x").map(drop),
         "big-message" => Err(Error::other("y".repeat(32 << 20))),
         other => Err(Error::invalid(format!("nobody knows how to {other}"))),

@@ -4,6 +4,7 @@
 //! list of acts that a call performs, in order.
 
 mod acts;
+mod frames;
 mod hostile;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ impl Plugin for Scripted {
             .needs(many(Need::dirs("dir")))
             .needs(many(Need::tools("tool")))
             .needs(many(Need::sql("sql")))
+            .needs(many(Need::tcp("tcp")))
             .needs(many(Need::secrets("secret")))
     }
 

@@ -32,8 +32,17 @@ pub(crate) fn grants() -> Vec<Granted> {
         });
         let tools = state.tools.keys().map(|name| ("tools", name, name.clone()));
         let sql = state.databases.keys().map(|name| ("sql", name, location(state, name)));
+        let tcp = state.services.iter().map(|(name, service)| {
+            let endpoints: Vec<_> = service.iter().map(|(endpoint, _)| endpoint.as_str()).collect();
+            ("tcp", name, endpoints.join(", "))
+        });
         let secrets = state.secrets.keys().map(|name| ("secrets", name, name.clone()));
-        dirs.chain(tools).chain(sql).chain(secrets).map(|(kind, name, own)| granted(state, kind, name, own)).collect()
+        dirs.chain(tools)
+            .chain(sql)
+            .chain(tcp)
+            .chain(secrets)
+            .map(|(kind, name, own)| granted(state, kind, name, own))
+            .collect()
     })
 }
 
