@@ -418,8 +418,9 @@ fn snapshot(text: &str) -> Result<String, String> {
 
 fn grant(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| {
-        name.split_once('.')
-            .is_some_and(|(kind, name)| ["dirs", "sql", "http", "tools", "secrets"].contains(&kind) && !name.is_empty())
+        name.split_once('.').is_some_and(|(kind, name)| {
+            ["dirs", "sql", "http", "tcp", "tools", "secrets"].contains(&kind) && !name.is_empty()
+        })
     });
     let (name, value) = parts.ok_or("expected KIND.NAME=VALUE, such as dirs.home=/var/lib/product")?;
     Ok((name.to_owned(), value.to_owned()))

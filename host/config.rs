@@ -29,12 +29,14 @@ mod redact;
 pub mod schema;
 mod show;
 pub mod suggest;
+mod tcp;
 mod template;
 mod validate;
 mod written;
 
 pub use http::HttpGrant;
 pub use locate::find_plugin;
+pub use tcp::{Endpoint, TcpGrant, TcpTls};
 pub use template::Fault;
 pub use validate::{LoadError, load, parse};
 
@@ -107,7 +109,8 @@ pub struct Policy {
 }
 
 /// When snapshots that no rule keeps are removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Forget {
     /// By `strongroom forget` only.
     #[default]
@@ -140,8 +143,12 @@ pub struct Grants {
     pub dirs: BTreeMap<String, DirGrant>,
     /// `grant.sql.NAME`
     pub sql: BTreeMap<String, SqlGrant>,
-    /// `grant.http.NAME`
+    /// `grant.http.NAME`. Absent where there is none, as `tcp` is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub http: BTreeMap<String, HttpGrant>,
+    /// `grant.tcp.NAME`. Absent where there is none, so that what was accepted before there were any stays accepted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tcp: BTreeMap<String, TcpGrant>,
     /// `grant.tools.NAME`
     pub tools: BTreeMap<String, ToolGrant>,
     /// `grant.secrets.NAME`
@@ -227,6 +234,15 @@ impl SslMode {
             Self::VerifyFull => "verify-full",
         }
     }
+}
+
+/// What proves to a server who asks: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientCertificate {
+    /// The certificate, then those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A native program.

@@ -7,6 +7,8 @@ use crate::support::Place;
 mod files;
 /// Native tools and databases that fail in every way.
 mod services;
+/// Services over TCP, and files that others have open.
+mod network;
 /// Disks that are full.
 mod disk;
 /// Runs that are killed at many moments.

@@ -129,6 +129,7 @@ fn what_was_not_granted_is_denied_by_name_with_the_lines_that_would_grant_it() {
     for (capability, name, line) in [
         ("dirs", "dir-home", "path ="),
         ("sql", "sql-wiki", "url ="),
+        ("tcp", "tcp-broker", "endpoints ="),
         ("tools", "tool-dump", "argv ="),
         ("secrets", "secret-key", "file ="),
     ] {
@@ -219,6 +220,43 @@ fn a_secret_that_a_guest_tells_is_masked_wherever_it_is_told() {
     let plan = place.run(&["plan", "--json"]).exits(0);
     assert_eq!(place.record()["steps"][0]["revealed"]["secret-key"], 1);
     place.assert_hides(secret, &[&plain, &json, &plan]);
+}
+
+#[test]
+fn a_secret_that_a_guest_tells_in_every_way_is_masked_in_each() {
+    let place = Place::new();
+    // With what must be escaped where it is quoted.
+    let secret = "correct-horse\"battery\\staple";
+    place.write("key", &format!("{secret}\n"));
+    let acts = r#"[{ do = "put", path = "a", text = "a" }, { do = "tell", secret = "secret-key" }]"#;
+    let script = format!("\"backup.good\" = {acts}");
+    let rest = "[step.product.grant.secrets]\nsecret-key = { file = \"$DIR/key\" }\n";
+    place.write("strongroom.toml", &pipeline(&["good database"], &script, rest));
+    place.accept();
+    let plain = place.run(&["backup", "-vv", "--log-file", "run.log"]).exits(0).says("it is [secret]");
+    let json = place.run(&["backup", "--json", "-vv", "--log-file", "run.jsonl"]).exits(0).says("it is [secret]");
+    let record = place.record();
+    let part = &record["steps"][0]["parts"][0];
+    for told in ["summary", "facts", "findings", "receipts", "instant", "notes", "expected"] {
+        let kept = [&part[told], &record["steps"][0][told], &record[told]].map(ToString::to_string).concat();
+        assert!(kept.contains("[secret]"), "{told} is not kept, or not masked: {record:#}");
+    }
+    for piece in [secret, "battery", "horse\\\"battery"] {
+        place.assert_hides(piece, &[&plain, &json]);
+    }
+}
+
+#[test]
+fn a_secret_in_an_error_or_in_last_words_is_masked() {
+    let place = Place::new();
+    let secret = "correct-horse-battery-staple";
+    place.write("key", &format!("{secret}\n"));
+    for what in ["fail-with-secret", "panic-with-secret", "leave-secret-unfinished"] {
+        let rest = "[step.product.grant.secrets]\nsecret-key = { file = \"$DIR/key\" }\n";
+        bad_beside_good(&place, &format!("[{{ do = \"hostile\", what = \"{what}\" }}]"), rest);
+        let done = fails_alone(&place, &["[secret]"]);
+        place.assert_hides(secret, &[&done]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::database::Wrong;
+use super::{ClientCertificate, database::Wrong};
 use crate::secret::Source;
 
 mod path;
@@ -39,15 +39,6 @@ pub struct HttpGrant {
     /// How long a connection may take, encryption included.
     #[serde(serialize_with = "super::seconds_of")]
     pub connect_timeout: Duration,
-}
-
-/// PEM files of a client's certificate and its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ClientCertificate {
-    /// The certificate, then those between it and its authority.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 /// Who asks, as a header says it.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Limits, schema};
+use super::{Limits, keep::COUNT_MAX, schema};
 use crate::diagnostic::Severity;
 
 /// The schema (JSON Schema, draft 2020-12). What `validate` says beyond it depends on more than one value: names of
@@ -62,6 +62,7 @@ fn with(mut schema: Value, key: &str, value: Value) -> Value {
 fn of_file(key: &str) -> Option<Value> {
     Some(match key {
         "pipeline" => table("what holds for all of it", schema::PIPELINE, &["name"], of_pipeline),
+        "policy" => table("what is kept of older snapshots", schema::POLICY, &[], of_policy),
         "repository" => {
             let one = table("where snapshots go", schema::REPOSITORY, &["url", "format"], of_repository);
             let named = with(named("exactly one repository, by its name", one), "minProperties", json!(1));
@@ -100,8 +101,35 @@ fn of_repository(key: &str) -> Option<Value> {
     Some(match key {
         "url" => text("a directory"),
         "format" => word("how snapshots are kept there", &["zip"]),
+        "recipients" => json!({
+            "description": "age recipients that new sets are encrypted to", "type": "array", "minItems": 1,
+            "items": { "type": "string", "pattern": "^age1" },
+        }),
+        "identity" => with(source(), "description", json!("opens encrypted sets: as age-keygen writes it")),
         _ => return None,
     })
+}
+
+fn of_policy(key: &str) -> Option<Value> {
+    Some(match key {
+        "forget" => {
+            let about = "when snapshots that no rule keeps are removed";
+            with(word(about, &["when-asked", "after-complete"]), "default", json!("when-asked"))
+        }
+        "keep" => table("which snapshots are kept", schema::KEEP, &[], of_keep),
+        _ => return None,
+    })
+}
+
+fn of_keep(key: &str) -> Option<Value> {
+    if key.starts_with("within") {
+        return Some(text("those of this long a time, such as \"1y5m7d2h\""));
+    }
+    let about = "the newest of so many hours, days, weeks, months or years, or of all: \"unlimited\"";
+    Some(json!({
+        "description": about,
+        "anyOf": [{ "type": "integer", "minimum": 0, "maximum": COUNT_MAX }, { "const": "unlimited" }],
+    }))
 }
 
 fn of_step(key: &str) -> Option<Value> {
@@ -122,6 +150,8 @@ fn of_grant(key: &str) -> Option<Value> {
     Some(match key {
         "dirs" => named("directories", table("a directory", schema::DIR, &["path", "access"], of_dir)),
         "sql" => named("databases", table("a database", schema::SQL, &["url"], of_sql)),
+        "http" => named("web services", table("a web service", schema::HTTP, &["url"], of_http)),
+        "tcp" => named("services over TCP", table("a service", schema::TCP, &["endpoints"], of_tcp)),
         "tools" => named("native programs", table("a native program", schema::TOOL, &["argv"], of_tool)),
         "secrets" => named("secrets that the plugin itself may read", source()),
         _ => return None,
@@ -146,6 +176,57 @@ fn of_sql(key: &str) -> Option<Value> {
         "timeout" => text("how long a query may take until its first row, such as \"30s\""),
         _ => return None,
     })
+}
+
+fn of_http(key: &str) -> Option<Value> {
+    Some(match key {
+        "url" => with(text("such as https://HOST:PORT/PATH; never with a password"), "pattern", json!("^https?://")),
+        "methods" => texts("what may be done; default: GET"),
+        "paths" => texts("paths at or below which requests may go; default: all"),
+        "ca" => text("PEM file of the authorities that are trusted; default: the system's"),
+        "certificate" => text("PEM file of the client's certificate"),
+        "key" => text("PEM file of its private key"),
+        "basic" => table("a user and his password", schema::HTTP_BASIC, schema::HTTP_BASIC, of_credential),
+        "bearer" => source(),
+        "header" => table("another header", schema::HTTP_HEADER, schema::HTTP_HEADER, of_credential),
+        "timeout" => text("how long to wait for the head of an answer, such as \"1m\""),
+        "connect-timeout" => text("how long a connection may take, such as \"10s\""),
+        _ => return None,
+    })
+}
+
+fn of_credential(key: &str) -> Option<Value> {
+    Some(match key {
+        "user" => text("without a colon"),
+        "name" => text("the header's name"),
+        "password" | "value" => source(),
+        _ => return None,
+    })
+}
+
+fn of_tcp(key: &str) -> Option<Value> {
+    Some(match key {
+        "endpoints" => texts("what may be connected to, each as HOST:PORT"),
+        "tls" => {
+            let tls = table("what the connection is encrypted with", schema::TCP_TLS, &[], of_tls);
+            json!({ "description": "whether the connection is encrypted, and how", "anyOf": [{ "type": "boolean" }, tls] })
+        }
+        "connect-timeout" => text("how long it may take until bytes can flow, such as \"10s\""),
+        "idle" => text("how long a read or a write may move nothing, such as \"1m\""),
+        _ => return None,
+    })
+}
+
+fn of_tls(key: &str) -> Option<Value> {
+    Some(match key {
+        "server-name" => text("what the server's certificate must name; default: the endpoint's host"),
+        key => return of_http(key).filter(|_| schema::TCP_TLS.contains(&key)),
+    })
+}
+
+/// At least one text.
+fn texts(about: &str) -> Value {
+    json!({ "description": about, "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } })
 }
 
 fn of_tool(key: &str) -> Option<Value> {

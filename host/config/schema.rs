@@ -26,7 +26,7 @@ pub const KEEP: &[&str] = &[
 /// `[step.NAME]`
 pub const STEP: &[&str] = &["plugin", "after", "config", "grant", "limits"];
 /// `[step.NAME.grant]`
-pub const GRANT: &[&str] = &["dirs", "sql", "http", "tools", "secrets"];
+pub const GRANT: &[&str] = &["dirs", "sql", "http", "tcp", "tools", "secrets"];
 /// `[step.NAME.grant.dirs.NAME]`
 pub const DIR: &[&str] = &["path", "access"];
 /// `[step.NAME.grant.sql.NAME]`
@@ -42,6 +42,10 @@ pub const HTTP_CREDENTIALS: &[&str] = &["basic", "bearer", "header"];
 pub const HTTP_BASIC: &[&str] = &["user", "password"];
 /// `header` in a `http` grant.
 pub const HTTP_HEADER: &[&str] = &["name", "value"];
+/// `[step.NAME.grant.tcp.NAME]`
+pub const TCP: &[&str] = &["endpoints", "tls", "connect-timeout", "idle"];
+/// `tls` of a `tcp` grant.
+pub const TCP_TLS: &[&str] = &["ca", "certificate", "key", "server-name"];
 /// `[step.NAME.grant.tools.NAME]`
 pub const TOOL: &[&str] = &["argv", "env", "offline", "ok-exit", "timeout"];
 /// A value in a tool's `env` that is not text.

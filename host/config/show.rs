@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Access, DirGrant, Engine, EnvValue, Grants, HttpGrant, SqlGrant, ToolGrant, canonical, http::Credential};
+use super::{
+    Access, DirGrant, Engine, EnvValue, Grants, HttpGrant, SqlGrant, TcpGrant, ToolGrant, canonical, http::Credential,
+};
 use crate::{digest::Digest, secret::Source};
 
 impl Grants {
@@ -11,9 +13,10 @@ impl Grants {
         let dirs = self.dirs.iter().map(|(name, grant)| format!("dirs.{name} {grant}"));
         let sql = self.sql.iter().map(|(name, grant)| format!("sql.{name} {grant}"));
         let http = self.http.iter().map(|(name, grant)| format!("http.{name} {grant}"));
+        let tcp = self.tcp.iter().map(|(name, grant)| format!("tcp.{name} {grant}"));
         let tools = self.tools.iter().map(|(name, grant)| format!("tools.{name} {grant}"));
         let secrets = self.secrets.iter().map(|(name, source)| format!("secrets.{name} {}", reference(source)));
-        dirs.chain(sql).chain(http).chain(tools).chain(secrets).collect()
+        dirs.chain(sql).chain(http).chain(tcp).chain(tools).chain(secrets).collect()
     }
 
     /// The digest of all that they allow.
@@ -75,6 +78,31 @@ impl fmt::Display for HttpGrant {
         }
         timeout(f, Some(self.timeout))?;
         write!(f, ", connect-timeout {}", humantime::format_duration(self.connect_timeout))
+    }
+}
+
+impl fmt::Display for TcpGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints: Vec<_> = self.endpoints.iter().map(ToString::to_string).collect();
+        f.write_str(&endpoints.join(" "))?;
+        match &self.tls {
+            None => f.write_str(", not encrypted")?,
+            Some(tls) => {
+                f.write_str(", TLS")?;
+                if let Some(ca) = &tls.ca {
+                    write!(f, ", authorities {}", quoted(&ca.to_string_lossy()))?;
+                }
+                if let Some(identity) = &tls.identity {
+                    let [certificate, key] = [&identity.certificate, &identity.key].map(|path| path.to_string_lossy());
+                    write!(f, ", certificate {}, key {}", quoted(&certificate), quoted(&key))?;
+                }
+                if let Some(name) = &tls.server_name {
+                    write!(f, ", server-name {name}")?;
+                }
+            }
+        }
+        let [connect, idle] = [self.connect_timeout, self.idle].map(humantime::format_duration);
+        write!(f, ", connect-timeout {connect}, idle {idle}")
     }
 }
 

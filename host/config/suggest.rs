@@ -9,7 +9,7 @@ use super::schema;
 /// A grant that a plugin would use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggested {
-    /// `dirs:read`, `dirs:write`, `tools`, `sql`, `http` or `secrets`.
+    /// `dirs:read`, `dirs:write`, `tools`, `sql`, `http`, `tcp` or `secrets`.
     pub capability: String,
     /// The name that the plugin asks for.
     pub name: String,
@@ -95,6 +95,7 @@ fn placeholder(capability: &str) -> &'static str {
         "dirs" => "path = \"/path/of/a/directory\"\naccess = \"read\"",
         "sql" => "url = \"postgresql://USER@HOST:5432/DATABASE\"",
         "http" => "url = \"https://HOST:PORT\"",
+        "tcp" => "endpoints = [\"HOST:PORT\"]",
         "tools" => "argv = [\"/path/of/a/program\"]",
         _ => "file = \"/path/of/a/file\"",
     }
@@ -123,10 +124,17 @@ fn body(capability: &str, given: &str) -> String {
         "dirs" if !given.contains('=') => format!("path = {}\naccess = \"{access}\"", quoted(given)),
         "sql" if given.contains("://") && !given.contains("url =") => format!("url = {}", quoted(given)),
         "http" if given.contains("://") && !given.contains("url =") => format!("url = {}", quoted(given)),
+        "tcp" if !given.contains('=') => endpoints(given),
         "secrets" if !given.contains('=') => format!("file = {}", quoted(given)),
         "tools" if !given.contains('=') => format!("argv = [{}]", quoted(given)),
         _ => given.to_owned(),
     }
+}
+
+/// `broker-0:9092,broker-1:9092`
+fn endpoints(given: &str) -> String {
+    let endpoints: Vec<_> = given.split(',').map(|endpoint| quoted(endpoint.trim())).collect();
+    format!("endpoints = [{}]", endpoints.join(", "))
 }
 
 /// The plugin's own settings as comments, from the properties of its schema.

@@ -20,6 +20,7 @@ use crate::diagnostic::{Problems, Severity};
 mod grants;
 mod limits;
 mod policy;
+mod tcp;
 
 /// Longest pipeline or lock file that is read, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;

@@ -6,7 +6,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::{Config, DirGrant, EnvValue, Grants, Limits, Repository, SqlGrant, Step, ToolGrant};
+use super::{
+    ClientCertificate, Config, DirGrant, EnvValue, Grants, HttpGrant, Limits, Repository, SqlGrant, Step, TcpGrant,
+    ToolGrant,
+    http::Credential,
+    keep::{Count, Keep, Reach},
+};
 use crate::secret::Source;
 
 impl Config {
@@ -35,9 +40,12 @@ fn tree(config: &Config) -> Table {
     put_some(&mut pipeline, "parallel", config.parallel.map(|count| count.get() as i64));
     let severities: Table = config.severity.iter().map(|(code, is)| (code.clone(), is.word().into())).collect();
     put_filled(&mut pipeline, "severity", severities);
+    let mut policy = Table::new();
+    put(&mut policy, "forget", word(&config.policy.forget));
+    put_filled(&mut policy, "keep", keep(&config.policy.keep));
     let repository = Table::from_iter([(config.repository.name.clone(), repository(&config.repository).into())]);
     let steps: Table = config.steps.iter().map(|of| (of.name.clone(), step(of).into())).collect();
-    [("pipeline", pipeline), ("repository", repository), ("step", steps)]
+    [("pipeline", pipeline), ("repository", repository), ("policy", policy), ("step", steps)]
         .map(|(key, table)| (key.to_owned(), table.into()))
         .into_iter()
         .collect()
@@ -47,7 +55,20 @@ fn repository(repository: &Repository) -> Table {
     let mut table = Table::new();
     put(&mut table, "url", path(&repository.url));
     put(&mut table, "format", word(&repository.format));
+    if !repository.recipients.is_empty() {
+        put(&mut table, "recipients", repository.recipients.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+    put_some(&mut table, "identity", repository.identity.as_ref().map(source));
     table
+}
+
+fn keep(keep: &Keep) -> Table {
+    let value = |reach: Reach| match reach {
+        Reach::Buckets(Count::Of(count)) => Value::from(i64::from(count)),
+        Reach::Buckets(Count::Unlimited) => Count::Unlimited.to_string().into(),
+        Reach::Within(period) => period.to_string().into(),
+    };
+    keep.rules().iter().map(|rule| (rule.key().to_owned(), value(rule.reach))).collect()
 }
 
 fn step(step: &Step) -> Table {
@@ -65,6 +86,8 @@ fn grants(grants: &Grants) -> Table {
     let mut table = Table::new();
     put_filled(&mut table, "dirs", each(&grants.dirs, dir));
     put_filled(&mut table, "sql", each(&grants.sql, sql));
+    put_filled(&mut table, "http", each(&grants.http, http));
+    put_filled(&mut table, "tcp", each(&grants.tcp, tcp));
     put_filled(&mut table, "tools", each(&grants.tools, tool));
     put_filled(&mut table, "secrets", each(&grants.secrets, source));
     table
@@ -105,6 +128,52 @@ fn url(grant: &SqlGrant) -> String {
         url.push_str(&format!("&sslrootcert={}", encoded(&path(ca))));
     }
     url
+}
+
+fn http(grant: &HttpGrant) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "url", grant.url());
+    put(&mut table, "methods", grant.methods.clone());
+    put(&mut table, "paths", grant.paths.clone());
+    put_some(&mut table, "ca", grant.ca.as_deref().map(path));
+    put_identity(&mut table, grant.identity.as_ref());
+    match &grant.credential {
+        Some(Credential::Basic { user, password }) => {
+            let pair = [("user".to_owned(), user.clone().into()), ("password".to_owned(), source(password).into())];
+            put(&mut table, "basic", Table::from_iter(pair));
+        }
+        Some(Credential::Bearer(token)) => put(&mut table, "bearer", source(token)),
+        Some(Credential::Header { name, value }) => {
+            let pair = [("name".to_owned(), name.clone().into()), ("value".to_owned(), source(value).into())];
+            put(&mut table, "header", Table::from_iter(pair));
+        }
+        None => {}
+    }
+    put(&mut table, "timeout", duration(grant.timeout));
+    put(&mut table, "connect-timeout", duration(grant.connect_timeout));
+    table
+}
+
+fn tcp(grant: &TcpGrant) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "endpoints", grant.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>());
+    if let Some(tls) = &grant.tls {
+        let mut inner = Table::new();
+        put_some(&mut inner, "ca", tls.ca.as_deref().map(path));
+        put_identity(&mut inner, tls.identity.as_ref());
+        put_some(&mut inner, "server-name", tls.server_name.clone());
+        put(&mut table, "tls", if inner.is_empty() { Value::from(true) } else { inner.into() });
+    }
+    put(&mut table, "connect-timeout", duration(grant.connect_timeout));
+    put(&mut table, "idle", duration(grant.idle));
+    table
+}
+
+fn put_identity(table: &mut Table, identity: Option<&ClientCertificate>) {
+    if let Some(identity) = identity {
+        put(table, "certificate", path(&identity.certificate));
+        put(table, "key", path(&identity.key));
+    }
 }
 
 fn tool(grant: &ToolGrant) -> Table {
@@ -224,6 +293,9 @@ mod tests {
         url = "/etc/strongroom/sets"
         format = "zip"
 
+        [policy]
+        forget = "when-asked"
+
         [step.wiki]
         plugin = "wiki"
         after = []
@@ -250,6 +322,12 @@ mod tests {
             schema::GRANT,
             schema::DIR,
             schema::SQL,
+            schema::POLICY,
+            schema::HTTP,
+            schema::HTTP_BASIC,
+            schema::HTTP_HEADER,
+            schema::TCP,
+            schema::TCP_TLS,
             schema::TOOL,
             schema::TOOL_ENV,
             schema::SOURCE,

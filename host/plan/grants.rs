@@ -15,9 +15,11 @@ fn names_of(grants: &Grants) -> Vec<(&'static str, &str)> {
     let dirs = grants.dirs.keys().map(|name| ("dirs", name.as_str()));
     let sql = grants.sql.keys().map(|name| ("sql", name.as_str()));
     let http = grants.http.keys().map(|name| ("http", name.as_str()));
+    let tcp = grants.tcp.keys().map(|name| ("tcp", name.as_str()));
     let tools = grants.tools.keys().map(|name| ("tools", name.as_str()));
     dirs.chain(sql)
         .chain(http)
+        .chain(tcp)
         .chain(tools)
         .chain(grants.secrets.keys().map(|name| ("secrets", name.as_str())))
         .collect()

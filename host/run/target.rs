@@ -59,6 +59,14 @@ pub async fn look(grants: &Grants, uses: &[String], stop: &CancellationToken) ->
             });
         }
     }
+    for (name, grant) in &grants.tcp {
+        if uses.contains(&format!("tcp.{name}")) || uses.contains(name) {
+            let endpoints: Vec<_> = grant.endpoints.iter().map(ToString::to_string).collect();
+            let (grant, display) = (format!("tcp.{name}"), endpoints.join(", "));
+            // What stays the same of a service, only its plugin can know.
+            targets.push(Target { grant, display, identity: None, empty: None, room: None });
+        }
+    }
     Ok(targets)
 }
 

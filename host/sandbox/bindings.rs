@@ -18,6 +18,7 @@ wasmtime::component::bindgen!({
         "strongroom:plugin/http.service": crate::sandbox::imports::http::Service,
         "strongroom:plugin/http.exchange": crate::sandbox::imports::http::Exchange,
         "strongroom:plugin/http.response": crate::sandbox::imports::http::Response,
+        "strongroom:plugin/tcp.service": crate::sandbox::imports::tcp::Service,
         "strongroom:plugin/snapshot.pending": crate::sandbox::imports::snapshot::Pending,
     },
 });

@@ -181,6 +181,7 @@ async fn wind_up(store: Store<State>, answer: Result<Answer, Fault>) -> Result<A
     let state = store.data();
     let (session, operation, deadline) = (state.session.clone(), state.operation, state.deadline());
     let (stores, spoiled, watch) = (state.stores.clone(), state.spoiled.clone(), state.watch.clone());
+    let mask = state.mask.clone();
     // The streams that the guest still holds end here: whatever waits for them goes on, or fails.
     drop(store);
     if answer.is_err() {
@@ -205,7 +206,8 @@ async fn wind_up(store: Store<State>, answer: Result<Answer, Fault>) -> Result<A
         _ => None,
     };
     match failed.or(spoiled) {
-        Some(message) => Err(Fault::Plugin { code: Code::Io, message, retryable: false }),
+        // It names what the plugin stored, as the plugin calls it.
+        Some(message) => Err(Fault::Plugin { code: Code::Io, message: mask.apply(message), retryable: false }),
         None => answer,
     }
 }

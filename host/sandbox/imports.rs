@@ -9,4 +9,5 @@ pub mod secrets;
 pub mod snapshot;
 pub mod sql;
 pub mod streams;
+pub mod tcp;
 pub mod tools;

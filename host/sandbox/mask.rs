@@ -12,10 +12,12 @@ const MASKED: &str = "[secret]";
 const LINE_BYTES_MIN: usize = 8;
 
 impl Mask {
-    /// Masks `value`, and each long line of it, from now on.
+    /// Masks `value`, each long line of it, and how it is written in a string of JSON or Rust, from now on.
     pub fn add(&mut self, value: &str) {
         let lines = value.lines().map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN);
-        for part in std::iter::once(value).chain(lines) {
+        let escaped = [format!("{value:?}"), serde_json::Value::from(value).to_string()];
+        let escaped = escaped.iter().map(|quoted| &quoted[1..quoted.len() - 1]);
+        for part in std::iter::once(value).chain(lines).chain(escaped) {
             if !part.is_empty() && !self.values.iter().any(|known| known == part) {
                 self.values.push(part.to_owned());
             }
@@ -46,6 +48,16 @@ mod tests {
         mask.add("-----BEGIN KEY-----\nMIIEvQIBADANBg\n-");
         let text = "password=hunter2, key MIIEvQIBADANBg - end".to_owned();
         assert_eq!(mask.apply(text), "password=[secret], key [secret] - end");
+    }
+
+    #[test]
+    fn a_revealed_value_is_not_seen_in_its_escaped_form() {
+        let mut mask = Mask::default();
+        mask.add("a\"b\\c");
+        for text in ["a\"b\\c".to_owned(), format!("{:?}", "a\"b\\c"), serde_json::json!(["a\"b\\c"]).to_string()] {
+            let masked = mask.apply(text);
+            assert!(masked.contains("[secret]") && !masked.contains("b\\"), "{masked}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub enum Capability {
     Sql,
     /// `http`
     Http,
+    /// `tcp`
+    Tcp,
     /// `secrets`
     Secrets,
     /// `snapshot`
@@ -57,6 +59,7 @@ impl Capability {
             Self::Tools => "tools",
             Self::Sql => "sql",
             Self::Http => "http",
+            Self::Tcp => "tcp",
             Self::Secrets => "secrets",
             Self::Snapshot => "snapshot",
             Self::Archive => "archive",
@@ -84,8 +87,8 @@ impl Operation {
             (Self::Describe, _) => false,
             (_, C::Context | C::Log | C::Streams) => true,
             (Self::Verify, C::Tools) => true,
-            (Self::Verify, C::Dirs | C::Sql | C::Http) => false,
-            (_, C::Dirs | C::Tools | C::Sql | C::Http) => true,
+            (Self::Verify, C::Dirs | C::Sql | C::Http | C::Tcp) => false,
+            (_, C::Dirs | C::Tools | C::Sql | C::Http | C::Tcp) => true,
             (Self::Backup(_) | Self::Restore, C::DirsWrite) => true,
             (Self::Backup(_) | Self::Restore | Self::Probe, C::Secrets) => true,
             (Self::Backup(_), C::Snapshot) => true,
@@ -107,8 +110,8 @@ mod tests {
     #[test]
     fn describe_can_do_nothing_and_verify_reaches_only_the_snapshot() {
         assert!(Operation::Describe.allows(Capability::Context, false).is_err());
-        for outside in [Capability::Dirs, Capability::DirsWrite, Capability::Sql, Capability::Http, Capability::Secrets]
-        {
+        use Capability as C;
+        for outside in [C::Dirs, C::DirsWrite, C::Sql, C::Http, C::Tcp, C::Secrets] {
             assert!(Operation::Verify.allows(outside, true).is_err());
         }
         assert!(Operation::Verify.allows(Capability::Archive, true).is_ok());

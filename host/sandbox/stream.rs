@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 pub mod blocking;
 pub mod output;
 pub mod pipe;
+pub mod socket;
 pub mod source;
 pub mod tee;
 

@@ -1,9 +1,6 @@
 //! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -15,6 +12,9 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
+
+use crate::config::ClientCertificate;
+
 /// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
@@ -30,21 +30,12 @@ pub enum Check {
     AuthorityAndName,
 }
 
-/// What proves to a server who asks: PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The certificate, then those between it and its authority.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 /// How a client of such a server shakes hands. Reads the authorities' file (none: the system's) when it is needed, and
 /// what proves who asks, if there is such a thing.
 ///
 /// # Errors
 /// Says which file cannot be used, and why.
-pub fn client(check: Check, ca: Option<&Path>, identity: Option<&Identity>) -> Result<ClientConfig, String> {
+pub fn client(check: Check, ca: Option<&Path>, identity: Option<&ClientCertificate>) -> Result<ClientConfig, String> {
     let trusted = if check == Check::Nothing { Vec::new() } else { authorities(ca)? };
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier { check, roots: roots(&trusted), trusted, provider: provider.clone() };

@@ -16,8 +16,8 @@ use crate::{
 
 mod http;
 
-const TIMEOUT_MIN: Duration = Duration::from_millis(10);
-const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 const SOURCE_HELP: &str =
     "write { file = \"/path\" }, { env = \"NAME\" }, { command = [\"/path\", …] } or { credential = \"NAME\" }";
 
@@ -27,11 +27,12 @@ pub(super) fn read(reader: &mut Reader, step: &Table) -> Option<Grants> {
     let grant = reader.table(&value, schema::GRANT)?;
     let dirs = named(reader, &grant, "dirs", dir);
     let sql = named(reader, &grant, "sql", sql);
+    let tcp = named(reader, &grant, "tcp", super::tcp::grant);
     let granted = Granted { dirs: names(&grant, "dirs"), sql: names(&grant, "sql") };
     let tools = named(reader, &grant, "tools", |reader, value| tool(reader, value, &granted));
     let http = named(reader, &grant, "http", http::read);
     let secrets = named(reader, &grant, "secrets", source);
-    Some(Grants { dirs: dirs?, sql: sql?, http: http?, tools: tools?, secrets: secrets? })
+    Some(Grants { dirs: dirs?, sql: sql?, http: http?, tcp: tcp?, tools: tools?, secrets: secrets? })
 }
 
 /// Names that templates may refer to: as written, so that a mistake in a grant is not reported again wherever it is used.

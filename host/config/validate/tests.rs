@@ -35,6 +35,8 @@ left-out = "info"
 [repository.local]
 url = "../sets"
 format = "zip"
+recipients = ["age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt"]
+identity = { file = "key.txt" }
 
 [policy]
 forget = "after-complete"
@@ -79,6 +81,11 @@ connect-timeout = "3s"
 [step.wiki.grant.http.header]
 url = "http://localhost:9200"
 header = { name = "X-Api-Key", value = { credential = "key" } }
+[step.wiki.grant.tcp.broker]
+endpoints = ["broker-0.example:9093", "[2001:DB8::1]:9093"]
+tls = { ca = "ca.pem", certificate = "me.pem", key = "/etc/me.key", server-name = "broker" }
+connect-timeout = "3s"
+idle = "30s"
 [step.wiki.limits]
 memory = "256 MiB"
 part-time = "6h"
@@ -118,6 +125,7 @@ fn a_whole_pipeline_is_understood() {
     http.bearer https://h, GET below /, bearer from file /etc/strongroom/token, timeout 1m, connect-timeout 3s
     http.header http://localhost:9200, GET below /, header X-Api-Key from credential key, timeout 1m, connect-timeout 10s
     http.search https://es.example/base, GET POST below /wiki /_snapshot/, authorities /etc/strongroom/ca.pem, certificate /etc/strongroom/me.pem with key /etc/me.key, user backup with password from environment variable PW, timeout 2m, connect-timeout 10s
+    tcp.broker broker-0.example:9093 [2001:db8::1]:9093, TLS, authorities /etc/strongroom/ca.pem, certificate /etc/strongroom/me.pem, key /etc/me.key, server-name broker, connect-timeout 3s, idle 30s
     tools.dump /usr/bin/pg_dump --snapshot={snapshot:word} --host={sql.database.host} {f:path:home} "", KEY as a file from credential key, PGPASSFILE=/x, PGPASSWORD from environment variable PW, offline, ok-exit [0, 3]
     secrets.license command /bin/cat /x
     "#);

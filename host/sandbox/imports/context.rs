@@ -55,7 +55,7 @@ impl context::Host for State {
 
     async fn set_note(&mut self, key: String, value: String) -> Answer<()> {
         self.enter(Capability::Context)?;
-        let value = self.mask.apply(value);
+        let (key, value) = (self.mask.apply(key), self.mask.apply(value));
         Ok(self.session.ledger.set_note(&key, &value)?)
     }
 
@@ -123,9 +123,13 @@ fn granted(grants: &crate::config::Grants) -> Vec<context::Granted> {
         .iter()
         .map(|(name, grant)| entry("sql", name, format!("{}:{}/{}", grant.host, grant.port, grant.database)));
     let http = grants.http.iter().map(|(name, grant)| entry("http", name, grant.url()));
+    let tcp = grants.tcp.iter().map(|(name, grant)| {
+        let endpoints: Vec<_> = grant.endpoints.iter().map(ToString::to_string).collect();
+        entry("tcp", name, endpoints.join(", "))
+    });
     let tools = grants.tools.iter().map(|(name, grant)| entry("tools", name, program(grant)));
     let secrets = grants.secrets.iter().map(|(name, source)| entry("secrets", name, source.to_string()));
-    dirs.chain(sql).chain(http).chain(tools).chain(secrets).collect()
+    dirs.chain(sql).chain(http).chain(tcp).chain(tools).chain(secrets).collect()
 }
 
 fn program(grant: &crate::config::ToolGrant) -> String {

@@ -26,6 +26,7 @@ use crate::{
 mod listing;
 mod open;
 mod place;
+mod usage;
 
 /// Entries of a page.
 const PAGE_ENTRIES: usize = 1000;
@@ -170,9 +171,16 @@ impl dirs::HostDir for State {
     }
 
     async fn in_use(&mut self, dir: Resource<Dir>, path: String) -> Answer<dirs::Usage> {
-        self.dir(&dir)?;
-        relative(&path)?;
-        Ok(dirs::Usage::Unknown)
+        let (asked, path) = (self.dir(&dir)?, relative(&path)?);
+        let (root, stop, place) = (asked.dir.clone(), self.watch.stop.clone(), path.clone());
+        let stop = stop.child_token();
+        let _give_up = stop.clone().drop_guard();
+        let looked =
+            self.blocking("looking who uses files", move || usage::of(&root, &place, || stop.is_cancelled())).await?;
+        looked.map_err(|error| match self.table.get(&dir) {
+            Ok(dir) => dir.io("looking who uses", &path, &error),
+            Err(error) => error.into(),
+        })
     }
 
     async fn write(

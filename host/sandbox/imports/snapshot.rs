@@ -149,7 +149,13 @@ impl snapshot::Host for State {
 
     async fn fix_instant(&mut self, instant: context::Instant) -> Answer<()> {
         self.enter(Capability::Snapshot)?;
-        Ok(self.session.ledger.fix_instant(instant.into())?)
+        let mut instant = crate::snapshot::record::Instant::from(instant);
+        instant.clock = self.mask.apply(instant.clock);
+        for (key, value) in &mut instant.attributes {
+            *key = self.mask.apply(std::mem::take(key));
+            *value = self.mask.apply(std::mem::take(value));
+        }
+        Ok(self.session.ledger.fix_instant(instant)?)
     }
 
     async fn settled(&mut self) -> Answer<()> {
@@ -159,6 +165,7 @@ impl snapshot::Host for State {
 
     async fn expect(&mut self, subject: String, evidence: snapshot::Evidence) -> Answer<Resource<OutputStream>> {
         self.enter(Capability::Snapshot)?;
+        let subject = self.mask.apply(subject);
         let doing = format!("listing what {subject:?} must hold");
         let list = tempfile::Builder::new().prefix("expect-").suffix(".ndjson").tempfile_in(&self.session.scratch);
         let (file, list) = list.map_err(|error| io_fail(&doing, &error))?.into_parts();

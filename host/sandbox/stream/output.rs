@@ -1,10 +1,10 @@
-//! What a guest's `output-stream` stands for: the writing end of a pipe, or a file that is put in place when finished.
+//! What a guest's `output-stream` stands for: the writing end of a pipe, of a connection, or a file that is put in place when finished.
 
 use std::{fs::File, io};
 
 use tokio::io::AsyncWriteExt;
 
-use super::{Open, pipe};
+use super::{Open, pipe, socket};
 
 /// Puts a finished file in place, on a thread that may block.
 pub type Place = Box<dyn FnOnce(File) -> io::Result<()> + Send>;
@@ -23,6 +23,8 @@ pub enum Target {
     Pipe(pipe::Writer),
     /// Into a file.
     File(FileTarget),
+    /// To the other end of a connection.
+    Socket(socket::Writer),
 }
 
 /// A file that is not yet what it will be.
@@ -66,7 +68,7 @@ impl OutputStream {
     pub fn pipe(&self) -> Option<&std::sync::Arc<pipe::Pipe>> {
         match &self.target {
             Target::Pipe(writer) => Some(writer.pipe()),
-            Target::File(_) => None,
+            Target::File(_) | Target::Socket(_) => None,
         }
     }
 
@@ -78,6 +80,7 @@ impl OutputStream {
         match &mut self.target {
             Target::Pipe(writer) => writer.write(data).await,
             Target::File(target) => target.file.write_all(data).await,
+            Target::Socket(writer) => writer.write(data).await,
         }
     }
 
@@ -92,6 +95,7 @@ impl OutputStream {
                 Ok(())
             }
             Target::File(target) => target.finish().await,
+            Target::Socket(writer) => writer.finish().await,
         }
     }
 }

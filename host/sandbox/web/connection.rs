@@ -23,7 +23,7 @@ use crate::{
     sandbox::{
         fault::Code,
         native::Error,
-        tls::{self, Check, Identity},
+        tls::{self, Check},
     },
 };
 
@@ -75,7 +75,7 @@ async fn dial(doing: &str, name: &str, grant: &HttpGrant) -> Result<Connection, 
 
 async fn connector(doing: &str, grant: &HttpGrant) -> Result<TlsConnector, Error> {
     let ca = grant.ca.clone();
-    let identity = grant.identity.clone().map(|own| Identity { certificate: own.certificate, key: own.key });
+    let identity = grant.identity.clone();
     let made =
         tokio::task::spawn_blocking(move || tls::client(Check::AuthorityAndName, ca.as_deref(), identity.as_ref()));
     let config = made.await.map_err(|broken| Error::new(Code::Internal, format!("{doing}: {broken}")))?;

@@ -107,6 +107,11 @@ impl Need {
         Self::of("http", name)
     }
 
+    /// A service to connect to.
+    pub fn tcp(name: impl Into<String>) -> Self {
+        Self::of("tcp", name)
+    }
+
     /// A secret to know.
     pub fn secrets(name: impl Into<String>) -> Self {
         Self::of("secrets", name)

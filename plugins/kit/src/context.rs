@@ -79,6 +79,11 @@ impl Grants {
         self.of("sql")
     }
 
+    /// Services.
+    pub fn tcp(self) -> impl Iterator<Item = Granted> {
+        self.of("tcp")
+    }
+
     /// Secrets.
     pub fn secrets(self) -> impl Iterator<Item = Granted> {
         self.of("secrets")

@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod snapshot;
 pub mod sql;
 pub mod streams;
+pub mod tcp;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod tools;

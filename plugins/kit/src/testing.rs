@@ -14,6 +14,7 @@ use crate::{
         types::{Error as Raw, ErrorCode},
     },
     context::Operation,
+    dirs::Usage,
 };
 
 pub(crate) mod imports;
@@ -85,6 +86,11 @@ pub type Line = (Level, String);
 type Answer = Rc<dyn Fn(&ToolCall) -> ToolRun>;
 type WebAnswer = Rc<dyn Fn(&WebCall) -> Option<Answered>>;
 
+/// What a scripted service answers to what it has heard.
+pub(crate) type Peer = Rc<dyn Fn(&mut Vec<u8>) -> Vec<u8>>;
+/// A scripted service: its endpoints.
+pub(crate) type Service = Vec<(String, Peer)>;
+
 /// An entry of the scripted snapshot, in either direction.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Held {
@@ -110,8 +116,10 @@ pub(crate) struct State {
     pub(crate) dirs: BTreeMap<String, Root>,
     pub(crate) tools: BTreeMap<String, Answer>,
     pub(crate) databases: BTreeMap<String, Database>,
-    pub(crate) services: BTreeMap<String, Vec<WebAnswer>>,
+    pub(crate) web: BTreeMap<String, Vec<WebAnswer>>,
+    pub(crate) services: BTreeMap<String, Service>,
     pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) usages: Vec<(String, String, Usage)>,
     pub(crate) notes: BTreeMap<(String, String), String>,
     pub(crate) instants: Vec<Fixed>,
     pub(crate) kept: BTreeMap<String, Vec<u8>>,
@@ -279,7 +287,18 @@ impl Host {
     /// Grants a service that answers what `answer` says; none: what is scripted after it may. A request that nothing
     /// answers is refused.
     pub fn answer_with(self, service: &str, answer: impl Fn(&WebCall) -> Option<Answered> + 'static) -> Self {
-        self.with(|state| state.services.entry(service.into()).or_default().push(Rc::new(answer)))
+        self.with(|state| state.web.entry(service.into()).or_default().push(Rc::new(answer)))
+    }
+
+    /// Grants a service with this endpoint, or one more endpoint of it. `answer` is given what the plugin wrote and the
+    /// service has not yet taken out of it, each time that all it said has been read; saying nothing is the end.
+    pub fn service(self, name: &str, endpoint: &str, answer: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> Self {
+        self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), Rc::new(answer))))
+    }
+
+    /// Who has something at or below a granted directory open; `unknown` where nothing is said.
+    pub fn usage(self, dir: &str, path: &str, usage: Usage) -> Self {
+        self.with(|state| state.usages.push((dir.into(), path.into(), usage)))
     }
 
     /// Grants a secret.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{TIMEOUT_MAX, TIMEOUT_MIN, literal, source};
 use crate::config::{
-    HttpGrant,
+    ClientCertificate, HttpGrant,
     database::Wrong,
-    http::{self, ClientCertificate, Credential, Location},
+    http::{self, Credential, Location},
     reader::{Reader, Table, Value},
     schema,
 };

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod snapshot;
 pub(crate) mod sql;
 pub(crate) mod streams;
+pub(crate) mod tcp;
 pub(crate) mod tools;
 
 pub(crate) mod log {

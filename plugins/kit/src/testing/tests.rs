@@ -4,8 +4,11 @@ use std::io::{Read, Write};
 
 use super::*;
 use crate::{
-    ErrorCode, InputStream, Instant, InstantKind, Meta, Tool, TreeOptions, archive, context, dirs, snapshot, sql,
+    ErrorCode, InputStream, Instant, InstantKind, Meta, Tool, TreeOptions, archive, context,
+    dirs::{self, Usage},
+    snapshot, sql,
     streams::{self, Rows},
+    tcp,
 };
 
 fn stream(text: &str) -> InputStream {
@@ -206,4 +209,44 @@ fn a_service_answers_as_scripted_and_remembers_what_was_asked() {
     let asked = host.requests();
     assert_eq!((&asked[0].path[..], &asked[0].headers[0].1[..]), ("/wiki/_count?q=a%20b", "x/y"));
     assert_eq!((&asked[2].method[..], &asked[2].body[..]), ("PUT", &b"3"[..]));
+}
+
+#[test]
+fn a_service_answers_what_it_hears_frame_by_frame() {
+    let echo = |heard: &mut Vec<u8>| {
+        // One frame at a time, and nothing where none is whole yet.
+        let length = heard.first().map_or(usize::MAX, |length| 1 + usize::from(*length));
+        if heard.len() < length { Vec::new() } else { heard.drain(..length).collect() }
+    };
+    let host = Host::new().service("broker", "broker-0:9092", echo);
+    let (input, mut output) = tcp::get("broker").unwrap().connect("BROKER-0:9092").unwrap();
+    output.write_all(b"\x03abc\x02de").unwrap();
+    assert_eq!(input.peek(1).unwrap(), [3]);
+    input.skip(1).unwrap();
+    snapshot::put("frame", input.take_first(3).unwrap(), &Meta::default()).unwrap();
+    assert_eq!(host.stored("frame").as_deref(), Some(&b"abc"[..]));
+    assert_eq!(input.read_chunk(10).unwrap(), b"\x02de");
+    drop(output);
+    assert_eq!(input.read_chunk(10).unwrap_err().code, ErrorCode::Io);
+}
+
+#[test]
+fn only_scripted_endpoints_are_connected_to() {
+    let _host = Host::new().service("broker", "broker-0:9092", |_| Vec::new());
+    assert_eq!(tcp::get("other").err().unwrap().code, ErrorCode::Denied);
+    let broker = tcp::get("broker").unwrap();
+    assert_eq!(broker.connect("broker-1:9092").err().unwrap().code, ErrorCode::Denied);
+    assert_eq!(broker.connect("broker-0:9092").unwrap().0.read_chunk(1).unwrap(), b"");
+}
+
+#[test]
+fn what_is_in_use_is_what_the_script_says() {
+    let host = Host::new().files("home", &[("database/h2.mv.db", "")]);
+    let host = host.usage("home", "database", Usage::Free).usage("home", "", Usage::Used("pid 1 java".into()));
+    let home = dirs::get("home").unwrap();
+    assert_eq!(home.in_use("database").unwrap(), Usage::Free);
+    assert_eq!(home.open_dir("database").unwrap().in_use("").unwrap(), Usage::Free);
+    assert_eq!(home.in_use("").unwrap(), Usage::Used("pid 1 java".into()));
+    assert_eq!(home.in_use("other").unwrap(), Usage::Unknown);
+    drop(host);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, time::Duration};
 use serde::Deserialize;
 use strongroom_plugin::*;
 
-use crate::{hostile, web};
+use crate::{frames, hostile, web};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -165,6 +165,24 @@ pub(crate) enum Act {
     },
     /// Asks a service.
     Http(web::Asked),
+    /// Says a secret in every place where a plugin can say anything.
+    Tell {
+        secret: String,
+    },
+    /// Talks to a service, and stores some of what it says.
+    Frames(frames::Talk),
+    /// Connects and says one line, and logs what comes until the end.
+    Hear {
+        tcp: String,
+        endpoint: String,
+        say: String,
+    },
+    /// Fails unless that is used in this way: "free", "unknown", or by whom.
+    InUse {
+        dir: String,
+        file: String,
+        by: String,
+    },
     Log {
         message: String,
     },
@@ -245,6 +263,10 @@ impl Stage {
                 self.outcome = Some(self.outcome().finding(found.finding()));
                 Ok(())
             }
+            Act::Tell { secret } => {
+                self.outcome = Some(tell(self.outcome(), &secrets::reveal(secret)?)?);
+                Ok(())
+            }
             Act::Must { code, act } => self.must_fail(code, act),
             other => simple(other),
         }
@@ -272,6 +294,23 @@ impl Stage {
             }
         }
     }
+}
+
+fn tell(outcome: Outcome, secret: &str) -> Result<Outcome> {
+    for level in [Level::Debug, Level::Info, Level::Warn, Level::Error] {
+        log::emit(level, &format!("it is {secret}"), &[(secret, secret)]);
+    }
+    log::info(format!("{:?}", [secret]));
+    log::progress(secret, 1, None);
+    context::set_note(secret, secret)?;
+    let list = snapshot::expect(secret, Evidence::SameView)?;
+    list.finish()?;
+    let now = context::now();
+    let attributes = vec![(secret.to_owned(), secret.to_owned())];
+    snapshot::fix_instant(&Instant { clock: secret.to_owned(), attributes, ..instant(now, now) })?;
+    let outcome = Outcome { summary: secret.to_owned(), ..outcome };
+    let told = Finding::info("told", secret, secret);
+    Ok(outcome.finding(told).finding(Finding::info(secret, "", "")).fact(secret, secret).receipt(secret, 1, 1))
 }
 
 fn put_zeros(path: &str, bytes: u64) -> Result<()> {
@@ -350,6 +389,7 @@ fn simple(act: &Act) -> Result<()> {
         Act::Get { capability, name } => match capability.as_str() {
             "dirs" => dirs::get(name).map(drop),
             "sql" => sql::get(name).map(drop),
+            "tcp" => tcp::get(name).map(drop),
             "tools" => Tool::new(name).spawn().map(drop),
             "http" => http::get(name).map(drop),
             _ => secrets::reveal(name).map(drop),
@@ -359,6 +399,20 @@ fn simple(act: &Act) -> Result<()> {
             Ok(())
         }
         Act::Http(asked) => asked.perform(),
+        Act::Frames(talk) => talk.perform(),
+        Act::Hear { tcp, endpoint, say } => {
+            let (input, mut output) = tcp::get(tcp)?.connect(endpoint)?;
+            writeln!(output, "{say}")?;
+            output.finish()?;
+            log::info(format!("heard {:?}", input.text(1 << 20)?));
+            Ok(())
+        }
+        Act::InUse { dir, file, by } => match dirs::get(dir)?.in_use(file)? {
+            dirs::Usage::Used(who) => same("user", &Some(who), &Some(by.clone())),
+            usage => {
+                same("usage", &Some(format!("{usage:?}").to_lowercase().replace("usage::", "")), &Some(by.clone()))
+            }
+        },
         Act::Fail { message } => Err(Error::unavailable(message.clone())),
         Act::Hostile { what } => hostile::perform(what),
         other => kept(other),

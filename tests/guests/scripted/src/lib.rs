@@ -4,6 +4,7 @@
 //! list of acts that a call performs, in order.
 
 mod acts;
+mod frames;
 mod hostile;
 mod web;
 
@@ -74,6 +75,7 @@ impl Plugin for Scripted {
             .needs(many(Need::tools("tool")))
             .needs(many(Need::sql("sql")))
             .needs(many(Need::http("http")))
+            .needs(many(Need::tcp("tcp")))
             .needs(many(Need::secrets("secret")))
     }
 

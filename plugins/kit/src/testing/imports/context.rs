@@ -31,12 +31,17 @@ pub(crate) fn grants() -> Vec<Granted> {
             ("dirs", name, format!("{}, {access}", root.path.display()))
         });
         let tools = state.tools.keys().map(|name| ("tools", name, name.clone()));
-        let http = state.services.keys().map(|name| ("http", name, format!("https://{name}.example")));
+        let http = state.web.keys().map(|name| ("http", name, format!("https://{name}.example")));
         let sql = state.databases.keys().map(|name| ("sql", name, location(state, name)));
+        let tcp = state.services.iter().map(|(name, service)| {
+            let endpoints: Vec<_> = service.iter().map(|(endpoint, _)| endpoint.as_str()).collect();
+            ("tcp", name, endpoints.join(", "))
+        });
         let secrets = state.secrets.keys().map(|name| ("secrets", name, name.clone()));
         dirs.chain(tools)
             .chain(sql)
             .chain(http)
+            .chain(tcp)
             .chain(secrets)
             .map(|(kind, name, own)| granted(state, kind, name, own))
             .collect()

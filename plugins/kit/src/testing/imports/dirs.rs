@@ -94,8 +94,14 @@ impl Dir {
         }
     }
 
-    pub(crate) fn in_use(&self, _path: &str) -> Result<Usage, Error> {
-        Ok(Usage::Unknown)
+    pub(crate) fn in_use(&self, path: &str) -> Result<Usage, Error> {
+        let path = self.below(path)?;
+        Ok(state(|state| {
+            let said = |(dir, below, _): &&(String, String, Usage)| {
+                state.dirs.get(dir).is_some_and(|root| root.path.join(below).components().eq(path.components()))
+            };
+            state.usages.iter().find(said).map_or(Usage::Unknown, |(_, _, usage)| usage.clone())
+        }))
     }
 
     pub(crate) fn write(&self, path: &str, content: InputStream, mode: Option<u32>) -> Result<u64, Error> {

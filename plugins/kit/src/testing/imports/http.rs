@@ -21,7 +21,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Response(Answered);
 
 pub(crate) fn get(grant: &str) -> Result<Service, Error> {
-    match state(|state| state.services.contains_key(grant)) {
+    match state(|state| state.web.contains_key(grant)) {
         true => Ok(Service(grant.into())),
         false => Err(denied("http", grant)),
     }
@@ -46,7 +46,7 @@ impl Exchange {
             headers: this.request.headers,
             body,
         };
-        let answers = state(|state| state.services.get(&call.service).cloned()).unwrap_or_default();
+        let answers = state(|state| state.web.get(&call.service).cloned()).unwrap_or_default();
         let answer = answers.iter().find_map(|answer| answer(&call));
         let missing = format!("the script has no answer to {} {}", call.method, call.path);
         state(|state| state.requests.push(call));

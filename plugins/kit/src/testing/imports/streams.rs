@@ -141,6 +141,11 @@ impl OutputStream {
         Self { pipe: Rc::default(), done: RefCell::new(Some(Box::new(done))) }
     }
 
+    /// Into a pipe whose reading end somebody has.
+    pub(crate) fn to(pipe: Rc<RefCell<Pipe>>) -> Self {
+        Self { pipe, done: RefCell::new(None) }
+    }
+
     pub(crate) fn write(&self, data: &[u8]) -> Result<(), Error> {
         self.pipe.borrow_mut().content.extend_from_slice(data);
         Ok(())
@@ -200,5 +205,5 @@ pub(crate) fn concat(parts: Vec<InputStream>) -> Result<InputStream, Error> {
 pub(crate) fn pipe() -> Result<(OutputStream, InputStream), Error> {
     let pipe: Rc<RefCell<Pipe>> = Rc::default();
     let input = InputStream::new(PipeReader { pipe: pipe.clone(), at: 0 });
-    Ok((OutputStream { pipe, done: RefCell::new(None) }, input))
+    Ok((OutputStream::to(pipe), input))
 }

@@ -85,3 +85,9 @@ pub(super) fn read_for_ever() -> Result<()> {
     let process = Tool::new("tool-endless").spawn()?;
     streams::digest(Algorithm::Sha256, process.stdout()?).map(drop)
 }
+
+/// The path that is told of is a secret.
+pub(super) fn leave_secret_unfinished() -> Result<()> {
+    let (_output, input) = streams::pipe()?;
+    snapshot::submit(&secrets::reveal("secret-key")?, input, &Meta::default()).map(drop)
+}
