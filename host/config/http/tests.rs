@@ -149,20 +149,28 @@ fn careless(path: &str) -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
     #[test]
     fn no_accepted_path_is_outside_for_any_server(
-        pieces in prop::collection::vec(prop::sample::select(vec![
-            "/", "wiki", "..", ".", "%2e", "%2E", "%252e", "%25", "2e", "%2f", "%5c", "\\", ";", "%3b", "%00", "%0d",
-            "%20", " ", "?", "#", "a", "admin", "%c0%ae", "%61", "%", "é", "%C3%A4", "v=1", "/wiki/", "/../",
-        ]), 0..12),
-        rooted in any::<bool>(),
+        segments in prop::collection::vec(
+            (
+                prop::sample::select(vec!["/", "/", "/", "//", "\\", "%2f", "%5c", "%252f", "?", "#"]),
+                prop::collection::vec(prop::sample::select(vec![
+                    "..", ".", "%2e", "%2E", "%252e", "%25", "2e", ";", "%3b", "%00", "%0d", "%20", " ", "a", "wiki", "%c0%ae",
+                    "%61", "%", "é", "%C3%A4", "v=1",
+                ]), 0..4),
+            ),
+            0..5,
+        ),
     ) {
-        let path = format!("{}{}", if rooted { "/wiki" } else { "" }, pieces.concat());
-        if let Ok(target) = grant("", &["/wiki"]).target(&path) {
-            prop_assert_eq!(&target, &path);
-            prop_assert!(target.is_ascii() && !target.contains(['#', ' ', '\r', '\n', '\0']));
-            let understood = careless(&target);
-            prop_assert_eq!(understood.first().map(String::as_str), Some("wiki"));
+        let rest: String = segments.iter().map(|(separator, pieces)| format!("{separator}{}", pieces.concat())).collect();
+        for path in [format!("/wiki{rest}"), rest] {
+            if let Ok(target) = grant("", &["/wiki"]).target(&path) {
+                prop_assert_eq!(&target, &path);
+                prop_assert!(target.is_ascii() && !target.contains(['#', ' ', '\r', '\n', '\0']));
+                let understood = careless(&target);
+                prop_assert_eq!(understood.first().map(String::as_str), Some("wiki"), "{}", path);
+            }
         }
     }
 }
