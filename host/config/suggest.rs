@@ -188,6 +188,7 @@ mod tests {
             ("dirs.install".to_owned(), "/opt/app".to_owned()),
             ("http.search".to_owned(), "https://h:9200/es".to_owned()),
             ("sql.db".to_owned(), "postgresql://me@h/d".to_owned()),
+            ("tcp.broker".to_owned(), "broker-0:9092, broker-1:9092".to_owned()),
         ]);
         let schema = r#"{"properties":{"mode":{"enum":["whole"],"description":"what to keep"}}}"#;
         let text = new_pipeline("site", "plugins/wiki.wasm", "Backs up wikis", schema, &wanted, &given);
@@ -236,6 +237,9 @@ mod tests {
 
         [step.wiki.grant.sql.db]
         url = "postgresql://me@h/d"
+
+        [step.wiki.grant.tcp.broker]
+        endpoints = ["broker-0:9092", "broker-1:9092"]
         "#);
     }
 

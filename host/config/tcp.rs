@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn an_endpoint_has_one_spelling() {
         for (written, meant) in [
-            ("Kafka-0.Example.org:9092", "kafka-0.example.org:9092"),
+            ("Broker-0.Example.org:9092", "broker-0.example.org:9092"),
             ("[2001:DB8:0:0::1]:9092", "[2001:db8::1]:9092"),
             ("192.0.2.1:1", "192.0.2.1:1"),
             ("a_b:65535", "a_b:65535"),
@@ -128,12 +128,12 @@ mod tests {
     #[test]
     fn what_is_no_endpoint_or_an_address_in_disguise_is_refused() {
         for bad in [
-            "kafka",
+            "broker",
             ":9092",
-            "kafka:",
-            "kafka:0",
-            "kafka:65536",
-            "kafka:+1",
+            "broker:",
+            "broker:0",
+            "broker:65536",
+            "broker:+1",
             "a..b:1",
             "a.:1",
             "ä:1",

@@ -9,13 +9,13 @@ use tokio::{
     net::TcpStream,
     time::{self, Instant},
 };
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::TlsConnector;
 
 use super::{
     fault::Code,
     native::Error,
     stream::socket::Wire,
-    tls::{self, Check},
+    tls::{self, Check, ServerName},
 };
 use crate::{
     config::{Endpoint, TcpGrant, TcpTls},

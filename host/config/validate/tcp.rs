@@ -94,3 +94,78 @@ fn server_name(reader: &mut Reader, value: &Value) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::{Config, parse},
+        diagnostic::Problems,
+    };
+
+    fn read(grants: &str) -> Result<Config, Problems> {
+        let head =
+            "[pipeline]\nname = \"wiki\"\nstate = \"state\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
+        let text = format!("{head}[step.wiki]\nplugin = \"p\"\n{grants}");
+        parse("/etc/strongroom/wiki.toml".as_ref(), &text, &|_| None)
+    }
+
+    #[test]
+    fn a_service_is_shown_with_all_that_its_grant_says() {
+        let config = read(
+            r#"
+[step.wiki.grant.tcp.plain]
+endpoints = ["Broker-0:9092", "[2001:DB8::0:1]:9092"]
+[step.wiki.grant.tcp.system]
+endpoints = ["broker-0:9093"]
+tls = true
+[step.wiki.grant.tcp.whole]
+endpoints = ["broker-0:9093"]
+tls = { ca = "ca.pem", certificate = "c.pem", key = "k.pem", server-name = "Broker.example.org" }
+connect-timeout = "3s"
+idle = "500ms"
+"#,
+        );
+        insta::assert_snapshot!(config.unwrap().steps[0].grants.lines().join("\n"), @"
+        tcp.plain broker-0:9092 [2001:db8::1]:9092, not encrypted, connect-timeout 10s, idle 1m
+        tcp.system broker-0:9093, TLS, connect-timeout 10s, idle 1m
+        tcp.whole broker-0:9093, TLS, authorities /etc/strongroom/ca.pem, certificate /etc/strongroom/c.pem, key /etc/strongroom/k.pem, server-name broker.example.org, connect-timeout 3s, idle 500ms
+        ");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_service_is_said_for_each_mistake() {
+        let problems = read(
+            r#"
+[step.wiki.grant.tcp.a]
+endpoints = ["broker", "127.1:9092", "broker:70000"]
+tls = { certificate = "c.pem" }
+[step.wiki.grant.tcp.b]
+endpoints = []
+tls = "yes"
+idle = "1ms"
+[step.wiki.grant.tcp.c]
+tls = { ca = "ca.pem", server-name = "a b" }
+"#,
+        );
+        let messages: Vec<_> = problems.unwrap_err().problems.into_iter().map(|problem| problem.message).collect();
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        "broker" is no endpoint: it lacks a port
+        "127.1:9092" is no endpoint: its host is neither a name nor an address of four numbers
+        "broker:70000" is no endpoint: its port is no number from 1 to 65535
+        `step.wiki.grant.tcp.a.tls` lacks `key`: a client certificate needs its key
+        `step.wiki.grant.tcp.b.endpoints` is empty
+        `step.wiki.grant.tcp.b.tls` is a string, expected true or false
+        `step.wiki.grant.tcp.b.idle` must lie between 10ms and 30days
+        [step.wiki.grant.tcp.c] lacks `endpoints`
+        "a b" is no name of a server: its host is no name of letters, digits, `-`, `_` and dots between them
+        "#);
+    }
+
+    #[test]
+    fn a_grant_of_no_service_has_the_digest_that_it_had_before_there_were_services() {
+        let none = read("").unwrap().steps[0].grants.clone();
+        assert!(!serde_json::to_string(&none).unwrap().contains("tcp"));
+        let other = read("[step.wiki.grant.tcp.a]\nendpoints = [\"broker:1\"]").unwrap().steps[0].grants.clone();
+        assert_ne!(none.digest(), other.digest());
+    }
+}

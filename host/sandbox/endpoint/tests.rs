@@ -51,7 +51,7 @@ async fn listener() -> (TcpListener, u16) {
 #[tokio::test]
 async fn a_name_that_turns_into_an_address_of_this_machine_is_refused_and_nothing_is_connected() {
     let (listener, port) = listener().await;
-    let grant = grant(&[&format!("kafka-0.example.org:{port}")]);
+    let grant = grant(&[&format!("broker-0.example.org:{port}")]);
     for (address, kind) in [
         ("127.0.0.1", "loopback"),
         ("127.255.0.9", "loopback"),
@@ -80,19 +80,19 @@ async fn an_address_of_this_machine_is_reached_where_it_was_granted_as_such() {
     let (listener, port) = listener().await;
     let literal = format!("127.0.0.1:{port}");
     for (endpoints, addresses) in [
-        (vec![format!("kafka-0:{port}"), literal.clone()], vec!["127.0.0.1"]),
-        (vec![format!("kafka-0:{port}"), literal.clone()], vec!["::ffff:127.0.0.1"]),
+        (vec![format!("broker-0:{port}"), literal.clone()], vec!["127.0.0.1"]),
+        (vec![format!("broker-0:{port}"), literal.clone()], vec!["::ffff:127.0.0.1"]),
         (vec![format!("localhost:{port}")], vec!["127.0.0.1"]),
         // Not looked up at all.
         (vec![literal.clone()], vec!["192.0.2.1"]),
         // One that is not meant does not stand in the way of one that is.
-        (vec![format!("kafka-0:{port}"), literal.clone()], vec!["169.254.169.254", "127.0.0.1"]),
+        (vec![format!("broker-0:{port}"), literal.clone()], vec!["169.254.169.254", "127.0.0.1"]),
     ] {
         let endpoints: Vec<_> = endpoints.iter().map(String::as_str).collect();
         assert!(connect(&grant(&endpoints), &addresses).await.is_ok(), "{endpoints:?} {addresses:?}");
         listener.accept().await.unwrap();
     }
-    let other_port = grant(&[&format!("kafka-0:{port}"), "127.0.0.1:1"]);
+    let other_port = grant(&[&format!("broker-0:{port}"), "127.0.0.1:1"]);
     assert_eq!(refusal(&other_port, &["127.0.0.1"]).await.code, Code::Denied);
     assert_eq!(refusal(&grant(&[&format!("localhost:{port}")]), &["169.254.1.1"]).await.code, Code::Denied);
 }
@@ -113,7 +113,7 @@ async fn nobody_who_answers_is_unavailable() {
 
 #[tokio::test]
 async fn connecting_ends_at_its_deadline() {
-    let mut never = grant(&["kafka-0:1"]);
+    let mut never = grant(&["broker-0:1"]);
     never.connect_timeout = Duration::from_millis(50);
     let target = Target { name: "broker", grant: &never, endpoint: &never.endpoints[0] };
     let error = target.connect(async |_| std::future::pending().await).await.err().unwrap();
@@ -138,7 +138,7 @@ impl Keys {
         }
         for (name, signer) in [("server", "ca"), ("client", "ca"), ("stranger", "other")] {
             let (certificate, key) = (format!("{signer}.crt"), format!("{signer}.key"));
-            let names = "subjectAltName=DNS:localhost,DNS:kafka.example.org";
+            let names = "subjectAltName=DNS:localhost,DNS:broker.example.org";
             let signed = ["-CA", &certificate, "-CAkey", &key, "-addext", names];
             keys.make(name, &[&signed[..], &["-addext", "basicConstraints=critical,CA:FALSE"]].concat());
         }
@@ -225,7 +225,7 @@ async fn a_server_and_its_client_prove_who_they_are() {
     let keys = Keys::new();
     for version in ["-tls1_3", "-tls1_2"] {
         let server = Server::start(keys.0.path(), version);
-        let named = TcpTls { server_name: Some("kafka.example.org".into()), ..keys.tls("ca", Some("client")) };
+        let named = TcpTls { server_name: Some("broker.example.org".into()), ..keys.tls("ca", Some("client")) };
         for tls in [keys.tls("ca", Some("client")), named] {
             let (mut reader, mut writer) = apart(connect(&server.grant(tls), &["127.0.0.1"]).await.unwrap());
             assert_eq!(ask(&mut reader, &mut writer).await.unwrap(), b"olleh\n");
