@@ -43,7 +43,7 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
 }
 
 fn want(site: &Site, seen: &mut Inspection) {
-    if let Some(url) = site.database.postgresql()
+    if let Some(url) = site.database.server()
         && url.hosts.len() == 1
     {
         seen.wants.push(describe::database(&url.location()));

@@ -1,7 +1,7 @@
 //! What was found and where, for people. No value in here is a secret.
 
 use crate::{
-    jdbc,
+    jdbc::{self, Vendor},
     site::{CFG, Site},
     triple,
 };
@@ -47,9 +47,12 @@ fn database(site: &Site, fact: &mut impl FnMut(&str, String)) {
     let database = &site.database;
     fact("database", format!("{} ({})", database.shown(), database.from));
     fact("database user", database.user.clone().unwrap_or_else(|| "unknown".into()));
-    if let Some(url) = database.postgresql() {
-        let names = url.parameter_names();
+    if let Some(url) = database.server() {
+        let names = url.parameters;
         fact("database URL parameters", if names.is_empty() { "none".into() } else { names.join(", ") });
+    }
+    if let (Some(Vendor::Oracle), Some(user)) = (database.vendor(), &database.user) {
+        fact("database schema", user.clone());
     }
     if let Some(datasource) = &database.datasource {
         fact("datasource", datasource.clone());

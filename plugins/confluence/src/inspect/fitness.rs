@@ -43,7 +43,7 @@ fn database(site: &Site) -> Option<Finding> {
             );
             blocker("vendor-contradiction", message)
         }
-        (Some(Vendor::Postgresql), _) => match database.postgresql() {
+        (Some(Vendor::Postgresql), _) => match database.server() {
             Some(_) => None,
             None => blocker("database-url", format!("the database URL cannot be read: {}", database.shown())),
         },
@@ -74,14 +74,10 @@ pub(super) fn builds(home: Option<u64>, database: Option<u64>) -> Option<Finding
 
 /// The granted database and the one that the site uses.
 pub(super) fn locations(site: &Site, granted: &str) -> Option<Finding> {
-    let used = site.database.postgresql()?;
-    let same = used.hosts.iter().any(|(host, port)| {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        granted == format!("{host}:{port}/{}", used.database)
-    });
+    let used = site.database.server()?;
     let message =
         format!("the grant sql.database is {granted}, confluence.cfg.xml says {}: are they the same?", used.location());
-    (!same).then(|| Finding::warning("database-contradiction", part::DATABASE, message))
+    (!used.is_at(granted)).then(|| Finding::warning("database-contradiction", part::DATABASE, message))
 }
 
 fn secrets(site: &Site) -> Option<Finding> {

@@ -94,9 +94,11 @@ impl Change {
 
 /// The URL for another database; none when it names that one already, or cannot be read.
 fn moved(url: &str, address: &Address) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let same = url.location() == address.location();
-    (!same).then(|| url.pointed_at(&address.host, address.port, &address.name))
+    let url = Url::parse(url).ok()?.server()?;
+    match url.location() == address.location() {
+        true => None,
+        false => url.pointed_at(&address.host, address.port, &address.name),
+    }
 }
 
 /// Rewrites the copies that were restored, and takes every right on them from group and others.

@@ -2,7 +2,7 @@
 
 use crate::{
     cfg::Cfg,
-    jdbc::{Url, Vendor, mask},
+    jdbc::{FileUrl, Server, Url, Vendor, mask},
     tomcat,
 };
 
@@ -56,16 +56,21 @@ impl Database {
         self.by_url.or(self.by_dialect)
     }
 
-    /// The URL in pieces, if it is PostgreSQL's.
-    pub fn postgresql(&self) -> Option<Url> {
-        Url::parse(self.url.as_deref()?).ok()
+    /// The URL in pieces, if it names a server.
+    pub fn server(&self) -> Option<Server> {
+        Url::parse(self.url.as_deref()?).ok()?.server()
+    }
+
+    /// The URL in pieces, if it names files.
+    pub fn file(&self) -> Option<FileUrl> {
+        Url::parse(self.url.as_deref()?).ok()?.file()
     }
 
     /// For people: vendor and place, no secret.
     pub fn shown(&self) -> String {
         let vendor = self.vendor().map_or("unknown", Vendor::name);
-        match (self.postgresql(), &self.url) {
-            (Some(url), _) => format!("{vendor} {}", url.location()),
+        match (self.server(), &self.url) {
+            (Some(server), _) => format!("{vendor} {}", server.location()),
             (None, Some(url)) => format!("{vendor} {}", mask(url)),
             (None, None) => vendor.to_owned(),
         }
