@@ -6,10 +6,12 @@ use crate::{
     backup::{DUMP, note},
     cfg::{self, Cfg},
     describe::grant,
+    embedded::format::{self, Health},
     home::{self, Class},
     inspect::part,
     rows,
     site::CFG,
+    triple,
 };
 
 /// Checks one part.
@@ -18,7 +20,8 @@ use crate::{
 /// When it could not be checked.
 pub fn verify(part: &Part) -> Result<Outcome> {
     match part.name.as_str() {
-        part::DATABASE => database(),
+        part::DATABASE if archive::exists(part::DATABASE, DUMP)? => database(),
+        part::DATABASE => embedded(tree::verify(part)?),
         part::ATTACHMENTS => Ok(attachments(tree::verify(part)?)),
         part::SECRETS => secrets(tree::verify(part)?),
         part::HOME => home(tree::verify(part)?),
@@ -69,15 +72,53 @@ fn secrets(outcome: Outcome) -> Result<Outcome> {
     let required: Vec<&str> = noted.split_whitespace().collect();
     let mut found = 0;
     for name in &required {
-        let base = [name.to_string(), format!("{}/{name}", home::SHARED)];
-        for path in &base {
-            if archive::items(part::SECRETS, path).next().transpose()?.is_some() {
-                found += 1;
-                break;
-            }
+        found += u64::from(is_there(name)?);
+    }
+    let noted = context::note(note::CIPHER)?.unwrap_or_default();
+    let cipher: Vec<&str> = noted.lines().collect();
+    for path in &cipher {
+        found += u64::from(archive::exists(part::SECRETS, path)?);
+    }
+    Ok(outcome.receipt("secrets required", (required.len() + cipher.len()) as u64, found))
+}
+
+/// In one of the homes that the part holds secrets of.
+fn is_there(name: &str) -> Result<bool> {
+    for path in [name.to_owned(), format!("{}/{name}", home::SHARED)] {
+        if archive::items(part::SECRETS, &path).next().transpose()?.is_some() {
+            return Ok(true);
         }
     }
-    Ok(outcome.receipt("secrets required", required.len() as u64, found))
+    for item in archive::items(part::SECRETS, triple::ELSEWHERE) {
+        // `dirs/GRANT/NAME/…`
+        if item?.path.split('/').nth(2) == Some(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The files of an embedded database are there and what their endings say, to the last one's end.
+fn embedded(outcome: Outcome) -> Result<Outcome> {
+    let noted = context::note(note::EMBEDDED)?.unwrap_or_default();
+    let (mut expected, mut sound) = (0, 0);
+    let mut outcome = outcome;
+    for name in noted.lines() {
+        expected += 1;
+        let size = match archive::stat(part::DATABASE, name) {
+            Ok(item) => item.size,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error),
+        };
+        match format::check(name, size, |offset| archive::open_at(part::DATABASE, name, offset))? {
+            Health::Bad(why) => {
+                let message = format!("{name}: {why}");
+                outcome = outcome.finding(Finding::blocker("embedded-damaged", part::DATABASE, message));
+            }
+            Health::Closed | Health::Unclean | Health::Untold => sound += 1,
+        }
+    }
+    Ok(outcome.receipt("sound files", expected, sound))
 }
 
 /// The configuration can be read, and nothing is there that must never be restored.

@@ -14,6 +14,7 @@ use crate::{
         types::{Error as Raw, ErrorCode},
     },
     context::Operation,
+    dirs::Usage,
 };
 
 pub(crate) mod imports;
@@ -81,6 +82,7 @@ pub(crate) struct State {
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) displays: BTreeMap<(String, String), String>,
     pub(crate) dirs: BTreeMap<String, Root>,
+    pub(crate) usages: BTreeMap<PathBuf, Usage>,
     pub(crate) tools: BTreeMap<String, Answer>,
     pub(crate) databases: BTreeMap<String, Database>,
     pub(crate) secrets: BTreeMap<String, String>,
@@ -193,6 +195,16 @@ impl Host {
     pub fn target(self, name: &str, files: &[(&str, &str)]) -> Self {
         let path = self.make(files);
         self.writable_dir(name, path)
+    }
+
+    /// Who uses what is at a path of a granted directory, and below it; `unknown` where nothing is said, as a host
+    /// that may not look answers.
+    ///
+    /// # Panics
+    /// When there is no such grant.
+    pub fn in_use(self, dir: &str, path: &str, usage: Usage) -> Self {
+        let path = self.path(dir).join(path);
+        self.with(|state| drop(state.usages.insert(path, usage)))
     }
 
     fn make(&self, files: &[(&str, &str)]) -> PathBuf {

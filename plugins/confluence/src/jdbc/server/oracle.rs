@@ -95,9 +95,14 @@ mod tests {
         assert_eq!(location("jdbc:oracle:thin:@h:1522:SID"), "h:1522/SID");
         assert_eq!(location("jdbc:oracle:thin:@[::1]:1522:SID"), "[::1]:1522/SID");
         assert_eq!(location("jdbc:oracle:thin:@tcps://h:1/S"), "h:1/S");
-        let long = "jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=h)(PORT=7))(CONNECT_DATA=(SERVICE_NAME=S)))";
+        let long =
+            "jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=h)(PORT=7))(CONNECT_DATA=(SERVICE_NAME=S)))";
         assert_eq!(location(long), "h:7/S");
-        for bad in ["jdbc:oracle:thin:@alias", "jdbc:oracle:thin:h:1:S", &long.replace("(CONN", "(ADDRESS=(HOST=i)(PORT=7))(CONN")] {
+        for bad in [
+            "jdbc:oracle:thin:@alias",
+            "jdbc:oracle:thin:h:1:S",
+            &long.replace("(CONN", "(ADDRESS=(HOST=i)(PORT=7))(CONN"),
+        ] {
             assert!(parse(bad).is_none(), "{bad}");
         }
         assert_eq!(parse(long).unwrap().pointed_at("n", 1, "T"), None);

@@ -67,7 +67,8 @@ fn unbraced(value: &str) -> String {
 mod tests {
     use super::*;
 
-    const FIXTURE: &str = "jdbc:sqlserver://mssql01\\INST1:14330;databaseName=confluence;encrypt=true;trustServerCertificate=false";
+    const FIXTURE: &str =
+        "jdbc:sqlserver://mssql01\\INST1:14330;databaseName=confluence;encrypt=true;trustServerCertificate=false";
 
     #[test]
     fn instance_port_and_database_are_read_wherever_they_stand() {

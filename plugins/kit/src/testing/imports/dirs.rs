@@ -94,8 +94,15 @@ impl Dir {
         }
     }
 
-    pub(crate) fn in_use(&self, _path: &str) -> Result<Usage, Error> {
-        Ok(Usage::Unknown)
+    pub(crate) fn in_use(&self, path: &str) -> Result<Usage, Error> {
+        let path = self.below(path)?;
+        fs::symlink_metadata(&path).map_err(lowered)?;
+        // The innermost word counts.
+        let said = |usages: &std::collections::BTreeMap<PathBuf, Usage>| {
+            let within = usages.iter().filter(|(said, _)| path.starts_with(said));
+            within.max_by_key(|(said, _)| said.as_os_str().len()).map(|(_, usage)| usage.clone())
+        };
+        Ok(state(|state| said(&state.usages)).unwrap_or(Usage::Unknown))
     }
 
     pub(crate) fn write(&self, path: &str, content: InputStream, mode: Option<u32>) -> Result<u64, Error> {
