@@ -124,6 +124,9 @@ fn b_attachments_in_a_further_granted_directory_are_its_part_and_come_back_there
     assert!(host.stored("other/o").is_some() && host.stored("attachments/v4/5/0/5/5.1").is_none());
     drop(host);
     let paths = serde_json::json!({ "home": "/var/confluence", "external-big": mount.to_str().unwrap() });
+    let host = Host::new().files("home", &[(CFG, &cfg)]).dir("external-big", mount.join("attachments"));
+    assert_eq!(parts(&inspect()), ["database", "attachments", "home"]);
+    drop(host);
     let host = target(&cfg)
         .note(note::PATHS, &paths.to_string())
         .target("external-big", &[])
@@ -142,6 +145,8 @@ fn c_mysql_is_understood_and_its_url_keeps_its_parameters() {
     assert_eq!(fact(&seen, "database"), "MySQL db-mysql:3306/confluence (confluence.cfg.xml)");
     assert_eq!(fact(&seen, "database URL parameters"), "useUnicode, characterEncoding, sessionVariables");
     let host = target(&sample_cfg("c-mysql-7x")).location("database", "db2:3307/wiki2");
+    let host = host.archived("database", crate::backup::DUMP, "d").rows("database", "relpersistence", &[]);
+    assert!(blockers(&Confluence.inspect(Purpose::Restore).unwrap()).contains(&"vendor-changed"));
     restore(&tree("home")).unwrap();
     let wanted = "jdbc:mysql://db2:3307/wiki2?useUnicode=true&characterEncoding=utf8&sessionVariables=default_storage_engine%3DInnoDB";
     assert_eq!(restored(&host, "home").get(URL), Some(wanted));

@@ -7,6 +7,7 @@ use crate::{
     cfg::{self, Cfg},
     describe::grant,
     embedded::format::{self, Health},
+    grants,
     home::{self, Class},
     inspect::part,
     rows,
@@ -24,7 +25,9 @@ pub fn verify(part: &Part) -> Result<Outcome> {
         part::DATABASE => embedded(tree::verify(part)?),
         part::ATTACHMENTS => Ok(attachments(tree::verify(part)?)),
         part::SECRETS => secrets(tree::verify(part)?),
-        part::HOME => home(tree::verify(part)?),
+        name if name == part::HOME || name == part::SHARED_HOME || grants::is_one_of(name, grant::NODE) => {
+            home(name, tree::verify(part)?)
+        }
         _ => tree::verify(part),
     }
 }
@@ -122,18 +125,18 @@ fn embedded(outcome: Outcome) -> Result<Outcome> {
 }
 
 /// The configuration can be read, and nothing is there that must never be restored.
-fn home(outcome: Outcome) -> Result<Outcome> {
+fn home(part: &str, outcome: Outcome) -> Result<Outcome> {
     let doing = format!("reading {CFG} in the snapshot");
-    let bytes = archive::open(part::HOME, CFG).context(&doing)?.bytes(cfg::SIZE_MAX).context(&doing)?;
+    let bytes = archive::open(part, CFG).context(&doing)?.bytes(cfg::SIZE_MAX).context(&doing)?;
     let cfg = Cfg::parse(&bytes).map_err(|bad| Error::corrupt(bad.to_string()).context(doing))?;
     let mut outcome = outcome;
     if let Some(build) = cfg.build_number {
         outcome = outcome.fact("build number", build.to_string());
     }
     for name in ["lock", "shared-home/lock"] {
-        if home::class("lock") == Class::Never && archive::exists(part::HOME, name)? {
+        if home::class("lock") == Class::Never && archive::exists(part, name)? {
             let message = format!("{name} is in the snapshot and keeps a restored Confluence from starting");
-            outcome = outcome.finding(Finding::blocker("lock-stored", part::HOME, message));
+            outcome = outcome.finding(Finding::blocker("lock-stored", part, message));
         }
     }
     Ok(outcome)

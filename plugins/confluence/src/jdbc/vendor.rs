@@ -60,6 +60,15 @@ impl Vendor {
         known.into_iter().find(|(prefix, _)| url.trim_start().starts_with(prefix)).map(|(_, vendor)| vendor)
     }
 
+    /// From what a granted database says that it is.
+    pub fn of_engine(engine: &str) -> Option<Self> {
+        match engine {
+            "postgresql" => Some(Self::Postgresql),
+            "mysql" | "mariadb" => Some(Self::Mysql),
+            _ => None,
+        }
+    }
+
     /// From the class name of a Hibernate dialect.
     pub fn of_dialect(class: &str) -> Option<Self> {
         let class = class.rsplit('.').next()?.to_ascii_lowercase();

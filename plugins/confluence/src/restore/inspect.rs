@@ -12,6 +12,7 @@ use crate::{
     grants::{self, Address},
     home::{self, Class},
     inspect::part,
+    jdbc::Vendor,
     paths::Paths,
     triple,
 };
@@ -50,6 +51,7 @@ fn database(seen: &mut Inspection) -> Result<()> {
         Err(error) => return Err(error),
     };
     let location = target.location();
+    seen.findings.extend(vendor(&target.engine())?);
     let view = target.begin().context(format!("looking at the database {location}"))?;
     let tables = catalogue::tables(&view)?.len();
     view.end()?;
@@ -61,6 +63,17 @@ fn database(seen: &mut Inspection) -> Result<()> {
         tables == 0,
     ));
     Ok(())
+}
+
+/// A dump of one product is nothing to another.
+fn vendor(engine: &str) -> Result<Option<Finding>> {
+    let Some(cfg) = archived_cfg()? else { return Ok(None) };
+    let by_url = cfg.get("hibernate.connection.url").and_then(Vendor::of_url);
+    let old = by_url.or_else(|| cfg.get("hibernate.dialect").and_then(Vendor::of_dialect));
+    let (Some(old), Some(new)) = (old, Vendor::of_engine(engine)) else { return Ok(None) };
+    let message =
+        format!("the site's database is {}, the granted one is {}: grant one of the same kind", old.name(), new.name());
+    Ok((old != new).then(|| Finding::blocker("vendor-changed", part::DATABASE, message)))
 }
 
 fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
