@@ -46,9 +46,9 @@ pub fn description() -> Description {
         .needs(shared_home("/path/to/shared-home").optional())
         .needs(node("/path/to/home-of-node-2").many().optional())
         .needs(external("/path/to/directory").many().optional())
-        .needs(database("localhost:5432/confluence"))
-        .needs(dump())
-        .needs(read_dump())
+        .needs(database("localhost:5432/confluence").optional())
+        .needs(dump().optional())
+        .needs(read_dump().optional())
         .needs(restore().optional())
         .needs(password().optional())
 }
@@ -108,13 +108,15 @@ pub fn database(location: &str) -> Need {
         .suggest(format!("url = {url}\npassword = {{ file = \"/etc/strongroom/confluence-db\" }}\n"))
 }
 
-fn dump() -> Need {
+/// The tool that writes a dump.
+pub fn dump() -> Need {
     Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
         "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n"
     ))
 }
 
-fn read_dump() -> Need {
+/// The tool that turns a dump into SQL.
+pub fn read_dump() -> Need {
     Need::tools(grant::READ_DUMP)
         .because("pg_restore turns the dump into SQL while it is written, so that its rows are counted")
         .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
@@ -151,6 +153,7 @@ mod tests {
         }
         let required: Vec<_> =
             description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
-        assert_eq!(required, ["install", "home", "database", "dump", "read-dump"]);
+        // What a database server needs is asked for by `inspect`, where there is one.
+        assert_eq!(required, ["install", "home"]);
     }
 }

@@ -69,11 +69,13 @@ pub fn inspect() -> Result<Inspection> {
     cluster::look(&site, &mut seen);
     connection::look(&site, &mut seen)?;
     secrets::look(&site, &mut seen);
-    seen.findings.extend(entries::findings(&site)?);
     let attachments = attachments(&site, &mut seen)?;
+    let own = parts::own(&site, attachments.as_ref());
+    seen.findings.extend(entries::findings(&site, &own)?);
+    database::wants(&site, &mut seen);
     let blocked = seen.findings.iter().any(|finding| finding.severity == Severity::Blocker);
     let estimate = if blocked || site.database.file().is_some() { None } else { database::look(&site, &mut seen)? };
-    seen.parts = parts::parts(&site, attachments.as_ref(), estimate);
+    seen.parts = parts::parts(&site, attachments.as_ref(), &own, estimate);
     Ok(seen)
 }
 

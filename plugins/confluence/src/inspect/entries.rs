@@ -7,7 +7,7 @@ use crate::{
     describe::grant,
     grants,
     home::{self, Class, Selection},
-    site::Site,
+    site::{Located, Site, below},
 };
 
 /// How many names a finding lists.
@@ -18,11 +18,13 @@ const NAMES_MAX: usize = 50;
 ///
 /// # Errors
 /// When a home cannot be listed.
-pub(super) fn findings(site: &Site) -> Result<Vec<Finding>> {
+pub(super) fn findings(site: &Site, own: &[Located]) -> Result<Vec<Finding>> {
     let selection = Selection::of(&site.settings);
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     let mut unknown = Vec::new();
-    for entry in entries(site)? {
+    let has_part =
+        |entry: &Entry| own.iter().any(|at| at.grant == entry.grant && below(&at.path, &entry.path).is_some());
+    for entry in entries(site)?.into_iter().filter(|entry| !has_part(entry)) {
         match selection.reason(&entry.path, entry.class) {
             None if entry.class == Class::Unknown => unknown.push(entry.shown),
             None => {}
@@ -46,6 +48,7 @@ pub(super) fn findings(site: &Site) -> Result<Vec<Finding>> {
 
 /// Something directly in a home.
 struct Entry {
+    grant: String,
     /// Below that home.
     path: String,
     shown: String,
@@ -76,7 +79,7 @@ fn list(grant: &str, base: &str) -> Result<Vec<Entry>> {
         let class = home::class(&name);
         let path = if base.is_empty() { name } else { format!("{base}/{name}") };
         let shown = if grant == grant::HOME { path.clone() } else { format!("dirs.{grant}/{path}") };
-        Ok(Entry { path, shown, class })
+        Ok(Entry { grant: grant.to_owned(), path, shown, class })
     };
     dir.entries(base).map(one).collect()
 }

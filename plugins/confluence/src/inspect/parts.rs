@@ -10,12 +10,16 @@ use crate::{
     site::{Located, Site},
 };
 
+/// What lies in a granted directory and has a part of its own nevertheless.
+pub(super) fn own(site: &Site, attachments: Option<&Located>) -> Vec<Located> {
+    let database = Embedded::of(site).ok().flatten().map(|database| database.at);
+    let cipher = site.cipher.files.iter().filter_map(|file| file.at.clone());
+    attachments.cloned().into_iter().chain(database).chain(cipher).collect()
+}
+
 /// The parts of a backup.
-pub(super) fn parts(site: &Site, attachments: Option<&Located>, estimate: Option<u64>) -> Vec<Part> {
+pub(super) fn parts(site: &Site, attachments: Option<&Located>, own: &[Located], estimate: Option<u64>) -> Vec<Part> {
     let embedded = Embedded::of(site).ok().flatten();
-    let mut own: Vec<&Located> = attachments.into_iter().collect();
-    own.extend(embedded.as_ref().map(|database| &database.at));
-    own.extend(site.cipher.files.iter().filter_map(|file| file.at.as_ref()));
     let mut parts = vec![database(site, embedded.as_ref(), estimate)];
     if let Some(at) = attachments {
         let part = Part::new(part::ATTACHMENTS, Stage::Files).ahead().summary(site.attachments());
@@ -23,16 +27,16 @@ pub(super) fn parts(site: &Site, attachments: Option<&Located>, estimate: Option
         parts.push(part.set(setting::PATH, &at.path));
     }
     let without = format!("{} without what has its own part", site.home.path);
-    parts.push(tree(part::HOME, grant::HOME, without, &own));
+    parts.push(tree(part::HOME, grant::HOME, without, own));
     if let Some(cluster) = &site.cluster {
         if cluster.shared_cfg.is_some() {
             let shared = cluster.shared.as_deref().unwrap_or("the shared home");
             let summary = format!("{shared} without what has its own part");
-            parts.push(tree(part::SHARED_HOME, grant::SHARED_HOME, summary, &own));
+            parts.push(tree(part::SHARED_HOME, grant::SHARED_HOME, summary, own));
         }
         for node in &cluster.nodes {
             let summary = format!("the home of node {}", node.name().unwrap_or("without a name"));
-            parts.push(tree(&node.grant, &node.grant, summary, &own));
+            parts.push(tree(&node.grant, &node.grant, summary, own));
         }
     }
     parts.extend(secrets(site));
@@ -44,7 +48,7 @@ pub(super) fn parts(site: &Site, attachments: Option<&Located>, estimate: Option
     let is_own = |name: &String| own.iter().any(|at| at.grant == *name && at.path.is_empty());
     for name in grants::externals().into_iter().filter(|name| !is_own(name)) {
         let summary = grants::path(&name).unwrap_or_default();
-        parts.push(tree(&name, &name, summary, &own));
+        parts.push(tree(&name, &name, summary, own));
     }
     parts
 }
@@ -70,7 +74,7 @@ fn database(site: &Site, embedded: Option<&Embedded>, estimate: Option<u64>) -> 
 }
 
 /// A granted directory without what other parts hold of it.
-fn tree(name: &str, grant: &str, summary: String, own: &[&Located]) -> Part {
+fn tree(name: &str, grant: &str, summary: String, own: &[Located]) -> Part {
     let excludes: Vec<String> =
         own.iter().filter(|at| at.grant == grant && !at.path.is_empty()).map(|at| pattern(&at.path)).collect();
     let part = Part::new(name, Stage::Files).summary(summary).uses(format!("dirs.{grant}"));

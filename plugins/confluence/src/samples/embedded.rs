@@ -19,6 +19,7 @@ fn g_hsqldb_is_copied_while_nobody_uses_it_and_never_otherwise() {
     assert_eq!(fact(&seen, "database files"), "confluencedb.properties, confluencedb.script in database");
     assert_eq!((blockers(&seen), codes(&seen, Severity::Warning)), (vec![], vec![]));
     assert_eq!(parts(&seen), ["database", "attachments", "home"]);
+    assert!(seen.wants.is_empty());
     assert!(part_of(&seen, part::DATABASE).uses.iter().all(|uses| uses == "dirs.home"));
     let outcome = backup(part_of(&seen, part::DATABASE), Pass::InStage).unwrap();
     assert!(proven(&outcome.receipts), "{:?}", outcome.receipts);

@@ -86,3 +86,12 @@ fn a_home_on_windows_is_named_by_its_batch_file_and_follows_it() {
     assert_eq!(host.file("home", "big/v4/5/0/5/5.1").as_deref(), Some("a"));
     assert_eq!(restored(&host, "home").get("attachments.dir"), Some("/new/big"));
 }
+
+#[test]
+fn what_has_its_own_part_is_not_called_left_out() {
+    let host = home("h-h2-79", &[("database/h2db.mv.db", ""), ("database.old/x", "")]).in_use("home", "", Usage::Free);
+    let _host = host.config(&serde_json::json!({ "home-mode": "minimal" }));
+    let seen = inspect();
+    let left = seen.findings.iter().find(|one| one.code == "left-out").unwrap();
+    assert_eq!(left.message, "not saved, home-mode is minimal: database.old");
+}
