@@ -10,7 +10,7 @@ use strongroom_plugin::{Result, dirs::Kind};
 use crate::{
     cfg::Cfg,
     settings::Settings,
-    site::{Located, Place, installed::Installed, place_of},
+    site::{Located, Place, installed::Installed, place_of, plain},
 };
 
 /// The property that names the class.
@@ -69,7 +69,7 @@ impl Cipher {
         let mut files = Vec::new();
         if encryption == Encryption::Files {
             for (path, from) in named(cfg, installed, settings) {
-                let at = match place_of(&path, home)? {
+                let at = match place_of(&plain(&path), home)? {
                     Place::Granted(grant, path) => Some(Located { grant, path }),
                     Place::Outside => None,
                 };

@@ -99,7 +99,7 @@ impl Change {
             }
             // The cipher files may have moved with their directory.
             None if cfg.get(DECRYPTER).is_some() => {
-                let follow = |path: &str| self.old.follow(path, &self.new);
+                let follow = |path: &str| self.old.follow(&plain(path), &self.new);
                 set(PASSWORD, cfg.get(PASSWORD).and_then(|value| cipher::follow(value, follow)));
             }
             None => {}
