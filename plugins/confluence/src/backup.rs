@@ -2,9 +2,10 @@
 
 use strongroom_plugin::{Outcome, Part, Pass, Result};
 
-use crate::inspect::part;
+use crate::inspect::{part, setting};
 
 mod database;
+mod embedded;
 mod files;
 mod secrets;
 
@@ -18,6 +19,10 @@ pub mod note {
     pub const PATHS: &str = "paths";
     /// Which of Confluence's own secrets must be there, separated by blanks.
     pub const SECRETS: &str = "secrets required";
+    /// Where the part `secrets` holds cipher files, one a line.
+    pub const CIPHER: &str = "cipher files";
+    /// The files of an embedded database, one a line.
+    pub const EMBEDDED: &str = "database files";
 }
 
 /// Stores one part.
@@ -26,12 +31,13 @@ pub mod note {
 /// Then the part has failed.
 pub fn backup(part: &Part, pass: Pass) -> Result<Outcome> {
     match part.name.as_str() {
+        part::DATABASE if part.setting(setting::EMBEDDED).is_some() => embedded::backup(part),
         part::DATABASE => database::backup(part),
         part::ATTACHMENTS => files::attachments(part, pass),
         part::HOME => files::home(part),
         part::SECRETS => secrets::backup(part),
         part::INSTALL => files::install(part),
-        _ => files::external(part),
+        _ => files::other(part),
     }
 }
 

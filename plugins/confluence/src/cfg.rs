@@ -101,14 +101,30 @@ impl Cfg {
     }
 
     /// A property that holds a path, with the product's two variables replaced.
-    pub fn path(&self, name: &str, home: &str) -> Option<String> {
-        self.get(name).map(|value| expand(value, home))
+    pub fn path(&self, name: &str, homes: Homes<'_>) -> Option<String> {
+        self.get(name).map(|value| homes.expand(value))
     }
 }
 
-/// Replaces `${confluenceHome}` and `${localHome}`: one directory, where there is one node.
-pub fn expand(value: &str, home: &str) -> String {
-    value.replace("${confluenceHome}", home).replace("${localHome}", home)
+/// What the product's two variables stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Homes<'a> {
+    /// `${localHome}`: this node's home.
+    pub local: &'a str,
+    /// `${confluenceHome}`: the cluster's shared home; the same as the other where there is one node.
+    pub shared: &'a str,
+}
+
+impl<'a> Homes<'a> {
+    /// Those of a site that is no cluster.
+    pub fn one(home: &'a str) -> Self {
+        Self { local: home, shared: home }
+    }
+
+    /// The value with both replaced.
+    pub fn expand(self, value: &str) -> String {
+        value.replace("${confluenceHome}", self.shared).replace("${localHome}", self.local)
+    }
 }
 
 /// The parser's state between two events.
@@ -252,7 +268,7 @@ mod tests {
         assert_eq!((cfg.build_number, cfg.setup_type.as_deref()), (Some(9111), Some("cluster")));
         assert_eq!(cfg.get("hibernate.connection.password"), Some("p&ss<w0rd\"1"));
         assert_eq!(cfg.get("confluence.webapp.context.path"), Some(""));
-        assert_eq!(cfg.path("attachments.dir", "/h").as_deref(), Some("/h/attachments"));
+        assert_eq!(cfg.path("attachments.dir", Homes::one("/h")).as_deref(), Some("/h/attachments"));
         assert_eq!(cfg.properties().next(), Some(("access.mode", "READ_WRITE")));
     }
 

@@ -12,6 +12,10 @@ pub mod grant {
     pub const HOME: &str = "home";
     /// An attachment directory outside the home.
     pub const ATTACHMENTS: &str = "attachments";
+    /// The shared home of a cluster.
+    pub const SHARED_HOME: &str = "shared-home";
+    /// The home of another node of a cluster: begins with this and `-`.
+    pub const NODE: &str = "node";
     /// Any further directory: begins with this and `-`.
     pub const EXTERNAL: &str = "external";
     /// The database.
@@ -32,18 +36,20 @@ const ENV: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/co
 
 /// The plugin's description.
 pub fn description() -> Description {
-    Description::new("confluence", "backs up and restores Confluence: one node, its database on PostgreSQL")
+    Description::new("confluence", "backs up and restores Confluence: nodes, shared home, database")
         .version(env!("CARGO_PKG_VERSION"))
-        .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL")
+        .product("Atlassian Confluence 5.7 to 9, one node or a cluster")
         .config(&settings::schema())
         .finds(findings::CODES)
         .needs(install())
         .needs(home("/var/atlassian/application-data/confluence"))
         .needs(attachments("/path/to/attachments").optional())
+        .needs(shared_home("/path/to/shared-home").optional())
+        .needs(node("/path/to/home-of-node-2").many().optional())
         .needs(external("/path/to/directory").many().optional())
-        .needs(database("localhost:5432/confluence"))
-        .needs(dump())
-        .needs(read_dump())
+        .needs(database("localhost:5432/confluence").optional())
+        .needs(dump().optional())
+        .needs(read_dump().optional())
         .needs(restore().optional())
         .needs(password().optional())
 }
@@ -68,6 +74,26 @@ pub fn attachments(path: &str) -> Need {
         .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
 }
 
+/// The shared home of a cluster at that path.
+pub fn shared_home(path: &str) -> Need {
+    Need::dirs(grant::SHARED_HOME)
+        .because("a cluster's shared home holds its attachments and keys")
+        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+}
+
+/// The home of another node, mounted at that path.
+pub fn node(path: &str) -> Need {
+    Need::dirs(grant::NODE)
+        .because("the homes of a cluster's other nodes, as they are mounted here")
+        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+}
+
+/// Cipher files in that directory.
+pub fn cipher(path: &str) -> Need {
+    Need { name: format!("{}-cipher", grant::EXTERNAL), ..external(path) }
+        .because("the database password is encrypted, and its cipher files are there")
+}
+
 /// A directory outside home and installation that the site depends on.
 pub fn external(path: &str) -> Need {
     Need::dirs(grant::EXTERNAL)
@@ -83,13 +109,15 @@ pub fn database(location: &str) -> Need {
         .suggest(format!("url = {url}\npassword = {{ file = \"/etc/strongroom/confluence-db\" }}\n"))
 }
 
-fn dump() -> Need {
+/// The tool that writes a dump.
+pub fn dump() -> Need {
     Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
         "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n"
     ))
 }
 
-fn read_dump() -> Need {
+/// The tool that turns a dump into SQL.
+pub fn read_dump() -> Need {
     Need::tools(grant::READ_DUMP)
         .because("pg_restore turns the dump into SQL while it is written, so that its rows are counted")
         .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
@@ -120,12 +148,13 @@ mod tests {
     #[test]
     fn every_need_says_why_and_how() {
         let description = description();
-        assert_eq!(description.needs.len(), 9);
+        assert_eq!(description.needs.len(), 11);
         for need in &description.needs {
             assert!(!need.reason.is_empty() && need.suggestion.ends_with('\n'), "{}", need.name);
         }
         let required: Vec<_> =
             description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
-        assert_eq!(required, ["install", "home", "database", "dump", "read-dump"]);
+        // What a database server needs is asked for by `inspect`, where there is one.
+        assert_eq!(required, ["install", "home"]);
     }
 }

@@ -11,9 +11,22 @@ pub fn has(capability: &str, name: &str) -> bool {
 
 /// Names of the granted `dirs.external-…`, in order.
 pub fn externals() -> Vec<String> {
-    let external =
-        |name: &String| name.strip_prefix(grant::EXTERNAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    context::grants().dirs().map(|granted| granted.name).filter(external).collect()
+    many(grant::EXTERNAL)
+}
+
+/// Names of the granted `dirs.node-…`, in order.
+pub fn nodes() -> Vec<String> {
+    many(grant::NODE)
+}
+
+/// Directory grants of that name, and of those that begin with it and `-`.
+fn many(name: &str) -> Vec<String> {
+    context::grants().dirs().map(|granted| granted.name).filter(|granted| is_one_of(granted, name)).collect()
+}
+
+/// Whether a grant or a part is `name` or begins with it and `-`.
+pub fn is_one_of(granted: &str, name: &str) -> bool {
+    granted.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The path of a granted directory on this machine.

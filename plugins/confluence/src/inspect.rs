@@ -1,21 +1,25 @@
 //! Looks at a running site for a backup: what there is, what is in the way, what becomes a part.
 
-use strongroom_plugin::{Finding, Inspection, Part, Result, Severity, Stage, dirs};
+use strongroom_plugin::{Finding, Inspection, Result, Severity, dirs};
 
 use self::facts::facts;
 use crate::{
     describe::{self, grant},
-    grants, home,
-    site::{Place, Site},
+    grants,
+    site::{Located, Place, Site},
 };
 
+pub(crate) mod cluster;
+pub(crate) mod connection;
 mod database;
 mod entries;
 mod facts;
 mod fitness;
 mod homeless;
+mod parts;
+mod secrets;
 
-pub use fitness::missing;
+pub use secrets::missing;
 
 /// Names of parts.
 pub mod part {
@@ -25,8 +29,10 @@ pub mod part {
     pub const ATTACHMENTS: &str = "attachments";
     /// The home directory without what has a part of its own.
     pub const HOME: &str = "home";
-    /// `keys/`, `secured/` and `secrets-config.yaml`.
+    /// `keys/`, `secured/`, `secrets-config.yaml`, and cipher files.
     pub const SECRETS: &str = "secrets";
+    /// The shared home of a cluster.
+    pub const SHARED_HOME: &str = super::grant::SHARED_HOME;
     /// The installation directory.
     pub const INSTALL: &str = "install";
 }
@@ -39,8 +45,12 @@ pub mod setting {
     pub const PATH: &str = "path";
     /// Names that must be there.
     pub const REQUIRED: &str = "required";
-    /// A further path that the home leaves to another part.
+    /// Patterns of what a directory leaves to other parts, one a line.
     pub const EXCLUDE: &str = "exclude";
+    /// Set where the database is embedded: its product.
+    pub const EMBEDDED: &str = "embedded";
+    /// Cipher files, each as its grant, a slash and its path, one a line.
+    pub const CIPHER: &str = "cipher";
 }
 
 /// What a backup would do.
@@ -56,21 +66,27 @@ pub fn inspect() -> Result<Inspection> {
     seen.facts = facts(&site);
     seen.findings.extend(site.findings.iter().cloned());
     seen.findings.extend(fitness::findings(&site));
-    seen.findings.extend(entries::findings()?);
+    cluster::look(&site, &mut seen);
+    connection::look(&site, &mut seen)?;
+    secrets::look(&site, &mut seen);
     let attachments = attachments(&site, &mut seen)?;
+    let own = parts::own(&site, attachments.as_ref());
+    seen.findings.extend(entries::findings(&site, &own)?);
+    database::wants(&site, &mut seen);
     let blocked = seen.findings.iter().any(|finding| finding.severity == Severity::Blocker);
-    let estimate = if blocked { None } else { database::look(&site, &mut seen)? };
-    seen.parts = parts(&site, attachments, estimate);
+    let estimate = if blocked || site.database.file().is_some() { None } else { database::look(&site, &mut seen)? };
+    seen.parts = parts::parts(&site, attachments.as_ref(), &own, estimate);
     Ok(seen)
 }
 
 /// Where the attachments are; without a grant for it that is asked for.
-fn attachments(site: &Site, seen: &mut Inspection) -> Result<Option<(String, String)>> {
+fn attachments(site: &Site, seen: &mut Inspection) -> Result<Option<Located>> {
     let path = site.attachments();
-    let granted = grants::has("dirs", grant::ATTACHMENTS).then(|| (grant::ATTACHMENTS.to_owned(), String::new()));
+    let whole = || Located { grant: grant::ATTACHMENTS.to_owned(), path: String::new() };
+    let granted = grants::has("dirs", grant::ATTACHMENTS).then(whole);
     let place = match site.place(&path)? {
         Place::Granted(grant, below) if is_link(&grant, &below)? => granted,
-        Place::Granted(grant, below) => Some((grant, below)),
+        Place::Granted(grant, path) => Some(Located { grant, path }),
         Place::Outside => granted,
     };
     if place.is_none() {
@@ -88,40 +104,6 @@ fn attachments(site: &Site, seen: &mut Inspection) -> Result<Option<(String, Str
 fn is_link(grant: &str, path: &str) -> Result<bool> {
     let dir = dirs::get(grant)?;
     Ok(!path.is_empty() && dir.find(path)?.is_some_and(|stat| stat.kind == dirs::Kind::Symlink))
-}
-
-fn parts(site: &Site, attachments: Option<(String, String)>, estimate: Option<u64>) -> Vec<Part> {
-    let mut dump = Part::new(part::DATABASE, Stage::Database)
-        .summary(format!("{}, dumped in one view and read back", site.database.shown()))
-        .uses("sql.database")
-        .uses("tools.dump")
-        .uses("tools.read-dump");
-    dump.bytes_estimate = estimate;
-    let mut parts = vec![dump];
-    let mut home =
-        Part::new(part::HOME, Stage::Files).summary(format!("{} without what has its own part", site.home.path));
-    if let Some((grant, path)) = attachments {
-        if grant == grant::HOME && path != home::ATTACHMENTS {
-            home = home.set(setting::EXCLUDE, format!("/{path}"));
-        }
-        let part = Part::new(part::ATTACHMENTS, Stage::Files).ahead().summary(site.attachments());
-        parts.push(part.uses(format!("dirs.{grant}")).set(setting::GRANT, grant).set(setting::PATH, path));
-    }
-    parts.push(home.uses("dirs.home"));
-    let required = site.secrets_required();
-    if !required.is_empty() || !site.secrets.is_empty() {
-        let part = Part::new(part::SECRETS, Stage::Files).summary(site.secrets.join(", ")).uses("dirs.home");
-        parts.push(part.set(setting::REQUIRED, required.join(" ")));
-    }
-    if grants::has("dirs", grant::INSTALL) {
-        let summary = "the installation directory without work, temp and logs";
-        parts.push(Part::new(part::INSTALL, Stage::Files).summary(summary).uses("dirs.install"));
-    }
-    for name in grants::externals() {
-        let summary = grants::path(&name).unwrap_or_default();
-        parts.push(Part::new(&name, Stage::Files).summary(summary).uses(format!("dirs.{name}")));
-    }
-    parts
 }
 
 #[cfg(test)]

@@ -6,8 +6,13 @@ pub const INIT: &str = "confluence/WEB-INF/classes/confluence-init.properties";
 pub const POM: &str = "confluence/META-INF/maven/com.atlassian.confluence/confluence-webapp/pom.properties";
 /// Options for the Java machine.
 pub const SETENV: &str = "bin/setenv.sh";
+/// The same on Windows.
+pub const SETENV_BAT: &str = "bin/setenv.bat";
 /// Tomcat's configuration, which may hold a datasource.
 pub const SERVER: &str = "conf/server.xml";
+/// Where Tomcat looks for descriptors of web applications, by the names of its engine and host: Tomcat's own engine, and
+/// the one that Confluence's `server.xml` names.
+pub const CONTEXTS: [&str; 2] = ["conf/Catalina/localhost", "conf/Standalone/localhost"];
 
 /// Top-level entries that Tomcat makes anew.
 pub const LEFT_OUT: [&str; 3] = ["work", "temp", "logs"];

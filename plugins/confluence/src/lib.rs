@@ -1,4 +1,4 @@
-//! Backs up and restores Confluence: one node on PostgreSQL.
+//! Backs up and restores Confluence: one node or a cluster, on PostgreSQL or an embedded database.
 //!
 //! The files that say what a site is come first (`cfg`, `init`, `setenv`, `tomcat`, `jdbc`, and `site`, which puts them
 //! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `catalogue`, `readback`), then
@@ -9,7 +9,9 @@ use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Pu
 pub mod backup;
 pub mod catalogue;
 pub mod cfg;
+pub mod cipher;
 pub mod describe;
+pub mod embedded;
 pub mod findings;
 pub mod grants;
 pub mod home;
@@ -28,6 +30,9 @@ pub mod site;
 pub mod tomcat;
 pub mod triple;
 pub mod verify;
+
+#[cfg(test)]
+mod samples;
 
 /// The plugin.
 #[derive(Default)]

@@ -26,6 +26,11 @@ impl Paths {
         if paths.0.contains_key(grant::ATTACHMENTS) {
             paths.0.insert(grant::ATTACHMENTS.into(), site.attachments());
         }
+        if let Some(shared) = site.shared_home()
+            && paths.0.contains_key(grant::SHARED_HOME)
+        {
+            paths.0.insert(grant::SHARED_HOME.into(), shared.to_owned());
+        }
         paths
     }
 
@@ -35,9 +40,9 @@ impl Paths {
     /// As [`Settings::read`].
     pub fn of_target() -> Result<Self> {
         let mut paths = Self::granted();
-        if let Some(home) = Settings::read()?.home {
-            paths.0.insert(grant::HOME.into(), home);
-        }
+        let settings = Settings::read()?;
+        paths.0.extend(settings.home.map(|home| (grant::HOME.to_owned(), home)));
+        paths.0.extend(settings.shared_home.map(|home| (grant::SHARED_HOME.to_owned(), home)));
         Ok(paths)
     }
 
@@ -64,10 +69,21 @@ impl Paths {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Which of the directories a path lies in, the innermost one, and where below it.
+    pub fn locate<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
+        let within = |(name, base): (&'a String, &'a String)| Some((base.len(), name.as_str(), below(path, base)?));
+        let (_, name, rest) = self.0.iter().filter_map(within).max_by_key(|(length, ..)| *length)?;
+        Some((name, rest))
+    }
+
     /// What a path of the old site is called where `new` are its directories; none when it lies in none of them, or
     /// has not moved.
     pub fn follow(&self, path: &str, new: &Self) -> Option<String> {
-        let within = |(name, old): (&String, &String)| Some((old.len(), below(path, old)?, new.0.get(name)?));
+        // Other nodes have their homes where this one has its own; where they are mounted here means nothing to them.
+        let meant = |name: &str| !grants::is_one_of(name, grant::NODE);
+        let within = |(name, old): (&String, &String)| {
+            Some((old.len(), below(path, old)?, new.0.get(name).filter(|_| meant(name))?))
+        };
         let (_, rest, base) = self.0.iter().filter_map(within).max_by_key(|(length, ..)| *length)?;
         let moved = if rest.is_empty() { base.clone() } else { format!("{}/{rest}", base.trim_end_matches('/')) };
         (moved != path).then_some(moved)

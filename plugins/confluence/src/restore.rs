@@ -1,13 +1,13 @@
 //! Brings a site back into an empty target, and makes its configuration name the target.
 
 use strongroom_plugin::{
-    ErrorCode, Outcome, Part, Result, TreeOptions, archive,
+    ErrorCode, Outcome, Part, Result, TreeReport, archive,
     dirs::{self, Dir},
     tree,
 };
 
 use self::target::Target;
-use crate::inspect::part;
+use crate::{describe::grant, grants, inspect::part};
 
 mod configuration;
 mod database;
@@ -24,20 +24,50 @@ pub use inspect::inspect;
 /// # Errors
 /// Then the part is not restored.
 pub fn restore(part: &Part) -> Result<Outcome> {
-    if part.name == part::DATABASE {
+    if part.name == part::DATABASE && !target::is_embedded()? {
         return database::restore();
     }
-    let target = Target::of(&part.name)?;
-    let dir = dirs::get(&target.grant)?;
-    make_directories(&dir, &target.path)?;
-    let report = archive::restore_subtree(&part.name, "", &dir, &target.path, &TreeOptions::default())?;
-    let outcome = tree::outcome(&report);
+    let targets = Target::all(&part.name)?;
+    let mut reports = Vec::new();
+    for target in &targets {
+        let dir = dirs::get(&target.to.grant)?;
+        make_directories(&dir, &target.to.path)?;
+        reports.push(archive::restore_subtree(&part.name, &target.from, &dir, &target.to.path, &target.options())?);
+    }
+    let outcome = tree::outcome(&reports.into_iter().reduce(sum).unwrap_or_else(nothing));
     match part.name.as_str() {
-        part::HOME => configuration::rewrite(&dir, outcome),
-        part::INSTALL => installation::rewrite(&dir, outcome),
-        part::SECRETS => modes::tighten(&dir, outcome),
+        part::INSTALL => installation::rewrite(&dirs::get(grant::INSTALL)?, outcome),
+        part::SECRETS => modes::tighten(&targets, outcome),
+        name if name == part::HOME || name == part::SHARED_HOME || grants::is_one_of(name, grant::NODE) => {
+            configuration::rewrite(name, &dirs::get(name)?, outcome)
+        }
         _ => Ok(outcome),
     }
+}
+
+fn nothing() -> TreeReport {
+    TreeReport {
+        expected: 0,
+        stored: 0,
+        files: 0,
+        directories: 0,
+        size: 0,
+        new_bytes: 0,
+        skipped: Vec::new(),
+        skipped_count: 0,
+    }
+}
+
+fn sum(mut one: TreeReport, other: TreeReport) -> TreeReport {
+    one.expected += other.expected;
+    one.stored += other.stored;
+    one.files += other.files;
+    one.directories += other.directories;
+    one.size += other.size;
+    one.new_bytes += other.new_bytes;
+    one.skipped.extend(other.skipped);
+    one.skipped_count += other.skipped_count;
+    one
 }
 
 fn make_directories(dir: &Dir, path: &str) -> Result<()> {

@@ -11,8 +11,21 @@ pub struct Settings {
     /// How much of the home directory is saved.
     #[serde(default)]
     pub home_mode: HomeMode,
+    /// Paths below the home that mode `minimal` saves as well.
+    #[serde(default)]
+    pub home_includes: Vec<String>,
     /// Where Confluence itself sees its home directory, when no file of the installation says so.
     pub home: Option<String>,
+    /// In a restore: where Confluence will see its shared home.
+    pub shared_home: Option<String>,
+    /// How many nodes the cluster has, when its configuration does not list them.
+    pub nodes: Option<usize>,
+    /// Names of nodes whose homes are knowingly not saved.
+    #[serde(default)]
+    pub nodes_left_out: Vec<String>,
+    /// Files of an encrypted database password that neither configuration nor scripts name.
+    #[serde(default)]
+    pub cipher_files: Vec<String>,
 }
 
 /// How much of the home directory is saved.
@@ -22,6 +35,8 @@ pub enum HomeMode {
     /// Everything except what Confluence makes anew.
     #[default]
     Whole,
+    /// Only what cannot be made anew, and what the operator adds.
+    Minimal,
 }
 
 impl Settings {
@@ -41,14 +56,40 @@ pub fn schema() -> Value {
         "additionalProperties": false,
         "properties": {
             "home-mode": {
-                "enum": ["whole"],
+                "enum": ["whole", "minimal"],
                 "default": "whole",
-                "description": "how much of the home directory is saved: everything except what Confluence makes anew"
+                "description": "how much of a home directory is saved: everything except what Confluence makes anew, or only what it cannot do without"
+            },
+            "home-includes": {
+                "type": "array",
+                // Names, not patterns: what is left out can then be named exactly.
+                "items": { "type": "string", "pattern": "^[^/*?!\\[\\]\\\\#][^*?!\\[\\]\\\\]*$" },
+                "description": "paths below the home that mode minimal saves as well, such as logos or shared-home/dcl-document"
             },
             "home": {
                 "type": "string",
                 "pattern": "^/",
                 "description": "where Confluence itself sees its home directory, when that is neither what its files say nor the granted path"
+            },
+            "shared-home": {
+                "type": "string",
+                "pattern": "^/",
+                "description": "in a restore: where the nodes of the cluster will see the shared home, when that is not the granted path"
+            },
+            "nodes": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "how many nodes the cluster has, when confluence.cluster.peers does not list them"
+            },
+            "nodes-left-out": {
+                "type": "array",
+                "items": { "type": "string", "minLength": 1 },
+                "description": "names of nodes whose homes are not saved; the snapshot is then partial"
+            },
+            "cipher-files": {
+                "type": "array",
+                "items": { "type": "string", "pattern": "^/" },
+                "description": "files of an encrypted database password that neither confluence.cfg.xml nor setenv names"
             }
         }
     })

@@ -2,27 +2,26 @@
 
 use strongroom_plugin::{
     Context, Error, Finding, Result,
-    dirs::{self, Dir, Kind},
+    dirs::{self, Dir, Kind, Stat},
 };
 
-use self::database::Database;
+use self::{cluster::Cluster, database::Database, installed::Installed};
 use crate::{
-    cfg::{self, Cfg},
+    cfg::{self, Cfg, Homes},
+    cipher::Cipher,
     describe::grant,
     grants, init,
     install::{self, Version},
-    setenv,
     settings::Settings,
     triple,
 };
 
+pub mod cluster;
 pub mod database;
+pub mod installed;
 
 /// The main configuration file, in the home and in its `shared-home`.
 pub const CFG: &str = "confluence.cfg.xml";
-
-/// The largest properties file or script that is read.
-const TEXT_MAX: usize = 1 << 20;
 
 /// Where Confluence sees its home directory, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +34,9 @@ pub struct HomePath {
 
 impl HomePath {
     /// None unless the path is absolute.
-    fn new(path: String, from: &'static str) -> Option<Self> {
-        let path = path.trim_end_matches('/').to_owned();
-        path.starts_with('/').then_some(Self { path, from })
+    fn new(path: &str, from: &'static str) -> Option<Self> {
+        let path = plain(path).trim_end_matches('/').to_owned();
+        (path.starts_with('/') || is_on_drive(&path)).then_some(Self { path, from })
     }
 }
 
@@ -50,9 +49,45 @@ pub enum Place {
     Outside,
 }
 
+/// A file or directory in a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The directory grant.
+    pub grant: String,
+    /// Below it.
+    pub path: String,
+}
+
+impl Located {
+    /// What is there.
+    ///
+    /// # Errors
+    /// As [`dirs::get`].
+    pub fn find(&self) -> Result<Option<Stat>> {
+        dirs::get(&self.grant)?.find(&self.path)
+    }
+
+    /// Its name without the directories above it.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+impl std::fmt::Display for Located {
+    /// Paths of the home as they are, others with their grant.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.grant.as_str() {
+            grant::HOME => f.write_str(&self.path),
+            other => write!(f, "{} in dirs.{other}", self.path),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug)]
 pub struct Site {
+    /// The step's configuration.
+    pub settings: Settings,
     /// The home directory's path.
     pub home: HomePath,
     /// As `pom.properties` has it.
@@ -62,9 +97,13 @@ pub struct Site {
     /// The database.
     pub database: Database,
     /// The node's name in a cluster, and the files that give it.
-    pub node: Option<(String, &'static str)>,
-    /// Which of [`triple::NAMES`] lie in the home or in its `shared-home`, as paths below the home.
-    pub secrets: Vec<String>,
+    pub node: Option<(String, String)>,
+    /// What makes it one of several nodes.
+    pub cluster: Option<Cluster>,
+    /// Which of [`triple::NAMES`] lie in a home of a node, in its `shared-home`, or in the cluster's shared home.
+    pub secrets: Vec<Located>,
+    /// The files of an encrypted database password.
+    pub cipher: Cipher,
     /// Contradictions between the files.
     pub findings: Vec<Finding>,
 }
@@ -77,38 +116,52 @@ impl Site {
     pub fn read() -> Result<Self> {
         let home_dir = dirs::get(grant::HOME)?;
         let installed = Installed::read()?;
+        let settings = Settings::read()?;
         let mut findings = Vec::new();
-        let home = home_path(&installed, &Settings::read()?, &mut findings)?;
+        let home = home_path(&installed, &settings, &mut findings)?;
         let cfg = read_cfg(&home_dir, CFG)?;
-        let database = Database::read(&cfg, installed.server.as_deref(), &home.path);
+        let cluster = Cluster::read(&cfg, &settings)?;
+        let shared = cluster.as_ref().and_then(|cluster| cluster.shared.as_deref());
+        let homes = Homes { local: &home.path, shared: shared.unwrap_or(&home.path) };
         Ok(Self {
+            database: Database::read(&cfg, &installed.tomcat, homes),
+            node: node(&cfg, &installed, &mut findings),
+            secrets: present_secrets(cluster.as_ref())?,
+            cipher: Cipher::read(&cfg, &installed, &settings, &home.path)?,
             version: installed.version,
-            node: node(&cfg, installed.setenv.as_deref(), &mut findings),
-            secrets: present_secrets(&home_dir)?,
+            settings,
             home,
             cfg,
-            database,
+            cluster,
             findings,
         })
     }
 
-    /// Whether it is one node of several.
-    pub fn clustered(&self) -> bool {
-        let on = |name: &str| self.cfg.get(name).is_some_and(|value| value.trim() == "true");
-        self.cfg.setup_type.as_deref() == Some("cluster") || on("confluence.cluster")
+    /// What the variables of its configuration stand for.
+    pub fn homes(&self) -> Homes<'_> {
+        Homes { local: &self.home.path, shared: self.shared_home().unwrap_or(&self.home.path) }
+    }
+
+    /// The shared home of a cluster, as its nodes see it.
+    pub fn shared_home(&self) -> Option<&str> {
+        self.cluster.as_ref()?.shared.as_deref()
+    }
+
+    /// Its version, as far as decisions need it.
+    pub fn version(&self) -> Option<Version> {
+        self.version.as_deref().and_then(Version::parse)
     }
 
     /// Which of [`triple::NAMES`] it cannot do without.
     pub fn secrets_required(&self) -> Vec<&'static str> {
-        let found: Vec<&str> = self.secrets.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
-        let version = self.version.as_deref().and_then(Version::parse);
-        triple::required(version, triple::secured_property(&self.cfg), &found)
+        let found: Vec<&str> = self.secrets.iter().map(Located::name).collect();
+        triple::required(self.version(), triple::secured_property(&self.cfg), &found)
     }
 
     /// The attachment directory's path as Confluence sees it.
     pub fn attachments(&self) -> String {
-        let configured = self.cfg.path("attachments.dir", &self.home.path);
-        configured.unwrap_or_else(|| format!("{}/{}", self.home.path, crate::home::ATTACHMENTS))
+        let configured = self.cfg.path("attachments.dir", self.homes()).map(|path| plain(&path));
+        configured.unwrap_or_else(|| format!("{}/{}", self.homes().shared, crate::home::ATTACHMENTS))
     }
 
     /// Where an absolute path of the configuration lies.
@@ -116,14 +169,38 @@ impl Site {
     /// # Errors
     /// As [`dirs::locate`].
     pub fn place(&self, path: &str) -> Result<Place> {
-        if let Some(below) = below(path, &self.home.path) {
-            return Ok(Place::Granted(grant::HOME.into(), below.into()));
+        if let Some(shared) = self.shared_home()
+            && grants::has("dirs", grant::SHARED_HOME)
+            && let Some(below) = below(path, shared)
+        {
+            return Ok(Place::Granted(grant::SHARED_HOME.into(), below.into()));
         }
-        if !path.starts_with('/') {
-            return Ok(Place::Outside);
-        }
-        Ok(dirs::locate(path)?.map_or(Place::Outside, |(grant, below)| Place::Granted(grant, below)))
+        place_of(path, &self.home.path)
     }
+}
+
+/// Where an absolute path lies, with `home` as the path under which the site sees what is granted as its home.
+///
+/// # Errors
+/// As [`dirs::locate`].
+pub fn place_of(path: &str, home: &str) -> Result<Place> {
+    if let Some(below) = below(path, home) {
+        return Ok(Place::Granted(grant::HOME.into(), below.into()));
+    }
+    if !path.starts_with('/') {
+        return Ok(Place::Outside);
+    }
+    Ok(dirs::locate(path)?.map_or(Place::Outside, |(grant, below)| Place::Granted(grant, below)))
+}
+
+/// A path of Windows with its backslashes as slashes; any other as it is.
+pub fn plain(path: &str) -> String {
+    if is_on_drive(path) { path.replace('\\', "/") } else { path.to_owned() }
+}
+
+/// `C:/…`, with either kind of slash.
+fn is_on_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
 /// What of `path` lies below `base`; empty when they are equal.
@@ -145,52 +222,16 @@ pub fn read_cfg(home: &Dir, path: &str) -> Result<Cfg> {
     Cfg::parse(&bytes).map_err(|bad| Error::corrupt(bad.to_string()).context(doing()))
 }
 
-/// What the files of the installation directory say. None of them must be there.
-#[derive(Debug, Default)]
-struct Installed {
-    version: Option<String>,
-    homes: Vec<String>,
-    setenv: Option<String>,
-    server: Option<Vec<u8>>,
-}
-
-impl Installed {
-    fn read() -> Result<Self> {
-        let dir = match dirs::get(grant::INSTALL) {
-            Ok(dir) => dir,
-            Err(error) if error.code == strongroom_plugin::ErrorCode::Denied => return Ok(Self::default()),
-            Err(error) => return Err(error),
-        };
-        let pom = optional(&dir, install::POM)?;
-        let init = optional(&dir, install::INIT)?;
-        let setenv = optional(&dir, install::SETENV)?;
-        Ok(Self {
-            version: pom.and_then(|file| init::values(&file, "version").pop()),
-            homes: init.map(|file| init::values(&file, init::HOME)).unwrap_or_default(),
-            setenv: setenv.map(|file| String::from_utf8_lossy(&file).into_owned()),
-            server: optional(&dir, install::SERVER)?,
-        })
-    }
-}
-
-fn optional(dir: &Dir, path: &str) -> Result<Option<Vec<u8>>> {
-    match dir.read(path, TEXT_MAX) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.context(format!("looking at {path} in the installation directory"))),
-    }
-}
-
 /// What the operator's setting and the installation's files say of the home, the word that counts first.
 fn named_homes(installed: &Installed, settings: &Settings) -> Vec<HomePath> {
-    let script = installed.setenv.as_deref().unwrap_or_default();
-    let option = setenv::system_property(script, init::HOME).filter(|value| !value.contains('$'));
-    let candidates = [
-        (settings.home.clone(), "[step.….config] home"),
-        (option, install::SETENV),
-        (installed.homes.last().cloned(), install::INIT),
-    ];
-    candidates.into_iter().filter_map(|(path, from)| HomePath::new(path?, from)).collect()
+    let mut said: Vec<HomePath> = Vec::new();
+    said.extend(settings.home.as_ref().and_then(|path| HomePath::new(path, "[step.….config] home")));
+    for script in &installed.scripts {
+        let option = script.system_property(init::HOME).filter(|value| script.is_plain(value));
+        said.extend(option.and_then(|path| HomePath::new(&path, script.path)));
+    }
+    said.extend(installed.homes.last().and_then(|path| HomePath::new(path, install::INIT)));
+    said
 }
 
 /// The home as setting and files name it; none where they do not.
@@ -203,7 +244,7 @@ pub fn named_home() -> Result<Option<HomePath>> {
 
 /// The operator's word, then the Java machine's option, then the last live line of the init file, then the grant.
 fn home_path(installed: &Installed, settings: &Settings, findings: &mut Vec<Finding>) -> Result<HomePath> {
-    let granted = grants::path(grant::HOME).and_then(|path| HomePath::new(path, "the grant dirs.home"));
+    let granted = grants::path(grant::HOME).and_then(|path| HomePath::new(&path, "the grant dirs.home"));
     let mut said = named_homes(installed, settings).into_iter().chain(granted);
     let home = said.next().ok_or_else(|| {
         Error::not_found(
@@ -223,35 +264,37 @@ fn home_path(installed: &Installed, settings: &Settings, findings: &mut Vec<Find
     Ok(home)
 }
 
-fn node(cfg: &Cfg, script: Option<&str>, findings: &mut Vec<Finding>) -> Option<(String, &'static str)> {
-    const NAME: &str = "confluence.cluster.node.name";
-    let option = script.and_then(|script| setenv::system_property(script, NAME));
-    match (cfg.get(NAME).map(str::to_owned), option) {
-        (Some(cfg), Some(option)) if cfg == option => Some((cfg, "confluence.cfg.xml and bin/setenv.sh")),
-        (Some(cfg), Some(option)) => {
-            let message = format!("confluence.cfg.xml says {cfg}, bin/setenv.sh says {option}");
+fn node(cfg: &Cfg, installed: &Installed, findings: &mut Vec<Finding>) -> Option<(String, String)> {
+    let option = installed.system_property(cluster::NODE_NAME);
+    match (cfg.get(cluster::NODE_NAME).map(str::to_owned), option) {
+        (Some(cfg), Some((option, script))) if cfg == option => Some((cfg, format!("{CFG} and {script}"))),
+        (Some(cfg), Some((option, script))) => {
+            let message = format!("{CFG} says {cfg}, {script} says {option}");
             findings.push(Finding::warning("node-contradiction", "node", message));
-            Some((option, install::SETENV))
+            Some((option, script.into()))
         }
-        (Some(cfg), None) => Some((cfg, CFG)),
-        (None, Some(option)) => Some((option, install::SETENV)),
+        (Some(cfg), None) => Some((cfg, CFG.into())),
+        (None, Some((option, script))) => Some((option, script.into())),
         (None, None) => None,
     }
 }
 
-/// Which of [`triple::NAMES`] are there, as paths below the home.
-///
-/// # Errors
-/// When the home cannot be looked at.
-pub fn present_secrets(home: &Dir) -> Result<Vec<String>> {
+/// Which of [`triple::NAMES`] are there: in the home, in its `shared-home`, in the cluster's shared home, and in the
+/// homes of other nodes. Every copy counts.
+fn present_secrets(cluster: Option<&Cluster>) -> Result<Vec<Located>> {
+    let mut places = vec![(grant::HOME, ""), (grant::HOME, "shared-home/")];
+    if let Some(cluster) = cluster {
+        places.extend(grants::has("dirs", grant::SHARED_HOME).then_some((grant::SHARED_HOME, "")));
+        places.extend(cluster.nodes.iter().map(|node| (node.grant.as_str(), "")));
+    }
     let mut present = Vec::new();
-    for base in ["", "shared-home/"] {
+    for (grant, base) in places {
         for name in triple::NAMES {
-            let path = format!("{base}{name}");
-            if let Some(stat) = home.find(&path)?
+            let located = Located { grant: grant.into(), path: format!("{base}{name}") };
+            if let Some(stat) = located.find()?
                 && matches!(stat.kind, Kind::File | Kind::Directory)
             {
-                present.push(path);
+                present.push(located);
             }
         }
     }
@@ -268,5 +311,13 @@ mod tests {
         assert_eq!(below("/a/b/", "/a/b"), Some(""));
         assert_eq!(below("/a/b", "/a/b/"), Some(""));
         assert_eq!(below("/a/bc", "/a/b"), None);
+    }
+
+    #[test]
+    fn paths_of_windows_are_written_with_slashes() {
+        assert_eq!(plain("C:\\data\\wiki"), "C:/data/wiki");
+        assert_eq!(plain("/a\\b"), "/a\\b");
+        assert_eq!(HomePath::new("d:\\wiki\\", install::INIT).unwrap().path, "d:/wiki");
+        assert_eq!(HomePath::new("wiki", install::INIT), None);
     }
 }

@@ -1,9 +1,20 @@
 //! Confluence's own secrets: `keys/`, `secured/` and `secrets-config.yaml`, which must come from one moment and one set.
 
-use crate::{cfg::Cfg, install::Version};
+use crate::{cfg::Cfg, describe::grant, install::Version, site::Located};
 
 /// The three, as they are called in the home or in its `shared-home`.
 pub const NAMES: [&str; 3] = ["keys", "secured", "secrets-config.yaml"];
+
+/// Below this the part `secrets` holds what does not lie in the home, by the names of the grants.
+pub const ELSEWHERE: &str = "dirs";
+
+/// Where the part `secrets` holds a file.
+pub fn stored_at(located: &Located) -> String {
+    match located.grant.as_str() {
+        grant::HOME => located.path.clone(),
+        other => format!("{ELSEWHERE}/{other}/{}", located.path),
+    }
+}
 
 /// What stands in the configuration for a value that is kept in `secured/`.
 pub const PLACEHOLDER: &str = "{ATL_SECURED}";

@@ -6,10 +6,13 @@ use crate::{
     backup::{DUMP, note},
     cfg::{self, Cfg},
     describe::grant,
+    embedded::format::{self, Health},
+    grants,
     home::{self, Class},
     inspect::part,
     rows,
     site::CFG,
+    triple,
 };
 
 /// Checks one part.
@@ -18,10 +21,13 @@ use crate::{
 /// When it could not be checked.
 pub fn verify(part: &Part) -> Result<Outcome> {
     match part.name.as_str() {
-        part::DATABASE => database(),
+        part::DATABASE if archive::exists(part::DATABASE, DUMP)? => database(),
+        part::DATABASE => embedded(tree::verify(part)?),
         part::ATTACHMENTS => Ok(attachments(tree::verify(part)?)),
         part::SECRETS => secrets(tree::verify(part)?),
-        part::HOME => home(tree::verify(part)?),
+        name if name == part::HOME || name == part::SHARED_HOME || grants::is_one_of(name, grant::NODE) => {
+            home(name, tree::verify(part)?)
+        }
         _ => tree::verify(part),
     }
 }
@@ -69,30 +75,68 @@ fn secrets(outcome: Outcome) -> Result<Outcome> {
     let required: Vec<&str> = noted.split_whitespace().collect();
     let mut found = 0;
     for name in &required {
-        let base = [name.to_string(), format!("{}/{name}", home::SHARED)];
-        for path in &base {
-            if archive::items(part::SECRETS, path).next().transpose()?.is_some() {
-                found += 1;
-                break;
-            }
+        found += u64::from(is_there(name)?);
+    }
+    let noted = context::note(note::CIPHER)?.unwrap_or_default();
+    let cipher: Vec<&str> = noted.lines().collect();
+    for path in &cipher {
+        found += u64::from(archive::exists(part::SECRETS, path)?);
+    }
+    Ok(outcome.receipt("secrets required", (required.len() + cipher.len()) as u64, found))
+}
+
+/// In one of the homes that the part holds secrets of.
+fn is_there(name: &str) -> Result<bool> {
+    for path in [name.to_owned(), format!("{}/{name}", home::SHARED)] {
+        if archive::items(part::SECRETS, &path).next().transpose()?.is_some() {
+            return Ok(true);
         }
     }
-    Ok(outcome.receipt("secrets required", required.len() as u64, found))
+    for item in archive::items(part::SECRETS, triple::ELSEWHERE) {
+        // `dirs/GRANT/NAME/…`
+        if item?.path.split('/').nth(2) == Some(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The files of an embedded database are there and what their endings say, to the last one's end.
+fn embedded(outcome: Outcome) -> Result<Outcome> {
+    let noted = context::note(note::EMBEDDED)?.unwrap_or_default();
+    let (mut expected, mut sound) = (0, 0);
+    let mut outcome = outcome;
+    for name in noted.lines() {
+        expected += 1;
+        let size = match archive::stat(part::DATABASE, name) {
+            Ok(item) => item.size,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error),
+        };
+        match format::check(name, size, |offset| archive::open_at(part::DATABASE, name, offset))? {
+            Health::Bad(why) => {
+                let message = format!("{name}: {why}");
+                outcome = outcome.finding(Finding::blocker("embedded-damaged", part::DATABASE, message));
+            }
+            Health::Closed | Health::Unclean | Health::Untold => sound += 1,
+        }
+    }
+    Ok(outcome.receipt("sound files", expected, sound))
 }
 
 /// The configuration can be read, and nothing is there that must never be restored.
-fn home(outcome: Outcome) -> Result<Outcome> {
+fn home(part: &str, outcome: Outcome) -> Result<Outcome> {
     let doing = format!("reading {CFG} in the snapshot");
-    let bytes = archive::open(part::HOME, CFG).context(&doing)?.bytes(cfg::SIZE_MAX).context(&doing)?;
+    let bytes = archive::open(part, CFG).context(&doing)?.bytes(cfg::SIZE_MAX).context(&doing)?;
     let cfg = Cfg::parse(&bytes).map_err(|bad| Error::corrupt(bad.to_string()).context(doing))?;
     let mut outcome = outcome;
     if let Some(build) = cfg.build_number {
         outcome = outcome.fact("build number", build.to_string());
     }
     for name in ["lock", "shared-home/lock"] {
-        if home::class("lock") == Class::Never && archive::exists(part::HOME, name)? {
+        if home::class("lock") == Class::Never && archive::exists(part, name)? {
             let message = format!("{name} is in the snapshot and keeps a restored Confluence from starting");
-            outcome = outcome.finding(Finding::blocker("lock-stored", part::HOME, message));
+            outcome = outcome.finding(Finding::blocker("lock-stored", part, message));
         }
     }
     Ok(outcome)

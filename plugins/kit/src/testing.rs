@@ -114,12 +114,12 @@ pub(crate) struct State {
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) displays: BTreeMap<(String, String), String>,
     pub(crate) dirs: BTreeMap<String, Root>,
+    pub(crate) usages: BTreeMap<PathBuf, Usage>,
     pub(crate) tools: BTreeMap<String, Answer>,
     pub(crate) databases: BTreeMap<String, Database>,
     pub(crate) web: BTreeMap<String, Vec<WebAnswer>>,
     pub(crate) services: BTreeMap<String, Service>,
     pub(crate) secrets: BTreeMap<String, String>,
-    pub(crate) usages: Vec<(String, String, Usage)>,
     pub(crate) notes: BTreeMap<(String, String), String>,
     pub(crate) instants: Vec<Fixed>,
     pub(crate) kept: BTreeMap<String, Vec<u8>>,
@@ -232,6 +232,16 @@ impl Host {
         self.writable_dir(name, path)
     }
 
+    /// Who uses what is at a path of a granted directory, and below it; `unknown` where nothing is said, as a host
+    /// that may not look answers.
+    ///
+    /// # Panics
+    /// When there is no such grant.
+    pub fn in_use(self, dir: &str, path: &str, usage: Usage) -> Self {
+        let path = self.path(dir).join(path);
+        self.with(|state| drop(state.usages.insert(path, usage)))
+    }
+
     fn make(&self, files: &[(&str, &str)]) -> PathBuf {
         let made = tempfile::tempdir().expect("a temporary directory");
         let root = made.path().to_owned();
@@ -294,11 +304,6 @@ impl Host {
     /// service has not yet taken out of it, each time that all it said has been read; saying nothing is the end.
     pub fn service(self, name: &str, endpoint: &str, answer: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> Self {
         self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), Rc::new(answer))))
-    }
-
-    /// Who has something at or below a granted directory open; `unknown` where nothing is said.
-    pub fn usage(self, dir: &str, path: &str, usage: Usage) -> Self {
-        self.with(|state| state.usages.push((dir.into(), path.into(), usage)))
     }
 
     /// Grants a secret.

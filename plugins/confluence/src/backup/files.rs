@@ -7,7 +7,16 @@ use strongroom_plugin::{
 };
 
 use super::note;
-use crate::{describe::grant, home, inspect::setting, install, paths::Paths, site::Site};
+use crate::{
+    describe::grant,
+    grants,
+    home::Selection,
+    inspect::{cluster, part, setting},
+    install,
+    paths::Paths,
+    settings::Settings,
+    site::Site,
+};
 
 /// Attachments come and go while they are read; whether one is missing is told by the database's own list.
 pub(super) fn attachments(part: &Part, pass: Pass) -> Result<Outcome> {
@@ -26,13 +35,21 @@ pub(super) fn attachments(part: &Part, pass: Pass) -> Result<Outcome> {
     Ok(tree::outcome(&report))
 }
 
+/// This node's home. A cluster is complete with the homes of all its nodes: they are counted here.
 pub(super) fn home(part: &Part) -> Result<Outcome> {
     let site = Site::read()?;
     context::set_note(note::PATHS, &Paths::of_site(&site).to_json())?;
-    let excludes = home::excludes().into_iter().chain(part.setting(setting::EXCLUDE).map(str::to_owned));
-    let options = TreeOptions::default().excluding(excludes).tolerant();
     // `confluence.cfg.xml` holds the database's password.
-    Ok(tree::backup(part, &dirs::get(grant::HOME)?, &options)?.holding_secrets())
+    let outcome = tree::backup(part, &dirs::get(grant::HOME)?, &Selection::of(&site.settings).options(excludes(part)))?
+        .holding_secrets();
+    Ok(match cluster::counted(&site) {
+        Some((expected, granted)) => outcome.receipt("homes of nodes", expected, granted),
+        None => outcome,
+    })
+}
+
+fn excludes(part: &Part) -> Vec<String> {
+    part.setting(setting::EXCLUDE).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 pub(super) fn install(part: &Part) -> Result<Outcome> {
@@ -51,9 +68,16 @@ pub(super) fn install(part: &Part) -> Result<Outcome> {
     Ok(outcome.finding(Finding::info("left-out", &part.name, message)))
 }
 
-pub(super) fn external(part: &Part) -> Result<Outcome> {
-    if !part.name.starts_with(grant::EXTERNAL) {
-        return Err(Error::invalid(format!("Confluence has no part {:?}: make a new plan", part.name)));
-    }
-    tree::backup(part, &dirs::get(&part.name)?, &TreeOptions::default().tolerant())
+/// The shared home, the homes of other nodes, and directories that the operator adds.
+pub(super) fn other(part: &Part) -> Result<Outcome> {
+    let settings = Settings::read()?;
+    let is_home = part.name == part::SHARED_HOME || grants::is_one_of(&part.name, grant::NODE);
+    let options = match is_home {
+        true => Selection::of(&settings).options(excludes(part)),
+        false if grants::is_one_of(&part.name, grant::EXTERNAL) => {
+            TreeOptions::default().excluding(excludes(part)).tolerant()
+        }
+        false => return Err(Error::invalid(format!("Confluence has no part {:?}: make a new plan", part.name))),
+    };
+    tree::backup(part, &dirs::get(&part.name)?, &options)
 }

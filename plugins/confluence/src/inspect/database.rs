@@ -9,6 +9,8 @@ use super::{fitness, part};
 use crate::{
     catalogue,
     describe::{self, grant},
+    grants,
+    jdbc::Vendor,
     site::Site,
 };
 
@@ -16,10 +18,7 @@ use crate::{
 pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
     let database = match sql::get(grant::DATABASE) {
         Ok(database) => database,
-        Err(error) if error.code == ErrorCode::Denied => {
-            want(site, seen);
-            return Ok(None);
-        }
+        Err(error) if error.code == ErrorCode::Denied => return Ok(None),
         Err(error) => return Err(error),
     };
     let location = database.location();
@@ -28,7 +27,6 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
         (Ok(view), _) => view,
         // Not the site's own database: the grant is wrong rather than the server down.
         (Err(error), Some(_)) => {
-            want(site, seen);
             let message = format!("{}, and confluence.cfg.xml names another database", error.message);
             seen.findings.push(Finding::blocker("database-unreachable", part::DATABASE, message));
             return Ok(None);
@@ -42,12 +40,15 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
     Ok(Some(size))
 }
 
-fn want(site: &Site, seen: &mut Inspection) {
-    if let Some(url) = site.database.postgresql()
-        && url.hosts.len() == 1
-    {
-        seen.wants.push(describe::database(&url.location()));
+/// Asks for what a database server's dump needs: nothing is saved without it.
+pub(super) fn wants(site: &Site, seen: &mut Inspection) {
+    if site.database.vendor().is_some_and(Vendor::embedded) {
+        return;
     }
+    let location = site.database.server().filter(|url| url.hosts.len() == 1).map(|url| url.location());
+    let database = describe::database(location.as_deref().unwrap_or("localhost:5432/confluence"));
+    let all = [("sql", database), ("tools", describe::dump()), ("tools", describe::read_dump())];
+    seen.wants.extend(all.into_iter().filter(|(kind, want)| !grants::has(kind, &want.name)).map(|(_, want)| want));
 }
 
 fn contents(site: &Site, location: &str, view: &Transaction, seen: &mut Inspection) -> Result<u64> {

@@ -2,34 +2,48 @@
 
 use strongroom_plugin::{Context, Finding, Outcome, Result, dirs::Dir};
 
+use super::{configuration::Change, target::archived_cfg};
 use crate::{
     describe::grant,
     init,
     inspect::part,
-    install::{INIT, SETENV},
+    install::INIT,
     paths::Paths,
-    setenv,
+    site::{database::resource_name, installed::Installed},
+    tomcat,
 };
 
 const TEXT_MAX: usize = 1 << 20;
 
-/// Rewrites the line of `confluence-init.properties`, and the Java machine's option where it is set.
-pub(super) fn rewrite(install: &Dir, mut outcome: Outcome) -> Result<Outcome> {
+/// Rewrites what names the home, and the connection where Tomcat holds it.
+pub(super) fn rewrite(install: &Dir, outcome: Outcome) -> Result<Outcome> {
+    let installed = Installed::of(install)?;
+    let outcome = home(install, &installed, outcome)?;
+    datasource(install, &installed, outcome)
+}
+
+/// The line of `confluence-init.properties`, and the Java machine's option where a script sets it.
+fn home(install: &Dir, installed: &Installed, mut outcome: Outcome) -> Result<Outcome> {
     let target = Paths::of_target()?;
     let Some(home) = target.get(grant::HOME) else { return Ok(outcome) };
+    let mut changes: Vec<(&str, Vec<u8>)> = Vec::new();
     let mut named = false;
-    for (path, change) in [(INIT, change_init as Change), (SETENV, change_setenv)] {
-        let Some(stat) = install.find(path)? else { continue };
-        let content = install.read(path, TEXT_MAX).context("making the installation find its home")?;
-        match change(&content, home) {
-            Found::Nothing => {}
-            Found::Same => named = true,
-            Found::Changed(content) => {
-                named = true;
-                install.write_bytes(path, &content, Some(stat.mode))?;
-                outcome = outcome.fact(format!("rewritten in {path}"), init::HOME);
-            }
-        }
+    if let Some(value) = installed.homes.last() {
+        named = true;
+        let content = install.read(INIT, TEXT_MAX).context("making the installation find its home")?;
+        let new = init::rewrite(&content, init::HOME, home).filter(|_| value != home);
+        changes.extend(new.map(|new| (INIT, new)));
+    }
+    for script in &installed.scripts {
+        // A value that the shell puts together is the operator's.
+        let Some(value) = script.system_property(init::HOME).filter(|value| script.is_plain(value)) else { continue };
+        named = true;
+        let new = script.rewrite(init::HOME, home).filter(|_| value != home);
+        changes.extend(new.map(|new| (script.path, new.into_bytes())));
+    }
+    for (path, content) in changes {
+        install.write_bytes(path, &content, Some(install.stat(path)?.mode))?;
+        outcome = outcome.fact(format!("rewritten in {path}"), init::HOME);
     }
     if !named {
         let message =
@@ -39,30 +53,32 @@ pub(super) fn rewrite(install: &Dir, mut outcome: Outcome) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What a file says of the home.
-enum Found {
-    Nothing,
-    Same,
-    Changed(Vec<u8>),
-}
-
-type Change = fn(&[u8], &str) -> Found;
-
-fn change_init(file: &[u8], home: &str) -> Found {
-    match init::values(file, init::HOME).last() {
-        None => Found::Nothing,
-        Some(value) if value == home => Found::Same,
-        Some(_) => init::rewrite(file, init::HOME, home).map_or(Found::Nothing, Found::Changed),
+/// URL, user and password of the datasource that the snapshot's configuration names, in every file that holds it.
+fn datasource(install: &Dir, installed: &Installed, mut outcome: Outcome) -> Result<Outcome> {
+    let Some(cfg) = archived_cfg()? else { return Ok(outcome) };
+    let Some(name) = cfg.get("hibernate.connection.datasource").map(resource_name) else { return Ok(outcome) };
+    let change = Change::read()?;
+    let mut found = false;
+    for (path, file) in &installed.tomcat {
+        let Some(old) = tomcat::datasource(file, name) else { continue };
+        found = true;
+        let Some((content, changed)) = tomcat::rewrite(file, name, &change.attributes(&old.url)) else { continue };
+        let mode = install.stat(path)?.mode & 0o700;
+        match changed.is_empty() {
+            true => install.set_mode(path, mode)?,
+            false => install.write_bytes(path, &content, Some(mode))?,
+        }
+        let names = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+        outcome = outcome.fact(format!("rewritten in {path}"), names);
+        if !change.has_password() {
+            let message = format!("{path} keeps its database password: secrets.database-password is not granted");
+            outcome = outcome.finding(Finding::info("password-kept", part::INSTALL, message));
+        }
     }
-}
-
-/// A value that the shell puts together is the operator's.
-fn change_setenv(file: &[u8], home: &str) -> Found {
-    let Ok(script) = std::str::from_utf8(file) else { return Found::Nothing };
-    match setenv::system_property(script, init::HOME) {
-        Some(value) if value == home => Found::Same,
-        Some(value) if !value.contains('$') => setenv::rewrite(script, init::HOME, home)
-            .map_or(Found::Nothing, |script| Found::Changed(script.into_bytes())),
-        _ => Found::Nothing,
+    if !found {
+        let message =
+            format!("no file of the restored installation holds the datasource {name}: add it to conf/server.xml");
+        outcome = outcome.finding(Finding::warning("datasource-missing", part::INSTALL, message));
     }
+    Ok(outcome)
 }

@@ -1,34 +1,40 @@
-//! Takes every right on Confluence's own secrets from group and others.
+//! Takes every right on the site's secrets from group and others.
 
 use strongroom_plugin::{
     Outcome, Result, archive,
-    dirs::{Dir, Kind},
+    dirs::{self, Dir, Kind},
 };
 
-use crate::inspect::part;
+use super::target::Target;
+use crate::{describe::grant, home, inspect::part, triple};
 
-pub(super) fn tighten(home: &Dir, outcome: Outcome) -> Result<Outcome> {
+pub(super) fn tighten(targets: &[Target], outcome: Outcome) -> Result<Outcome> {
     let mut tightened = 0;
-    for item in archive::items(part::SECRETS, "") {
-        let path = item?.path;
-        // The home itself and `shared-home` are only on the way.
-        if path.is_empty() || path == crate::home::SHARED {
-            continue;
+    for target in targets {
+        let dir = dirs::get(&target.to.grant)?;
+        for item in archive::items(part::SECRETS, &target.from) {
+            let path = item?.path;
+            // What has a place elsewhere is that place's; the home itself and `shared-home` are only on the way.
+            let elsewhere = target.from.is_empty() && (path == triple::ELSEWHERE || path.starts_with("dirs/"));
+            let below = path[target.from.len()..].trim_start_matches('/');
+            if !elsewhere && !below.is_empty() && below != home::SHARED {
+                tightened += u64::from(tighten_one(&dir, below)?);
+            }
         }
-        tightened += u64::from(tighten_one(home, &path)?);
-    }
-    for base in ["", "shared-home/"] {
-        for name in ["keys", "secured"] {
-            tightened += u64::from(tighten_one(home, &format!("{base}{name}"))?);
+        let bases: &[&str] = if target.to.grant == grant::HOME { &["", "shared-home/"] } else { &[""] };
+        for base in bases {
+            for name in ["keys", "secured"] {
+                tightened += u64::from(tighten_one(&dir, &format!("{base}{name}"))?);
+            }
         }
     }
     Ok(outcome.fact("rights taken from group and others", format!("{tightened} entries")))
 }
 
-fn tighten_one(home: &Dir, path: &str) -> Result<bool> {
-    match home.find(path)? {
+fn tighten_one(dir: &Dir, path: &str) -> Result<bool> {
+    match dir.find(path)? {
         Some(stat) if matches!(stat.kind, Kind::File | Kind::Directory) && stat.mode & 0o077 != 0 => {
-            home.set_mode(path, stat.mode & 0o700)?;
+            dir.set_mode(path, stat.mode & 0o700)?;
             Ok(true)
         }
         _ => Ok(false),

@@ -1,8 +1,8 @@
 //! Which database a site uses, from its configuration or from Tomcat's datasource.
 
 use crate::{
-    cfg::Cfg,
-    jdbc::{Url, Vendor, mask},
+    cfg::{Cfg, Homes},
+    jdbc::{FileUrl, Server, Url, Vendor, mask},
     tomcat,
 };
 
@@ -19,34 +19,36 @@ pub struct Database {
     pub by_dialect: Option<Vendor>,
     /// The datasource's name, where Tomcat holds the connection.
     pub datasource: Option<String>,
-    /// The file that says so.
-    pub from: &'static str,
+    /// The file that says so; empty where none holds the datasource.
+    pub from: String,
 }
 
 impl Database {
-    pub(super) fn read(cfg: &Cfg, server: Option<&[u8]>, home: &str) -> Self {
+    pub(super) fn read(cfg: &Cfg, tomcat: &[(String, Vec<u8>)], homes: Homes<'_>) -> Self {
         let by_dialect = cfg.get("hibernate.dialect").and_then(Vendor::of_dialect);
         let found = match cfg.get("hibernate.connection.datasource") {
-            Some(datasource) => Self::of_datasource(datasource, server),
+            Some(datasource) => Self::of_datasource(datasource, tomcat),
             None => Self {
-                url: cfg.path("hibernate.connection.url", home),
+                url: cfg.path("hibernate.connection.url", homes),
                 user: cfg.get("hibernate.connection.username").map(str::to_owned),
-                from: super::CFG,
+                from: super::CFG.into(),
                 ..Self::default()
             },
         };
         Self { by_url: found.url.as_deref().and_then(Vendor::of_url), by_dialect, ..found }
     }
 
-    fn of_datasource(jndi: &str, server: Option<&[u8]>) -> Self {
-        let name = jndi.strip_prefix("java:comp/env/").unwrap_or(jndi);
-        let resource = server.and_then(|file| tomcat::datasource(file, name)).unwrap_or_default();
+    /// The first file that holds the live resource counts.
+    fn of_datasource(jndi: &str, files: &[(String, Vec<u8>)]) -> Self {
+        let name = resource_name(jndi);
+        let held = |(path, file): &(String, Vec<u8>)| Some((path.clone(), tomcat::datasource(file, name)?));
+        let (from, resource) = files.iter().find_map(held).unwrap_or_default();
         let filled = |text: String| (!text.is_empty()).then_some(text);
         Self {
             url: filled(resource.url),
             user: filled(resource.user),
             datasource: Some(name.to_owned()),
-            from: crate::install::SERVER,
+            from,
             ..Self::default()
         }
     }
@@ -56,18 +58,28 @@ impl Database {
         self.by_url.or(self.by_dialect)
     }
 
-    /// The URL in pieces, if it is PostgreSQL's.
-    pub fn postgresql(&self) -> Option<Url> {
-        Url::parse(self.url.as_deref()?).ok()
+    /// The URL in pieces, if it names a server.
+    pub fn server(&self) -> Option<Server> {
+        Url::parse(self.url.as_deref()?).ok()?.server()
+    }
+
+    /// The URL in pieces, if it names files.
+    pub fn file(&self) -> Option<FileUrl> {
+        Url::parse(self.url.as_deref()?).ok()?.file()
     }
 
     /// For people: vendor and place, no secret.
     pub fn shown(&self) -> String {
         let vendor = self.vendor().map_or("unknown", Vendor::name);
-        match (self.postgresql(), &self.url) {
-            (Some(url), _) => format!("{vendor} {}", url.location()),
+        match (self.server(), &self.url) {
+            (Some(server), _) => format!("{vendor} {}", server.location()),
             (None, Some(url)) => format!("{vendor} {}", mask(url)),
             (None, None) => vendor.to_owned(),
         }
     }
+}
+
+/// What Tomcat's `<Resource>` is called by whoever looks it up under that name.
+pub fn resource_name(jndi: &str) -> &str {
+    jndi.trim().strip_prefix("java:comp/env/").unwrap_or(jndi.trim())
 }

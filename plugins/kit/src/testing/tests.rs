@@ -242,11 +242,14 @@ fn only_scripted_endpoints_are_connected_to() {
 #[test]
 fn what_is_in_use_is_what_the_script_says() {
     let host = Host::new().files("home", &[("database/h2.mv.db", "")]);
-    let host = host.usage("home", "database", Usage::Free).usage("home", "", Usage::Used("pid 1 java".into()));
+    let host = host.in_use("home", "database", Usage::Free);
     let home = dirs::get("home").unwrap();
     assert_eq!(home.in_use("database").unwrap(), Usage::Free);
     assert_eq!(home.open_dir("database").unwrap().in_use("").unwrap(), Usage::Free);
+    assert_eq!(home.in_use("").unwrap(), Usage::Unknown);
+    // The innermost word counts.
+    let _host = host.in_use("home", "", Usage::Used("pid 1 java".into()));
     assert_eq!(home.in_use("").unwrap(), Usage::Used("pid 1 java".into()));
-    assert_eq!(home.in_use("other").unwrap(), Usage::Unknown);
-    drop(host);
+    assert_eq!(home.in_use("database/h2.mv.db").unwrap(), Usage::Free);
+    assert_eq!(home.in_use("other").unwrap_err().code, ErrorCode::NotFound);
 }

@@ -95,6 +95,16 @@ fn held(path: &Path, seen: &fs::Metadata) -> std::io::Result<Held> {
     })
 }
 
+/// Those entries that the options mean.
+pub(crate) fn chosen(entries: Vec<(String, Held)>, options: &TreeOptions) -> Result<Vec<(String, Held)>, Raw> {
+    let patterns = Patterns::new(options)?;
+    let meant = |(path, held): &(String, Held)| {
+        let directory = matches!(held, Held::Directory(_));
+        path.is_empty() || !patterns.excluded(path, directory) && patterns.included(path, directory)
+    };
+    Ok(entries.into_iter().filter(meant).collect())
+}
+
 /// Writes entries below a directory.
 pub(crate) fn write(root: &Path, entries: &[(String, Held)]) -> std::io::Result<()> {
     for (path, held) in entries {

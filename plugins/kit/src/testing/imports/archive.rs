@@ -71,11 +71,12 @@ pub(crate) fn restore_tree(
     path: &str,
     target: &Dir,
     sub_path: &str,
-    _options: &TreeOptions,
+    options: &TreeOptions,
 ) -> Result<TreeReport, Error> {
     target.writable(sub_path)?;
     let strip = |whole: String| whole[path.len()..].trim_start_matches('/').to_owned();
     let entries: Vec<_> = below(part, path).into_iter().map(|(whole, held)| (strip(whole), held)).collect();
+    let entries = trees::chosen(entries, options)?;
     trees::write(&target.below(sub_path)?, &entries).map_err(lowered)?;
     Ok(trees::report(&entries, entries.len() as u64))
 }

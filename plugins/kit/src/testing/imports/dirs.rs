@@ -96,12 +96,13 @@ impl Dir {
 
     pub(crate) fn in_use(&self, path: &str) -> Result<Usage, Error> {
         let path = self.below(path)?;
-        Ok(state(|state| {
-            let said = |(dir, below, _): &&(String, String, Usage)| {
-                state.dirs.get(dir).is_some_and(|root| root.path.join(below).components().eq(path.components()))
-            };
-            state.usages.iter().find(said).map_or(Usage::Unknown, |(_, _, usage)| usage.clone())
-        }))
+        fs::symlink_metadata(&path).map_err(lowered)?;
+        // The innermost word counts.
+        let said = |usages: &std::collections::BTreeMap<PathBuf, Usage>| {
+            let within = usages.iter().filter(|(said, _)| path.starts_with(said));
+            within.max_by_key(|(said, _)| said.as_os_str().len()).map(|(_, usage)| usage.clone())
+        };
+        Ok(state(|state| said(&state.usages)).unwrap_or(Usage::Unknown))
     }
 
     pub(crate) fn write(&self, path: &str, content: InputStream, mode: Option<u32>) -> Result<u64, Error> {
