@@ -11,6 +11,7 @@ use crate::run::event::{Event, Observer};
 pub mod accept;
 pub mod error;
 pub mod exit;
+pub mod holds;
 pub mod json;
 pub mod list;
 mod live;

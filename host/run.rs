@@ -7,6 +7,7 @@
 pub mod backup;
 mod board;
 pub mod event;
+pub mod holds;
 pub mod inspect;
 mod journal;
 pub mod locks;

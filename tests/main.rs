@@ -19,6 +19,8 @@ mod order;
 mod output;
 /// One run at a time; runs that are stopped or killed.
 mod runs;
+/// Changes to a product that are undone, whatever happens.
+mod holds;
 /// The demo names what it lacks and leaves alone what is not its own.
 mod demo;
 /// A plugin that is copied out of the tree, built against the packed kit.

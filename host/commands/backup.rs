@@ -10,7 +10,8 @@ use anyhow::Context;
 
 use super::{
     Exit,
-    pipeline::{Pipeline, holder},
+    pipeline::{self, Pipeline, holder},
+    recover,
 };
 use crate::{
     cli::{BackupArgs, Global},
@@ -27,15 +28,18 @@ use crate::{
 
 pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result<u8> {
     let stop = stop::on_signals()?;
-    let pipeline = Pipeline::open(global).await?;
-    let config = &pipeline.config;
+    let config = pipeline::config(global)?;
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
-    let repository = pipeline.repository();
-    let mut findings = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
-        .context("clearing away what a run before left behind")?;
-
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
+    // Before anything else, and whatever has become of the pipeline since: a product may wait for it.
+    let mut findings = recover::before_a_run(&config, &observer, &stop).await?;
+    let pipeline = Pipeline::of(config).await?;
+    let config = &pipeline.config;
+    let repository = pipeline.repository();
+    let swept = backup::sweep(&*repository, &config.name, lock.left_by.as_ref());
+    findings.extend(swept.context("clearing away what a run before left behind")?);
+
     let resolution = pipeline.resolve(observer.clone(), &stop).await?;
     refuse_blockers(&resolution)?;
     expect_plan(args, &resolution)?;
@@ -104,22 +108,23 @@ fn room(
 }
 
 fn job(
-    pipeline: &Pipeline,
+    opened: &Pipeline,
     resolution: Resolution,
     findings: Vec<Finding>,
     repository: Arc<dyn Repository>,
     observer: Arc<dyn Observer>,
     stop: tokio_util::sync::CancellationToken,
 ) -> Backup {
-    let config = &pipeline.config;
+    let config = &opened.config;
     let used: BTreeSet<_> = resolution.plan.steps.iter().map(|step| step.component).collect();
     Backup {
         plan_json: resolution.plan.canonical(),
         pipeline_toml: config.text.clone(),
+        pipeline_path: pipeline::absolute(config),
         severity: config.severity.clone(),
         seen: seen(&resolution),
-        plugins: pipeline.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
-        components: pipeline
+        plugins: opened.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
+        components: opened
             .steps
             .iter()
             .filter(|step| used.contains(&step.digest))

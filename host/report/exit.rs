@@ -39,6 +39,7 @@ pub const TABLE: &[Row] = &[
     row(DONE, "backup", "the snapshot is complete: every part proved what it stored"),
     row(DONE, "verify", "every byte was read back, and every plugin's check passed"),
     row(DONE, "restore", "every part that was asked for was restored"),
+    row(DONE, "recover", "no hold stands any more; with `--list`: whatever stands"),
     row(DONE, "others", "done"),
     row(FAILED, "backup", "nothing was kept: no snapshot is visible"),
     row(FAILED, "plan", "a blocker stands in the way of a backup"),
@@ -48,6 +49,7 @@ pub const TABLE: &[Row] = &[
         "restore",
         "nothing was restored: a target that is not empty, a damaged snapshot, or every part failed",
     ),
+    row(FAILED, "recover", "a hold could not be released: it stays in the journal"),
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),
     row(PARTIAL, "backup", "the snapshot is partial: a part failed or its receipts differ, the rest is kept"),
@@ -58,7 +60,7 @@ pub const TABLE: &[Row] = &[
     row(REFUSED, "restore", "a component is not trusted, or the target holds parts of another snapshot"),
     row(REFUSED, "plugin accept", "nothing was accepted"),
     row(MISSING, "ls, verify, restore, snapshots", "no such repository or snapshot"),
-    row(LOCKED, "backup, restore", "another run of this pipeline is going on"),
+    row(LOCKED, "backup, restore, recover", "another run of this pipeline is going on"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
 ];
 

@@ -1,5 +1,7 @@
 //! What a running call leaves behind in its run. The sandbox owns the trait, the run implements it.
 
+use std::time::Duration;
+
 use crate::{
     name::RawPath,
     snapshot::record::{Evidence, Instant},
@@ -44,6 +46,25 @@ pub enum Refusal {
     /// The host's storage failed (`io`).
     #[error("{0}")]
     Io(String),
+    /// There already (`exists`).
+    #[error("{0}")]
+    Exists(String),
+    /// Not there (`not-found`).
+    #[error("{0}")]
+    NotFound(String),
+    /// More than is allowed (`limit`).
+    #[error("{0}")]
+    Limit(String),
+}
+
+/// When a hold ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// With the call that took it.
+    Part,
+    /// When all parts have ended.
+    Run,
 }
 
 /// One part's side of the run. Every method returns soon.
@@ -79,4 +100,10 @@ pub trait Ledger: Send + Sync {
     fn expected(&self, subject: &str, evidence: Evidence, list: &std::path::Path) -> Result<(), Refusal>;
     /// A restore is about to make `path` below the granted directory.
     fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal>;
+    /// Writes a hold to the journal, on disk before it returns. May block.
+    fn take_hold(&self, name: &str, data: &[u8], time: Duration, scope: Scope) -> Result<(), Refusal>;
+    /// Moves a hold's deadline to `time` from now. May block.
+    fn renew_hold(&self, name: &str, time: Duration) -> Result<(), Refusal>;
+    /// Takes a hold that the plugin has undone itself out of the journal. May block.
+    fn drop_hold(&self, name: &str) -> Result<(), Refusal>;
 }

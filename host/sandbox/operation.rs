@@ -17,6 +17,8 @@ pub enum Operation {
     Verify,
     /// `product.probe`.
     Probe,
+    /// `product.release`.
+    Release,
 }
 
 /// A kind of import.
@@ -42,6 +44,8 @@ pub enum Capability {
     Snapshot,
     /// `archive`
     Archive,
+    /// `holds`
+    Holds,
 }
 
 impl Capability {
@@ -57,6 +61,7 @@ impl Capability {
             Self::Secrets => "secrets",
             Self::Snapshot => "snapshot",
             Self::Archive => "archive",
+            Self::Holds => "holds",
         }
     }
 }
@@ -71,6 +76,7 @@ impl Operation {
             Self::Restore => "restore",
             Self::Verify => "verify",
             Self::Probe => "probe",
+            Self::Release => "release",
         }
     }
 
@@ -83,8 +89,9 @@ impl Operation {
             (Self::Verify, C::Tools) => true,
             (Self::Verify, C::Dirs | C::Sql) => false,
             (_, C::Dirs | C::Tools | C::Sql) => true,
-            (Self::Backup(_) | Self::Restore, C::DirsWrite) => true,
-            (Self::Backup(_) | Self::Restore | Self::Probe, C::Secrets) => true,
+            (Self::Backup(_) | Self::Restore | Self::Release, C::DirsWrite) => true,
+            (Self::Backup(_) | Self::Restore | Self::Probe | Self::Release, C::Secrets) => true,
+            (Self::Backup(_) | Self::Restore, C::Holds) => true,
             (Self::Backup(_), C::Snapshot) => true,
             (Self::Inspect | Self::Restore | Self::Verify | Self::Probe, C::Archive) => archive,
             _ => false,
@@ -116,6 +123,17 @@ mod tests {
         for looking in [Operation::Inspect, Operation::Verify, Operation::Probe] {
             assert!(looking.allows(Capability::DirsWrite, true).is_err());
             assert!(looking.allows(Capability::Snapshot, true).is_err());
+            assert!(looking.allows(Capability::Holds, true).is_err());
+        }
+    }
+
+    #[test]
+    fn a_release_may_change_the_product_and_neither_stores_nor_holds_anything() {
+        for needed in [Capability::DirsWrite, Capability::Tools, Capability::Sql, Capability::Secrets] {
+            assert!(Operation::Release.allows(needed, false).is_ok());
+        }
+        for of_a_run in [Capability::Snapshot, Capability::Archive, Capability::Holds] {
+            assert!(Operation::Release.allows(of_a_run, true).is_err());
         }
     }
 }

@@ -150,6 +150,7 @@ impl From<Operation> for context::Operation {
             Operation::Restore => Self::Restore,
             Operation::Verify => Self::Verify,
             Operation::Probe => Self::Probe,
+            Operation::Release => Self::Release,
         }
     }
 }
@@ -198,6 +199,9 @@ impl From<Refusal> for crate::sandbox::bindings::Fail {
             Refusal::Invalid(_) => Code::Invalid,
             Refusal::Denied(_) => Code::Denied,
             Refusal::Io(_) => Code::Io,
+            Refusal::Exists(_) => Code::Exists,
+            Refusal::NotFound(_) => Code::NotFound,
+            Refusal::Limit(_) => Code::Limit,
         };
         fail(code, refusal.to_string())
     }
