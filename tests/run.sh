@@ -20,17 +20,20 @@ case "${1:-}" in
   *) die 'usage: tests/run.sh [--install]' ;;
 esac
 
-# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up.
+# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up, strace to kill a run
+# at a call of the system.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
   command -v mount >/dev/null || missing mount 'apt-get install mount'
+  command -v strace >/dev/null || missing strace 'apt-get install strace'
   [[ ${#MISSING[@]} -eq 0 ]]
 }
 
 if [[ -n $install ]]; then
   install_missing
   command -v openssl >/dev/null || install_packages openssl
+  command -v strace >/dev/null || install_packages strace
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2

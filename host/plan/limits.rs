@@ -24,10 +24,10 @@ pub(super) fn lines(limits: &Limits) -> [String; 3] {
             size(limits.hostcall_fuel_bytes),
         ),
         format!(
-            "holds {} for {} at most, each release {}",
-            Limits::HOLDS_MAX,
+            "hold-time {}, release-time {}, holds {}",
             format_duration(Limits::HOLD_TIME_MAX),
             format_duration(limits.release_time()),
+            Limits::HOLDS_MAX,
         ),
     ]
 }

@@ -82,7 +82,89 @@ fn swept(place: &Place) {
     }
 }
 
-/// The number in a file that the plugin wrote; 0 where there is none.
-fn number(place: &Place, file: &str) -> u64 {
-    fs::read_to_string(place.join(file)).map_or(0, |text| text.trim().parse().unwrap())
+/// A tool that the plugin tells how far it has come.
+const NOTE: &str = "[step.product.grant.tools.tool-note]\nargv = [\"$DIR/note.sh\", \"{line:word}\"]\n";
+
+/// What the tool was told since `from` lines: each `WORD-NUMBER`.
+fn told(place: &Place, from: usize) -> Vec<(String, u64)> {
+    let text = fs::read_to_string(place.join("told")).unwrap_or_default();
+    let line = |line: &str| line.split_once('-').map(|(word, number)| (word.to_owned(), number.parse().unwrap()));
+    text.lines().skip(from).map(|words| line(words).expect("a word and a number")).collect()
+}
+
+/// Asserts that what an attempt found is what the one before had come to.
+#[track_caller]
+fn goes_on(before: &[(String, u64)], after: &[(String, u64)], last: u64, when: &str) {
+    let returned = before.iter().rev().find(|(word, _)| word == "returned").map_or(0, |(_, number)| *number);
+    let found = after.iter().find(|(word, _)| word == "found").map(|(_, number)| *number);
+    // A part that had come to its end may have ended well, and then begins anew.
+    let fits = |found: u64| found >= returned || (returned == last && found == 0);
+    assert!(found.is_none_or(fits), "{when}: an attempt came to {returned}, the next one found {found:?}");
+}
+
+const STEPS: u64 = 3;
+
+#[test]
+fn killed_at_every_write_a_backup_goes_on_from_its_last_checkpoint_and_sees_values_of_complete_runs_only() {
+    let script = format!(
+        "\"backup.database\" = [\n{{ do = \"note\", step = \"product\", key = \"of-this-run\" }},\n\
+         {{ do = \"set-note\", key = \"of-this-run\", value = \"yes\" }},\n{{ do = \"fix-instant\" }},\n\
+         {{ do = \"count-state\", tool = \"tool-note\" }},\n\
+         {{ do = \"steps\", dir = \"dir-product\", count = {STEPS}, tool = \"tool-note\" }},{}]",
+        keep()
+    );
+    let second = format!(
+        "{NOTE}[step.second]\nplugin = \"scripted\"\nafter = [\"product\"]\n[step.second.config]\n\
+         parts = [{{ name = \"records\", stage = \"records\" }}]\n[step.second.config.script]\n\"backup.records\" = \
+         [{{ do = \"note\", step = \"product\", key = \"of-this-run\", value = \"yes\" }},{}]\n",
+        keep()
+    );
+    let place = place(&["database database"], &script, &second);
+    place.script("note.sh", "echo \"$1\" >> \"$DIR/told\"");
+    let mut seen = 0;
+    let killed = at_every_call(&place, &["backup"], |nth, killed| {
+        let when = format!("call {nth}");
+        let before = told(&place, 0);
+        let complete = place.sets().len() as u64;
+        if killed {
+            place.run(&["backup"]).exits(0).says("complete");
+        }
+        let after = told(&place, before.len());
+        goes_on(&before, &after, STEPS, &when);
+        let (_, state) = after.iter().find(|(word, _)| word == "state").cloned().unwrap_or(("state".to_owned(), seen));
+        assert!(
+            (seen..=complete).contains(&state),
+            "{when}: {state} after {complete} complete runs, before it was {seen}"
+        );
+        seen = state;
+        swept(&place);
+    });
+    assert!(killed > 10, "{killed} runs were killed");
+}
+
+#[test]
+fn killed_at_every_write_a_restore_goes_on_from_its_last_checkpoint_and_loses_nothing() {
+    let script = format!(
+        "\"backup.database\" = {KEEP}\n\"restore.database\" = [\n\
+         {{ do = \"steps\", dir = \"dir-product\", count = {STEPS}, tool = \"tool-note\" }}]"
+    );
+    let place = place(&["database positions"], &script, NOTE);
+    place.script("note.sh", "echo \"$1\" >> \"$DIR/told\"");
+    place.run(&["backup"]).exits(0);
+    let killed = at_every_call(&place, &["restore"], |nth, killed| {
+        let when = format!("call {nth}");
+        let before = told(&place, 0);
+        if killed {
+            place.run(&["restore"]).exits(0);
+        }
+        goes_on(&before, &told(&place, before.len()), STEPS, &when);
+        let restored = |step: u64| fs::read_to_string(place.join("product").join(step.to_string())).unwrap_or_default();
+        (1..=STEPS).for_each(|step| assert_eq!(restored(step), step.to_string(), "{when}"));
+        swept(&place);
+        // The next one begins with an empty target, as this one did.
+        fs::remove_dir_all(place.join("product")).unwrap();
+        fs::create_dir(place.join("product")).unwrap();
+        fs::remove_file(place.join("told")).unwrap();
+    });
+    assert!(killed > 10, "{killed} runs were killed");
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, time::Duration};
 use serde::Deserialize;
 use strongroom_plugin::*;
 
-use crate::hostile;
+use crate::{hostile, resumed};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -185,6 +185,17 @@ pub(crate) enum Act {
     },
     LastCheckpoint {
         value: Option<String>,
+    },
+    /// Writes the files 1 to `count` and checkpoints after each, from where the attempt before came to. Tells the tool
+    /// `found-N` and `returned-N`.
+    Steps {
+        dir: String,
+        count: u64,
+        tool: String,
+    },
+    /// Two values that must always be the same: tells the tool `state-N`, and sets both to one more.
+    CountState {
+        tool: String,
     },
     Reveal {
         secret: String,
@@ -406,6 +417,8 @@ fn kept(act: &Act) -> Result<()> {
         Act::SetState { key, value } => context::set_state(key, value.as_bytes()),
         Act::State { key, value } => same("state", &text(context::state(key)?), value),
         Act::Checkpoint { value } => context::checkpoint(value.as_bytes()),
+        Act::Steps { dir, count, tool } => resumed::steps(dir, *count, tool),
+        Act::CountState { tool } => resumed::count_state(tool),
         Act::LastCheckpoint { value } => same("checkpoint", &text(context::last_checkpoint()), value),
         _ => Err(Error::other("an act that nobody performs")),
     }

@@ -5,6 +5,7 @@
 
 mod acts;
 mod hostile;
+mod resumed;
 
 use std::collections::BTreeMap;
 
