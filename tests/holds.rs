@@ -230,7 +230,7 @@ fn a_run_s_hold_is_released_at_its_deadline_although_its_part_has_ended() {
     released(&place, &["mode"]);
     assert!(failure(&place, "database").unwrap().contains("stood until its deadline"));
     let order = order(&place);
-    one_before_the_other(&order, "product/database hold mode released", "product/store ended");
+    one_before_the_other(&order, "product/database hold-expired mode", "product/store ended");
 }
 
 #[test]
