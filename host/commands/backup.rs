@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Exit,
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     cli::{BackupArgs, Global},
+    config::Config,
     diagnostic::{Finding, Severity},
     plan::{inspection::Attributes, resolve::Resolution},
     report,
@@ -33,7 +35,23 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
     let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
     // Before anything else, and whatever has become of the pipeline since: a product may wait for it.
-    let mut findings = recover::before_a_run(&config, &observer, &stop).await?;
+    let recovered = recover::before_a_run(&config, &observer, &stop).await?;
+    let ended = under_lock(args, config, lock, recovered.clone(), observer.clone(), stop).await;
+    if ended.is_err() {
+        // No record says it.
+        recover::tell(&*observer, recovered);
+    }
+    ended
+}
+
+async fn under_lock(
+    args: &BackupArgs,
+    config: Config,
+    lock: locks::Lock,
+    mut findings: Vec<Finding>,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> anyhow::Result<u8> {
     let pipeline = Pipeline::of(config).await?;
     let config = &pipeline.config;
     let repository = pipeline.repository();
@@ -113,7 +131,7 @@ fn job(
     findings: Vec<Finding>,
     repository: Arc<dyn Repository>,
     observer: Arc<dyn Observer>,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
 ) -> Backup {
     let config = &opened.config;
     let used: BTreeSet<_> = resolution.plan.steps.iter().map(|step| step.component).collect();

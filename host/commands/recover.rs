@@ -1,6 +1,9 @@
 //! `recover`: undoes what runs that died have left changed in products. A run begins with it, too.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +15,7 @@ use crate::{
     diagnostic::{Finding, Severity},
     report::{self, exit},
     run::{
-        event::Observer,
+        event::{Event, Observer, PartName},
         holds::{self, Hold, Recovered},
         locks, stop,
     },
@@ -61,6 +64,13 @@ pub(super) async fn before_a_run(
         Finding::new(Severity::Warning, "hold-not-released", "", message)
     });
     Ok(released.chain(left).chain(unreadable).collect())
+}
+
+/// Says so where there is no record to hold it.
+pub(super) fn tell(observer: &dyn Observer, findings: Vec<Finding>) {
+    for finding in findings {
+        observer.event(SystemTime::now(), &Event::Found { part: PartName::run(), finding });
+    }
 }
 
 fn told(hold: &Hold) -> String {

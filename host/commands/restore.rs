@@ -1,10 +1,6 @@
 //! `restore`: looks, refuses or shows, then writes; `restore --files` extracts without any plugin.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use cap_std::{ambient_authority, fs::Dir};
@@ -19,7 +15,7 @@ use crate::{
     report::{self, exit},
     repository::{Watch, extract, tree::TreeOptions},
     run::{
-        event::{Event, Observer, PartName},
+        event::Observer,
         locks,
         restore::{Choice, Prepared, prepare},
         stop,
@@ -39,9 +35,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> anyhow::Resu
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
     if !args.dry_run {
         let found = recover::before_a_run(&config, &observer, &stop).await?;
-        found.into_iter().for_each(|finding| {
-            observer.event(SystemTime::now(), &Event::Found { part: PartName::run(), finding });
-        });
+        recover::tell(&*observer, found);
     }
     let selected = select(global, &args.snapshot)?;
     let trusted = reading::trusted(&selected, Some(&config), &args.trust).await?;

@@ -72,6 +72,25 @@ fn killed_at_every_write_a_run_leaves_holds_that_are_released_and_a_product_as_i
     assert!(killed > 10 && stood > 3, "{killed} runs were killed, {stood} of them while a hold stood");
 }
 
+#[test]
+fn killed_at_every_write_a_recovery_is_finished_by_the_next_one() {
+    let place = super::recovered::waiting("", "");
+    super::recovered::killed(&place);
+    let killed = at_every_call(&place, &["recover"], |when, killed| {
+        let stood = documents(&place).len();
+        assert!(killed || stood == 0, "{when}: {stood} holds stand");
+        let before = product(&place).1.len();
+        place.run(&["recover"]).exits(0);
+        let (changed, log) = product(&place);
+        let changed: Vec<_> = changed.into_iter().filter(|name| !name.starts_with('.')).collect();
+        assert!(changed.is_empty(), "{when}: {changed:?} is left");
+        assert_eq!(log.len() - before, stood, "{when}: what stood is released, and what did not is not");
+        swept(&place);
+        super::recovered::killed(&place);
+    });
+    assert!(killed > 10, "{killed} recoveries were killed");
+}
+
 /// Nothing half-written is left in the state directory.
 #[track_caller]
 fn swept(place: &Place) {

@@ -9,7 +9,7 @@ use super::{documents, hold, keep, place, product, released, releases};
 use crate::support::{Place, plugins, scripted::KEEP, wait_for};
 
 /// Kills a backup as soon as the product is changed.
-fn killed(place: &Place) {
+pub(super) fn killed(place: &Place) {
     let going = place.start(&["backup"]);
     wait_for("the change is made", || place.join("product/mode").exists() && place.join("product/whole").exists());
     going.signal(Signal::KILL);
@@ -18,7 +18,7 @@ fn killed(place: &Place) {
 }
 
 /// A backup that changes the product, then waits, unless `go` is there.
-fn waiting(rest: &str, more: &str) -> Place {
+pub(super) fn waiting(rest: &str, more: &str) -> Place {
     let script = format!(
         "\"backup.database\" = [{}{}{{ do = \"wait-file\", dir = \"dir-gate\", file = \"go\" }},{}]\n{}{more}",
         hold("mode", ""),
@@ -62,6 +62,15 @@ fn after_a_kill_the_next_run_releases_what_stands_before_anything_else() {
     place.run(&["snapshots"]).exits(0).says("warning hold mode of product/database").says("its run died");
     place.run(&["restore"]).says("hold-recovered");
     released(&place, &["whole", "mode", "mode", "whole", "whole", "mode"]);
+}
+
+#[test]
+fn a_run_that_is_refused_has_released_what_stood_and_says_so() {
+    let place = waiting("", "");
+    killed(&place);
+    fs::remove_file(place.join("strongroom.lock")).unwrap();
+    place.run(&["backup"]).exits(5).says("hold-recovered");
+    released(&place, &["whole", "mode"]);
 }
 
 #[test]
