@@ -50,10 +50,12 @@ fn keep() -> &'static str {
     KEEP.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// The product's files, and the releases that it has seen.
+/// The product's files, and the releases that it has seen. What a write that was killed had not put in its place yet
+/// begins with a dot, and does not count.
 fn product(place: &Place) -> (Vec<String>, Vec<String>) {
     let names = fs::read_dir(place.join("product")).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).filter(|name| name != "log").collect();
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name != "log" && !name.starts_with('.'));
     names.sort();
     let log = fs::read_to_string(place.join("product/log")).unwrap_or_default();
     (names, log.lines().map(str::to_owned).collect())

@@ -56,7 +56,7 @@ impl Board {
         }
     }
 
-    /// From now on holds may be taken. Returns those that count, where that was said before.
+    /// From now on the parts of the run may take holds.
     pub(crate) fn hold_with(&self, holds: Holds) -> Arc<Holds> {
         self.holds.get_or_init(|| Arc::new(holds)).clone()
     }

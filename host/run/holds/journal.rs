@@ -85,9 +85,9 @@ impl Hold {
     /// # Errors
     /// When it is no hex: the document was changed by somebody else.
     pub(super) fn data(&self) -> Result<Vec<u8>, String> {
-        let wrong = |_| "its data are damaged".to_owned();
-        let pair = |at: usize| self.data.get(at..at + 2).map_or(Ok(0), |pair| u8::from_str_radix(pair, 16));
-        (0..self.data.len()).step_by(2).map(|at| pair(at).map_err(wrong)).collect()
+        let byte = |at: usize| u8::from_str_radix(self.data.get(at..at + 2)?, 16).ok();
+        let bytes: Option<_> = (0..self.data.len()).step_by(2).map(byte).collect();
+        bytes.ok_or_else(|| "its data are damaged".to_owned())
     }
 }
 
@@ -239,6 +239,8 @@ mod tests {
         assert_eq!(read[0].data().unwrap(), b"\0\xff data");
         journal.remove(&first).unwrap();
         assert_eq!(journal.read().unwrap().holds, [second]);
+        assert!(Hold { data: "0g".into(), ..first.clone() }.data().is_err());
+        assert!(Hold { data: "012".into(), ..first }.data().is_err());
     }
 
     #[test]
