@@ -111,6 +111,8 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Bring a snapshot back into what the pipeline file grants
     Restore(RestoreArgs),
+    /// Undo what runs that died have left changed in products
+    Recover(RecoverArgs),
     /// Build, inspect and accept plugins
     #[command(subcommand)]
     Plugin(PluginVerb),
@@ -356,6 +358,22 @@ pub struct RestoreArgs {
     /// With --files: only what matches, written as in .gitignore; may be repeated
     #[arg(long = "include", value_name = "GLOB", requires = "files")]
     pub includes: Vec<String>,
+}
+
+/// `recover`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  strongroom recover --list     what stands, since when and why; changes nothing
+  strongroom recover            undo all of it
+
+Exit codes: 0 nothing stands any more; 1 something could not be undone; 11 a run of the pipeline is going on.")]
+pub struct RecoverArgs {
+    /// Name what stands, and change nothing
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// Verbs about plugins.

@@ -19,6 +19,7 @@ mod pipeline;
 pub mod plan;
 pub mod plugin;
 mod reading;
+pub mod recover;
 pub mod restore;
 mod select;
 pub mod snapshots;
@@ -69,6 +70,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
         Verb::Restore(args) => restore::restore(global, args).await,
+        Verb::Recover(args) => recover::recover(global, args).await,
         Verb::Plugin(PluginVerb::Build { dirs, out }) => plugin::build(global, dirs, out),
         Verb::Plugin(PluginVerb::Inspect { plugin }) => plugin::inspect(global, plugin).await,
         Verb::Plugin(PluginVerb::Accept { plugins, yes }) => plugin::accept(global, plugins, *yes).await,

@@ -355,6 +355,22 @@ pub struct Limits {
     pub hostcall_fuel_bytes: u64,
 }
 
+impl Limits {
+    /// Holds of one step that may stand at once.
+    pub const HOLDS_MAX: usize = 64;
+    /// Bytes that a plugin may leave for one release.
+    pub const HOLD_BYTES_MAX: usize = 64 << 10;
+    /// The longest time from a hold's taking, or renewal, to its deadline.
+    pub const HOLD_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+    /// The longest time that undoing a hold may take.
+    const RELEASE_TIME_MAX: Duration = Duration::from_secs(10 * 60);
+
+    /// Wall time of one release: it is not canceled with the run, so it has a limit of its own.
+    pub fn release_time(&self) -> Duration {
+        self.part_time.min(Self::RELEASE_TIME_MAX)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod forget;
+pub mod holds;
 pub mod json;
 pub mod list;
 mod live;

@@ -9,6 +9,7 @@ mod board;
 pub mod doctor;
 pub mod event;
 pub mod forget;
+pub mod holds;
 pub mod inspect;
 mod journal;
 pub mod locks;

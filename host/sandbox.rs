@@ -66,6 +66,13 @@ pub enum Request {
     Verify(Part),
     /// Ask a restored target.
     Probe(Part),
+    /// Undo a hold.
+    Release {
+        /// Its name.
+        hold: String,
+        /// What the plugin left for this call.
+        data: Vec<u8>,
+    },
 }
 
 /// What came back.
@@ -75,6 +82,8 @@ pub enum Answer {
     Inspection(Inspection),
     /// Of anything else.
     Outcome(Outcome),
+    /// Of a release.
+    Released,
 }
 
 /// Everything that one call may touch.
@@ -131,6 +140,7 @@ pub struct Plugin {
 
 struct Loaded {
     digest: Digest,
+    wasm: Box<[u8]>,
     component: Component,
     pre: PluginPre<State>,
     /// What `describe` asked for, once it was called.
@@ -157,7 +167,8 @@ impl Sandbox {
     pub fn load(&self, wasm: &[u8]) -> Result<Plugin, Fault> {
         let component = compile::compile(&self.shared.engine, wasm)?;
         let pre = fit(&self.shared.linker, &component)?;
-        let loaded = Loaded { digest: Digest::of(wasm), component, pre, asked: OnceLock::new() };
+        let (digest, wasm) = (Digest::of(wasm), wasm.into());
+        let loaded = Loaded { digest, wasm, component, pre, asked: OnceLock::new() };
         Ok(Plugin { shared: self.shared.clone(), loaded: Arc::new(loaded) })
     }
 }
@@ -176,6 +187,11 @@ impl Plugin {
     /// SHA-256 of the component.
     pub fn digest(&self) -> Digest {
         self.loaded.digest
+    }
+
+    /// The component itself, as it was loaded: its file may be another one by now.
+    pub fn wasm(&self) -> &[u8] {
+        &self.loaded.wasm
     }
 
     /// The interfaces that it imports, as it names them.

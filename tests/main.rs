@@ -27,6 +27,8 @@ mod http;
 mod forget;
 /// Sets that are encrypted, and who can read them.
 mod encrypted;
+/// Changes to a product that are undone, whatever happens.
+mod holds;
 /// The demo names what it lacks and leaves alone what is not its own.
 mod demo;
 /// A plugin that is copied out of the tree, built against the packed kit.

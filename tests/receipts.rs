@@ -159,6 +159,7 @@ async fn job(place: &Place, config: &Config, repository: Arc<dyn Repository>) ->
         plan_json: resolution.plan.canonical(),
         plan: resolution.plan,
         pipeline_toml: config.text.clone(),
+        pipeline_path: config.path.clone(),
         severity: BTreeMap::new(),
         seen: BTreeMap::new(),
         plugins: BTreeMap::from([(step.name.clone(), plugin)]),

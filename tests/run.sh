@@ -21,13 +21,14 @@ case "${1:-}" in
 esac
 
 # Beside what the demo needs: certificates for the tests of encrypted connections, age for encrypted sets, mounts for a
-# disk that fills up, a web server.
+# disk that fills up, a web server, strace to kill a run at a call of the system.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
   command -v age >/dev/null || missing age 'apt-get install age'
   command -v mount >/dev/null || missing mount 'apt-get install mount'
   [[ -x /usr/sbin/nginx ]] || missing nginx 'apt-get install nginx-light'
+  command -v strace >/dev/null || missing strace 'apt-get install strace'
   [[ ${#MISSING[@]} -eq 0 ]]
 }
 
@@ -39,6 +40,7 @@ if [[ -n $install ]]; then
     if command -v systemctl >/dev/null; then systemctl disable --now nginx || true; fi
   fi
   command -v age >/dev/null || install_packages age
+  command -v strace >/dev/null || install_packages strace
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2

@@ -7,13 +7,16 @@ use std::{
 };
 
 use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Exit,
     pipeline::{self, Pipeline, holder},
+    recover,
 };
 use crate::{
     cli::{BackupArgs, Global},
+    config::Config,
     diagnostic::{Finding, Severity},
     plan::{inspection::Attributes, resolve::Resolution, severity},
     report,
@@ -27,15 +30,34 @@ use crate::{
 
 pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result<u8> {
     let stop = stop::on_signals()?;
-    let pipeline = Pipeline::open(global).await?;
-    let config = &pipeline.config;
+    let config = pipeline::config(global)?;
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let lock = locks::acquire(&config.state, &config.name, &holder("backup"), retry).await?;
-    let repository = pipeline::repository(config);
-    let mut found = backup::sweep(&*repository, &config.name, lock.left_by.as_ref())
-        .context("clearing away what a run before left behind")?;
-
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
+    // Before anything else, and whatever has become of the pipeline since: a product may wait for it.
+    let recovered = recover::before_a_run(&config, &observer, &stop).await?;
+    let ended = under_lock(args, config, lock, recovered.clone(), observer.clone(), stop).await;
+    if ended.is_err() {
+        // No record says it.
+        recover::tell(&*observer, recovered);
+    }
+    ended
+}
+
+async fn under_lock(
+    args: &BackupArgs,
+    config: Config,
+    lock: locks::Lock,
+    mut found: Vec<Finding>,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> anyhow::Result<u8> {
+    let pipeline = Pipeline::of(config).await?;
+    let config = &pipeline.config;
+    let repository = pipeline::repository(config);
+    let swept = backup::sweep(&*repository, &config.name, lock.left_by.as_ref());
+    found.extend(swept.context("clearing away what a run before left behind")?);
+
     let resolution = pipeline.resolve(observer.clone(), &stop).await?;
     refuse(&resolution.blockers)?;
     expect_plan(args, &resolution)?;
@@ -98,22 +120,23 @@ fn room(repository: &dyn Repository, resolution: &Resolution) -> anyhow::Result<
 }
 
 fn job(
-    pipeline: &Pipeline,
+    opened: &Pipeline,
     resolution: Resolution,
     findings: Vec<Finding>,
     repository: Arc<dyn Repository>,
     observer: Arc<dyn Observer>,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
 ) -> Backup {
-    let config = &pipeline.config;
+    let config = &opened.config;
     let used: BTreeSet<_> = resolution.plan.steps.iter().map(|step| step.component).collect();
     Backup {
         plan_json: resolution.plan.canonical(),
         pipeline_toml: config.text.clone(),
+        pipeline_path: pipeline::absolute(config),
         severity: config.severity.clone(),
         seen: seen(&resolution),
-        plugins: pipeline.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
-        components: pipeline
+        plugins: opened.steps.iter().map(|step| (step.step.clone(), step.plugin.clone())).collect(),
+        components: opened
             .steps
             .iter()
             .filter(|step| used.contains(&step.digest))

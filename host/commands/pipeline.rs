@@ -83,6 +83,11 @@ pub(super) fn lock_path(config: &Config) -> PathBuf {
     Lock::path(config)
 }
 
+/// Where the pipeline file is, whatever the working directory will be.
+pub(super) fn absolute(config: &Config) -> PathBuf {
+    std::path::absolute(&config.path).unwrap_or_else(|_| config.path.clone())
+}
+
 /// The lock; an empty one where there is none yet.
 pub(super) fn lock(path: &Path) -> anyhow::Result<Lock> {
     Lock::read(path).with_context(|| format!("reading {}", path.display()))
@@ -104,7 +109,11 @@ pub(super) fn sandbox() -> anyhow::Result<Sandbox> {
 impl Pipeline {
     /// Reads the file, checks every component against the lock, then loads it.
     pub(super) async fn open(global: &Global) -> anyhow::Result<Self> {
-        let config = config(global)?;
+        Self::of(config(global)?).await
+    }
+
+    /// The same for a file that was read already.
+    pub(super) async fn of(config: Config) -> anyhow::Result<Self> {
         let (lock, sandbox) = (lock(&lock_path(&config))?, sandbox()?);
         let mut steps = Vec::new();
         for step in &config.steps {

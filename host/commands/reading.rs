@@ -115,6 +115,7 @@ pub(super) fn reading(
         archive: selected.archive,
         steps,
         severity: config.map(|config| config.severity.clone()).unwrap_or_default(),
+        pipeline: config.map(|config| (pipeline::absolute(config), config.text.clone())),
         state: config.map_or_else(|| scratch.to_owned(), |config| config.state.clone()),
         scratch: scratch.to_owned(),
         observer,

@@ -7,7 +7,7 @@ use cap_std::{ambient_authority, fs::Dir};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Exit, pipeline, reading,
+    Exit, pipeline, reading, recover,
     select::{Selected, select},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     report::{self, exit},
     repository::{Watch, extract, tree::TreeOptions},
     run::{
+        event::Observer,
         locks,
         restore::{Choice, Prepared, prepare},
         stop,
@@ -31,13 +32,17 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> anyhow::Resu
     let config = pipeline::config(global)?;
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let _lock = locks::acquire(&config.state, &config.name, &pipeline::holder("restore"), retry).await?;
+    let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
+    if !args.dry_run {
+        let found = recover::before_a_run(&config, &observer, &stop).await?;
+        recover::tell(&*observer, found);
+    }
     let selected = select(global, &args.snapshot)?;
     let trusted = reading::trusted(&selected, Some(&config), &args.trust).await?;
     if let Some(first) = trusted.untrusted.first() {
         return Err(Exit::refused(first.clone()).into());
     }
     let scratch = tempfile::tempdir_in(&config.state).context("making a private directory in the state directory")?;
-    let observer = Arc::new(global.report().observers()?);
     let reading = reading::reading(selected, trusted.steps, Some(&config), scratch.path(), observer, stop);
     let prepared = prepare(reading, choice(args)).await;
     if args.dry_run {

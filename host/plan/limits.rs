@@ -6,7 +6,7 @@ use humantime::format_duration;
 use crate::config::Limits;
 
 /// All of them, by the names that the pipeline file uses.
-pub(super) fn lines(limits: &Limits) -> [String; 2] {
+pub(super) fn lines(limits: &Limits) -> [String; 3] {
     let size = |bytes| ByteSize(bytes).display().iec();
     [
         format!(
@@ -22,6 +22,12 @@ pub(super) fn lines(limits: &Limits) -> [String; 2] {
             limits.open_streams,
             size(limits.log_bytes),
             size(limits.hostcall_fuel_bytes),
+        ),
+        format!(
+            "hold-time {}, release-time {}, holds {}",
+            format_duration(Limits::HOLD_TIME_MAX),
+            format_duration(limits.release_time()),
+            Limits::HOLDS_MAX,
         ),
     ]
 }

@@ -41,6 +41,7 @@ pub const TABLE: &[Row] = &[
     row(DONE, "restore", "every part that was asked for was restored"),
     row(DONE, "dump", "the content was written whole, and its checksum is right"),
     row(DONE, "doctor", "no problem was found; there may be warnings"),
+    row(DONE, "recover", "no hold stands any more; with `--list`: whatever stands"),
     row(DONE, "others", "done"),
     row(FAILED, "backup", "nothing was kept: no snapshot is visible"),
     row(FAILED, "plan", "a blocker stands in the way of a backup"),
@@ -56,6 +57,7 @@ pub const TABLE: &[Row] = &[
         "there is no such file, it is damaged, or standard output failed: what was written is not whole",
     ),
     row(FAILED, "doctor", "a problem was found"),
+    row(FAILED, "recover", "a hold could not be released: it stays in the journal"),
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),
     row(PARTIAL, "backup", "the snapshot is partial: a part failed or its receipts differ, the rest is kept"),
@@ -68,7 +70,7 @@ pub const TABLE: &[Row] = &[
     row(REFUSED, "forget", "no rule says what to keep, or the rules would keep nothing: nothing was removed"),
     row(REFUSED, "plugin accept", "nothing was accepted"),
     row(MISSING, "ls, dump, verify, restore, snapshots, forget", "no such repository or snapshot"),
-    row(LOCKED, "backup, restore, forget", "another run of this pipeline is going on"),
+    row(LOCKED, "backup, restore, forget, recover", "another run of this pipeline is going on"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
 ];
 

@@ -34,6 +34,13 @@ pub fn clock(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| at.strftime("%H:%M:%SZ").to_string())
 }
 
+/// How long ago an RFC 3339 time was; `?` where it is none.
+pub fn age(time: &str) -> String {
+    let seconds = |since: jiff::Timestamp| jiff::Timestamp::now().as_second().saturating_sub(since.as_second());
+    let since = time.parse().map(|since| u64::try_from(seconds(since)).unwrap_or(0));
+    since.map_or_else(|_| "?".to_owned(), |age| humantime::format_duration(Duration::from_secs(age)).to_string())
+}
+
 /// RFC 3339 in UTC, with milliseconds.
 pub fn timestamp(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
@@ -135,6 +142,14 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_266_187_250);
         assert_eq!(clock(at), "13:03:07Z");
         assert_eq!(timestamp(at), "2026-11-21T13:03:07.250Z");
+    }
+
+    #[test]
+    fn an_age_is_counted_in_whole_seconds() {
+        let earlier = SystemTime::now() - Duration::from_secs(3725);
+        assert!(age(&timestamp(earlier)).starts_with("1h 2m "));
+        assert_eq!(age(&timestamp(SystemTime::now() + Duration::from_secs(90))), "0s");
+        assert_eq!(age("yesterday"), "?");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     board::{Board, now},
     event::{Event, Observer, Operation, PartName, Summary},
+    holds::{Holds, Origin, Watching},
     part::{PartSide, telling},
     seal, stages,
     stop::EXIT_CANCELED,
@@ -35,6 +36,8 @@ pub struct Backup {
     pub plan_json: Vec<u8>,
     /// The pipeline file as it was written.
     pub pipeline_toml: String,
+    /// Where that file is, absolute.
+    pub pipeline_path: PathBuf,
     /// The operator's severities.
     pub severity: BTreeMap<String, Severity>,
     /// What `inspect` saw and found, by step.
@@ -62,6 +65,7 @@ pub(super) struct Running {
     pub(super) board: Arc<Board>,
     pub(super) sides: Vec<Arc<PartSide>>,
     pub(super) draft: Arc<dyn Draft>,
+    pub(super) holds: Arc<Holds>,
     pub(super) order: Order,
     pub(super) stop: CancellationToken,
     parallel: usize,
@@ -77,7 +81,9 @@ pub(super) struct Running {
 pub async fn backup(job: Backup) -> Result<Summary, repository::Error> {
     let clock = Clock::now();
     let running = Arc::new(begin(job)?);
+    let watching = Watching::begin(&running.holds, &running.sides);
     telling(&running.sides, stages::run(&running)).await;
+    watching.end().await;
     let mut summary = if running.stop.is_cancelled() { canceled(&running) } else { finish(&running).await };
     summary.seconds = clock.elapsed().as_secs_f64();
     running.board.emit(&Event::Ended(Box::new(summary.clone())));
@@ -89,6 +95,7 @@ fn begin(job: Backup) -> Result<Running, repository::Error> {
     let draft = job.repository.draft(&id, &job.plan.pipeline, &started)?;
     let after = job.plan.steps.iter().map(|step| (step.name.clone(), step.after.clone())).collect();
     let board = Arc::new(Board::new(job.observer.clone(), job.severity.clone(), &after, job.state.clone()));
+    let holds = board.hold_with(holds(&job, &id)?);
     let sides: Vec<_> = job
         .plan
         .steps
@@ -111,6 +118,7 @@ fn begin(job: Backup) -> Result<Running, repository::Error> {
         board,
         sides,
         draft: Arc::from(draft),
+        holds,
         order: job.plan.order,
         stop: job.stop.clone(),
         parallel: job.plan.parallel.unwrap_or_else(cores),
@@ -118,6 +126,17 @@ fn begin(job: Backup) -> Result<Running, repository::Error> {
         grants: job.plan.steps.iter().map(|step| (step.name.clone(), Arc::new(step.grants.clone()))).collect(),
         job,
     })
+}
+
+fn holds(job: &Backup, id: &str) -> Result<Holds, repository::Error> {
+    let of_step = |step: &crate::plan::Step| {
+        let plugin = job.plugins.get(&step.name)?;
+        Some((step.name.clone(), (plugin.clone(), step.plugin.clone())))
+    };
+    let plugins = job.plan.steps.iter().filter_map(of_step).collect();
+    let origin = Origin { path: job.pipeline_path.clone(), text: job.pipeline_toml.clone() };
+    Holds::new(&job.state, id, origin, plugins, job.observer.clone())
+        .map_err(repository::Error::io("reading the journal of holds"))
 }
 
 impl Running {
@@ -143,7 +162,7 @@ impl Running {
             draft: Some(self.draft.clone()),
             archive: None,
             ledger: side.clone(),
-            stop: self.stop.clone(),
+            stop: side.stop(&self.stop),
             scratch: self.draft.scratch().to_owned(),
             parallel: cores(),
         };

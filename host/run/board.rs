@@ -3,18 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::SystemTime,
 };
 
 use super::{
     event::{Event, Observer, PartName},
+    holds::Holds,
     journal::Kept,
 };
 use crate::{
     diagnostic::{Finding, Severity},
     plan::severity::weighed,
-    sandbox::ledger::Fixed,
+    sandbox::ledger::{Fixed, Refusal},
     snapshot::record::OrderLine,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Board {
     findings: Mutex<Vec<Finding>>,
     /// Checkpoints and values kept from run to run.
     pub(crate) kept: Kept,
+    /// Changes to products that must be undone; none where there may be none.
+    holds: OnceLock<Arc<Holds>>,
 }
 
 impl Board {
@@ -55,7 +58,18 @@ impl Board {
             notes: Mutex::default(),
             findings: Mutex::default(),
             kept: Kept::new(state),
+            holds: OnceLock::new(),
         }
+    }
+
+    /// From now on the parts of the run may take holds.
+    pub(crate) fn hold_with(&self, holds: Holds) -> Arc<Holds> {
+        self.holds.get_or_init(|| Arc::new(holds)).clone()
+    }
+
+    /// The run's holds.
+    pub(crate) fn holds(&self) -> Result<&Arc<Holds>, Refusal> {
+        self.holds.get().ok_or_else(|| Refusal::Unsupported("holds work in backup and restore only".to_owned()))
     }
 
     /// Tells the observers.

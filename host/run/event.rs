@@ -134,6 +134,7 @@ pub enum Operation {
     Backup,
     Restore,
     Verify,
+    Release,
 }
 
 /// How a run ended.

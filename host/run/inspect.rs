@@ -70,12 +70,12 @@ pub async fn inspect(look: Look<'_>) -> Result<Inspection, Fault> {
     };
     match look.plugin.call(session, request).await? {
         Answer::Inspection(inspection) => Ok(inspection),
-        Answer::Outcome(_) => Err(Fault::Host("the sandbox answered an inspection with an outcome".to_owned())),
+        _ => Err(Fault::Host("the sandbox answered an inspection with something else".to_owned())),
     }
 }
 
-/// An inspection serves the whole step.
-fn no_part() -> Part {
+/// An inspection serves the whole step; a release, a hold.
+pub(super) fn no_part() -> Part {
     Part {
         name: String::new(),
         stage: Stage::Positions,

@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{board::lock, event::PartName};
-use crate::name::RawPath;
+use crate::{digest::Digest, name::RawPath};
 
 /// Checkpoints and values kept from run to run.
 pub(crate) struct Kept {
@@ -34,33 +34,47 @@ impl Kept {
         Self { directory, next: Mutex::default() }
     }
 
-    fn checkpoint_path(&self, operation: &str, part: &PartName) -> PathBuf {
-        self.directory.join("checkpoints").join(format!("{operation}.{}.{}", part.step, hex(part.part.as_bytes())))
+    /// `attempt` is what is being attempted: a backup, or the restore of one snapshot.
+    fn checkpoint_path(&self, attempt: &str, part: &PartName) -> PathBuf {
+        self.directory.join("checkpoints").join(format!("{attempt}.{}.{}", part.step, hex(part.part.as_bytes())))
     }
 
-    pub(crate) fn checkpoint(&self, operation: &str, part: &PartName, value: &[u8]) -> io::Result<()> {
-        write_atomically(&self.checkpoint_path(operation, part), value)
+    pub(crate) fn checkpoint(&self, attempt: &str, part: &PartName, checkpoint: &Checkpoint) -> io::Result<()> {
+        let bytes = [&checkpoint.made.to_le_bytes()[..], &checkpoint.value].concat();
+        write_atomically(&self.checkpoint_path(attempt, part), &bytes)
     }
 
-    pub(crate) fn last_checkpoint(&self, operation: &str, part: &PartName) -> Option<Vec<u8>> {
-        std::fs::read(self.checkpoint_path(operation, part)).ok()
+    pub(crate) fn last_checkpoint(&self, attempt: &str, part: &PartName) -> Option<Checkpoint> {
+        let bytes = std::fs::read(self.checkpoint_path(attempt, part)).ok()?;
+        let (made, value) = bytes.split_first_chunk()?;
+        Some(Checkpoint { made: u64::from_le_bytes(*made), value: value.to_vec() })
     }
 
-    pub(crate) fn forget_checkpoint(&self, operation: &str, part: &PartName) {
-        let _ = std::fs::remove_file(self.checkpoint_path(operation, part));
+    pub(crate) fn forget_checkpoint(&self, attempt: &str, part: &PartName) {
+        let _ = std::fs::remove_file(self.checkpoint_path(attempt, part)).and_then(|()| {
+            // Else it could be back after a power cut, and be taken for that of a later attempt.
+            File::open(self.directory.join("checkpoints"))?.sync_all()
+        });
     }
 
-    fn value_path(&self, step: &str, key: &str) -> PathBuf {
-        self.directory.join("values").join(format!("{step}.{}", hex(key.as_bytes())))
+    fn values(&self) -> PathBuf {
+        self.directory.join("values")
+    }
+
+    /// Which values count: by `step.KEY`, the key in hex, the digest under which each lies beside the index.
+    fn index(&self) -> io::Result<BTreeMap<String, Digest>> {
+        match std::fs::read(self.values().join(INDEX)) {
+            Ok(index) => Ok(serde_json::from_slice(&index)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// A value of the last complete run.
     pub(crate) fn value(&self, step: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
-        match std::fs::read(self.value_path(step, key)) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let index = self.index()?;
+        let digest = index.get(&value_name(step, key));
+        digest.map(|digest| std::fs::read(self.values().join(digest.to_string()))).transpose()
     }
 
     /// Sets a value; false when the run would keep too many.
@@ -76,12 +90,53 @@ impl Kept {
         fits
     }
 
-    /// The run is complete: its values are what the next one sees.
+    /// The run is complete: its values are what the next one sees, all of them or, if this is cut short, none.
     pub(crate) fn commit(&self) -> io::Result<()> {
-        std::mem::take(&mut *lock(&self.next))
-            .into_iter()
-            .try_for_each(|((step, key), value)| write_atomically(&self.value_path(&step, &key), &value))
+        let next = std::mem::take(&mut *lock(&self.next));
+        if next.is_empty() {
+            return Ok(());
+        }
+        let mut index = self.index()?;
+        for ((step, key), value) in next {
+            let digest = Digest::of(&value);
+            let path = self.values().join(digest.to_string());
+            if !path.is_file() {
+                write_atomically(&path, &value)?;
+            }
+            index.insert(value_name(&step, &key), digest);
+        }
+        write_atomically(&self.values().join(INDEX), &serde_json::to_vec_pretty(&index)?)?;
+        self.remove_old_values(&index)
     }
+
+    fn remove_old_values(&self, index: &BTreeMap<String, Digest>) -> io::Result<()> {
+        let needed: Vec<_> = index.values().map(Digest::to_string).collect();
+        for entry in std::fs::read_dir(self.values())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name != INDEX && !needed.iter().any(|needed| name == needed.as_str()) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file that says which values count.
+const INDEX: &str = "index.json";
+
+fn value_name(step: &str, key: &str) -> String {
+    format!("{step}.{}", hex(key.as_bytes()))
+}
+
+/// How far a part has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// In a restore: the length of its journal. What stands in it before was made when the plugin came this far, and
+    /// is not undone: the plugin goes on from here.
+    pub(crate) made: u64,
+    /// The plugin's own words.
+    pub(crate) value: Vec<u8>,
 }
 
 /// What runs and restores that did not end left to go on from, for people; nothing where there is no state yet.
@@ -115,7 +170,10 @@ fn hex(bytes: &[u8]) -> String {
 /// Writes a small file so that a crash leaves the old content or the new.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    if !parent.is_dir() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        parent.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())?;
+    }
     let mut temporary = tempfile::NamedTempFile::new_in(parent)?;
     temporary.write_all(content)?;
     temporary.as_file().sync_all()?;
@@ -123,8 +181,32 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
+/// Removes what a process that died had begun to write below a state directory. Call it under its lock only.
+pub(crate) fn sweep(state: &Path) -> io::Result<()> {
+    for directory in ["", "checkpoints", "values", "holds", "holds/needed"] {
+        let entries = match std::fs::read_dir(state.join(directory)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            // So `tempfile` names what is not finished.
+            if !entry.file_name().as_encoded_bytes().starts_with(b".tmp") {
+                continue;
+            }
+            match entry.file_type()?.is_dir() {
+                true => std::fs::remove_dir_all(entry.path())?,
+                false => std::fs::remove_file(entry.path())?,
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A restore's journal: for each part what it made, before it is made, and that it ended.
 pub(crate) struct RestoreJournal {
+    /// The snapshot that is restored.
+    pub(crate) snapshot: String,
     file: Mutex<File>,
 }
 
@@ -142,8 +224,21 @@ enum Line {
 pub(crate) struct Interrupted {
     /// Parts that ended well.
     pub(crate) done: Vec<PartName>,
-    /// What unfinished parts made, in the order of making: grant and path.
-    pub(crate) made: Vec<(PartName, String, RawPath)>,
+    /// What unfinished parts made, in the order of making.
+    pub(crate) made: Vec<Made>,
+}
+
+/// An entry that an unfinished part made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Whose it is.
+    pub(crate) part: PartName,
+    /// The grant below which it lies.
+    pub(crate) grant: String,
+    /// Where it lies there.
+    pub(crate) path: RawPath,
+    /// Where the journal says so.
+    pub(crate) at: u64,
 }
 
 impl RestoreJournal {
@@ -161,7 +256,7 @@ impl RestoreJournal {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(Self::path(state, snapshot))?;
         // A line that an earlier attempt left half written must not swallow the first of this one.
         file.write_all(b"\n")?;
-        Ok(Self { file: Mutex::new(file) })
+        Ok(Self { snapshot: snapshot.to_owned(), file: Mutex::new(file) })
     }
 
     /// Everything was restored: nothing is left to go on with.
@@ -187,6 +282,13 @@ impl RestoreJournal {
         lock(&self.file).sync_data()
     }
 
+    /// Its length, once all of it is on disk.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        let file = lock(&self.file);
+        file.sync_data()?;
+        Ok(file.metadata()?.len())
+    }
+
     /// Lines are not synced one by one: after a power cut a file may stand that the journal does not list, and the
     /// next attempt then refuses to touch it.
     fn append(&self, line: &Line) -> io::Result<()> {
@@ -198,19 +300,23 @@ impl RestoreJournal {
 
 fn read_lines(file: File) -> io::Result<Interrupted> {
     let mut left = Interrupted::default();
-    for line in io::BufReader::new(file).lines() {
+    let mut next = 0;
+    for line in io::BufReader::new(file).split(b'\n') {
+        let line = line?;
+        let at = next;
+        next += line.len() as u64 + 1;
         // A line may be cut, where the process died while it wrote it: what it would have named was not made.
-        match serde_json::from_str(&line?) {
+        match serde_json::from_slice(&line) {
             Ok(Line::Made { step, part, grant, path }) => {
                 if let Ok(path) = RawPath::from_text(&path) {
-                    left.made.push((PartName::new(step, part), grant, path));
+                    left.made.push(Made { part: PartName::new(step, part), grant, path, at });
                 }
             }
             Ok(Line::Done { step, part }) => left.done.push(PartName::new(step, part)),
             Err(_) => {}
         }
     }
-    left.made.retain(|(part, _, _)| !left.done.contains(part));
+    left.made.retain(|made| !left.done.contains(&made.part));
     Ok(left)
 }
 
@@ -229,15 +335,48 @@ mod tests {
     }
 
     #[test]
+    fn values_of_a_run_count_together_or_not_at_all() {
+        let state = tempfile::tempdir().unwrap();
+        let run = |first: &[u8], second: &[u8]| {
+            let kept = Kept::new(state.path().into());
+            kept.set_value("wiki", "first", first);
+            kept.set_value("wiki", "second", second);
+            kept.commit()
+        };
+        let values =
+            || ["first", "second"].map(|key| Kept::new(state.path().into()).value("wiki", key).unwrap().unwrap());
+        run(b"old 1", b"old 2").unwrap();
+        // The second value cannot be written: what it is to replace is a directory.
+        std::fs::create_dir(state.path().join("values").join(Digest::of(b"new 2").to_string())).unwrap();
+        std::fs::write(state.path().join("values/.tmp-left"), "half").unwrap();
+        let _ = run(b"new 1", b"new 2").unwrap_err();
+        assert_eq!(values(), [b"old 1", b"old 2"]);
+    }
+
+    #[test]
+    fn what_was_half_written_is_swept_away_and_nothing_else() {
+        let state = tempfile::tempdir().unwrap();
+        let kept = Kept::new(state.path().into());
+        kept.checkpoint("backup", &PartName::new("wiki", "a"), &Checkpoint::default()).unwrap();
+        std::fs::write(state.path().join("checkpoints/.tmpAb1"), "half").unwrap();
+        std::fs::create_dir_all(state.path().join(".tmpdir/below")).unwrap();
+        sweep(state.path()).unwrap();
+        let left = |name: &str| std::fs::read_dir(state.path().join(name)).unwrap().count();
+        assert_eq!((left("checkpoints"), left("")), (1, 1));
+    }
+
+    #[test]
     fn a_checkpoint_is_found_by_the_next_attempt_of_the_same_part_only() {
         let state = tempfile::tempdir().unwrap();
         let kept = Kept::new(state.path().into());
         let part = PartName::new("wiki", "database");
-        kept.checkpoint("restore", &part, b"half way").unwrap();
-        assert_eq!(kept.last_checkpoint("restore", &part).as_deref(), Some(&b"half way"[..]));
-        assert_eq!(kept.last_checkpoint("restore", &PartName::new("wiki", "home")), None);
-        kept.forget_checkpoint("restore", &part);
-        assert_eq!(kept.last_checkpoint("restore", &part), None);
+        let checkpoint = Checkpoint { made: 77, value: b"half way".to_vec() };
+        kept.checkpoint("restore-0011", &part, &checkpoint).unwrap();
+        assert_eq!(kept.last_checkpoint("restore-0011", &part), Some(checkpoint));
+        assert_eq!(kept.last_checkpoint("restore-0011", &PartName::new("wiki", "home")), None);
+        assert_eq!(kept.last_checkpoint("restore-2233", &part), None, "another snapshot is another attempt");
+        kept.forget_checkpoint("restore-0011", &part);
+        assert_eq!(kept.last_checkpoint("restore-0011", &part), None);
     }
 
     #[test]
@@ -245,7 +384,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert!(left(&state.path().join("none")).unwrap().is_empty());
         std::fs::write(state.path().join("lock"), "").unwrap();
-        Kept::new(state.path().into()).checkpoint("backup", &PartName::new("wiki", "database"), b"x").unwrap();
+        Kept::new(state.path().into()).checkpoint("backup", &PartName::new("wiki", "database"), &Checkpoint::default()).unwrap();
         RestoreJournal::open(state.path(), "0011").unwrap();
         let expected = ["a checkpoint of a backup of step wiki", "an interrupted restore of snapshot 0011"];
         assert_eq!(left(state.path()).unwrap(), expected);
@@ -261,11 +400,14 @@ mod tests {
         journal.made(&done, "install", &path).unwrap();
         journal.done(&done).unwrap();
         journal.made(&open, "home", &path).unwrap();
+        let length = journal.length().unwrap();
         lock(&journal.file).write_all(b"{\"made\":{\"st").unwrap();
         drop(journal);
         let before = RestoreJournal::peek(state.path(), "0011").unwrap().unwrap();
         assert_eq!(before.done, [done]);
-        assert_eq!(before.made, [(open, "home".to_owned(), path)]);
+        let [made] = &before.made[..] else { panic!("{:?}", before.made) };
+        assert_eq!((&made.part, made.grant.as_str(), &made.path), (&open, "home", &path));
+        assert!(made.at > 0 && made.at < length, "{} {length}", made.at);
         RestoreJournal::forget(state.path(), "0011").unwrap();
         assert!(RestoreJournal::peek(state.path(), "0011").unwrap().is_none());
     }

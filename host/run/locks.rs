@@ -12,6 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::journal::sweep;
+
 /// Who holds a lock, or held it when it died.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -76,7 +78,8 @@ fn state_error(path: &Path, cause: io::Error) -> Error {
 /// How often a busy lock is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
-/// Takes the pipeline's lock, for `retry` at most when it is busy.
+/// Takes the pipeline's lock, for `retry` at most when it is busy. What a process that died had begun to write into the
+/// state directory is removed.
 ///
 /// # Errors
 /// [`Error::Busy`] when another run holds it; [`Error::State`] when the state directory cannot be used.
@@ -113,6 +116,7 @@ fn try_acquire(state: &Path, pipeline: &str, holder: &Holder) -> Result<Lock, Er
     // Read again: the first reading may have met another run's last moment.
     let left_by = read_holder(&mut file).map_err(|cause| state_error(&path, cause))?;
     write_holder(&mut file, Some(holder)).map_err(|cause| state_error(&path, cause))?;
+    sweep(state).map_err(|cause| state_error(state, cause))?;
     Ok(Lock { file, left_by })
 }
 
@@ -153,6 +157,14 @@ fn is_held(file: &File, pid: u32) -> io::Result<bool> {
         let at = words.iter().position(|word| *word == pid);
         at.and_then(|at| words.get(at + 1)).is_some_and(|place| place.ends_with(&inode))
     }))
+}
+
+/// Who holds the lock of a state directory, as far as can be seen without touching it.
+pub fn going(state: &Path) -> Option<Holder> {
+    match look(state) {
+        Ok(Standing::Held(holder)) => Some(holder),
+        _ => None,
+    }
 }
 
 fn read_holder(file: &mut File) -> io::Result<Option<Holder>> {

@@ -12,11 +12,12 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     board::{Board, NOTES_BYTES_MAX, NOTES_MAX, lock, now},
     event::{Event, Operation, PartName},
-    journal::{RestoreJournal, VALUE_BYTES_MAX, VALUES_BYTES_MAX, VALUES_MAX},
+    journal::{Checkpoint, RestoreJournal, VALUE_BYTES_MAX, VALUES_BYTES_MAX, VALUES_MAX},
 };
 use crate::{
     diagnostic::{Finding, Severity},
@@ -24,7 +25,7 @@ use crate::{
     plan::inspection::{Part, Stage},
     sandbox::{
         fault::Fault,
-        ledger::{Fixed, Ledger, Level, Refusal},
+        ledger::{Fixed, Ledger, Level, Refusal, Scope},
     },
     snapshot::{
         receipts::Outcome,
@@ -53,6 +54,8 @@ pub(crate) struct PartSide {
     kept: Mutex<Gathered>,
     moved: Moved,
     journal: Option<Arc<RestoreJournal>>,
+    /// Ends the call that is going on.
+    stop: Mutex<Option<CancellationToken>>,
     /// Notes of the snapshot that is being read, by step.
     snapshot_notes: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -65,6 +68,8 @@ struct Gathered {
     instant: Option<Instant>,
     summary: String,
     failure: Option<String>,
+    /// Why it fails however its calls end.
+    spoiled: Option<String>,
     outcome: Outcome,
     findings: Vec<Finding>,
     expected: Vec<ExpectedList>,
@@ -135,6 +140,7 @@ impl PartSide {
                 ahead: AtomicBool::new(false),
             },
             journal: None,
+            stop: Mutex::default(),
             snapshot_notes: BTreeMap::new(),
         }
     }
@@ -190,11 +196,25 @@ impl PartSide {
             Ok(outcome) => self.keep_outcome(outcome),
             Err(fault) => Some(fault.to_string()),
         };
-        let failure = failure.or_else(|| self.blocked());
-        if failure.is_none() {
-            self.board.kept.forget_checkpoint(self.operation_word(), &self.name);
+        let failure = lock(&self.kept).spoiled.clone().or(failure).or_else(|| self.blocked());
+        // A restored part's checkpoint is needed until its own journal says that it is done.
+        if failure.is_none() && self.journal.is_none() {
+            self.forget_checkpoint();
         }
         self.close(failure);
+    }
+
+    /// The part has ended well: nothing is left to go on with.
+    pub(crate) fn forget_checkpoint(&self) {
+        self.board.kept.forget_checkpoint(&self.attempt(), &self.name);
+    }
+
+    /// What a checkpoint belongs to: a restore of another snapshot does not go on where this one stopped.
+    fn attempt(&self) -> String {
+        match &self.journal {
+            Some(journal) => restoring(&journal.snapshot),
+            None => self.operation_word().to_owned(),
+        }
     }
 
     /// The part is not run at all.
@@ -267,11 +287,32 @@ impl PartSide {
 
     /// Whether it failed by itself, or by a finding of the host's that the pipeline makes a blocker.
     pub(crate) fn failed(&self) -> bool {
-        lock(&self.kept).failure.is_some() || self.blocked().is_some()
+        let kept = lock(&self.kept);
+        kept.failure.is_some() || kept.spoiled.is_some() || blocked_by(&kept.findings).is_some()
     }
 
     fn blocked(&self) -> Option<String> {
         blocked_by(&lock(&self.kept).findings)
+    }
+
+    /// The signal that stops the next call for the part: with the run, or by [`Self::spoil`].
+    pub(crate) fn stop(&self, run: &CancellationToken) -> CancellationToken {
+        lock(&self.stop).insert(run.child_token()).clone()
+    }
+
+    /// Lets the part fail, whatever its plugin says, and ends the call that is going on.
+    pub(crate) fn spoil(&self, finding: Finding) {
+        lock(&self.kept).spoiled.get_or_insert_with(|| finding.message.clone());
+        self.log_order(format!("{} {}", finding.code, finding.subject));
+        self.find(finding);
+        if let Some(stop) = &*lock(&self.stop) {
+            stop.cancel();
+        }
+    }
+
+    /// Adds a line of this part to the order log.
+    pub(crate) fn log_order(&self, what: impl Into<String>) {
+        self.board.log_order(&self.name, what);
     }
 
     /// Notes in the restore's journal that the part ended well.
@@ -300,7 +341,7 @@ impl PartSide {
             ended: kept.ended.clone(),
             instant: kept.instant.clone(),
             summary: kept.summary.clone(),
-            failure: kept.failure.clone(),
+            failure: kept.failure.clone().or_else(|| kept.spoiled.clone()),
             receipts: kept.outcome.receipts.clone(),
             findings: kept.findings.clone(),
             facts: kept.outcome.facts.clone(),
@@ -317,6 +358,7 @@ impl PartSide {
             Operation::Backup => "backup",
             Operation::Restore => "restore",
             Operation::Verify => "verify",
+            Operation::Release => "release",
         }
     }
 
@@ -355,6 +397,11 @@ impl PartSide {
 fn blocked_by(findings: &[Finding]) -> Option<String> {
     let blocker = findings.iter().find(|finding| finding.severity == Severity::Blocker)?;
     Some(format!("{}: {}", blocker.code, blocker.message))
+}
+
+/// The restore of one snapshot, as a checkpoint names it.
+pub(crate) fn restoring(snapshot: &str) -> String {
+    format!("restore-{snapshot}")
 }
 
 fn bounded(what: &str, bytes: usize) -> Result<(), Refusal> {
@@ -434,12 +481,16 @@ impl Ledger for PartSide {
 
     fn checkpoint(&self, value: &[u8]) -> Result<(), Refusal> {
         bounded("the checkpoint", value.len())?;
-        let kept = self.board.kept.checkpoint(self.operation_word(), &self.name, value);
+        let made = self.journal.as_ref().map_or(Ok(0), |journal| journal.length());
+        let kept = made.and_then(|made| {
+            let checkpoint = Checkpoint { made, value: value.to_vec() };
+            self.board.kept.checkpoint(&self.attempt(), &self.name, &checkpoint)
+        });
         kept.map_err(|error| Refusal::Io(format!("keeping the checkpoint of {}: {error}", self.name)))
     }
 
     fn last_checkpoint(&self) -> Option<Vec<u8>> {
-        self.board.kept.last_checkpoint(self.operation_word(), &self.name)
+        self.board.kept.last_checkpoint(&self.attempt(), &self.name).map(|checkpoint| checkpoint.value)
     }
 
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, Refusal> {
@@ -476,6 +527,22 @@ impl Ledger for PartSide {
     fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal> {
         let Some(journal) = &self.journal else { return Ok(()) };
         journal.made(&self.name, grant, path).map_err(|error| Refusal::Io(format!("writing the journal: {error}")))
+    }
+
+    fn take_hold(&self, name: &str, data: &[u8], time: Duration, scope: Scope) -> Result<(), Refusal> {
+        self.board.holds()?.take(&self.name, name, data, time, scope)?;
+        self.log_order(format!("hold {name}"));
+        Ok(())
+    }
+
+    fn renew_hold(&self, name: &str, time: Duration) -> Result<(), Refusal> {
+        self.board.holds()?.renew(&self.name.step, name, time)
+    }
+
+    fn drop_hold(&self, name: &str) -> Result<(), Refusal> {
+        self.board.holds()?.dropped(&self.name.step, name)?;
+        self.log_order(format!("hold {name} dropped"));
+        Ok(())
     }
 }
 

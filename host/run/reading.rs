@@ -41,6 +41,8 @@ pub struct Reading {
     pub steps: BTreeMap<String, ReadingStep>,
     /// The operator's severities.
     pub severity: BTreeMap<String, Severity>,
+    /// The pipeline file, absolute, and its text; none where there is none.
+    pub pipeline: Option<(PathBuf, String)>,
     /// The state directory; its lock is held by a restore.
     pub state: PathBuf,
     /// A private directory for what spills.
@@ -111,13 +113,13 @@ impl Reading {
             draft: None,
             archive: Some(self.archive.clone()),
             ledger: side.clone(),
-            stop: self.stop.clone(),
+            stop: side.stop(&self.stop),
             scratch: self.scratch.clone(),
             parallel: cores(),
         };
         match step.plugin.call(session, request).await? {
             Answer::Outcome(outcome) => Ok(outcome),
-            Answer::Inspection(_) => Err(Fault::Host("the sandbox answered with an inspection".to_owned())),
+            _ => Err(Fault::Host("the sandbox answered with something else".to_owned())),
         }
     }
 

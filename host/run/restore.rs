@@ -9,9 +9,10 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{
     board::{Board, now},
     event::{Event, Operation, PartName, Summary},
+    holds::{self, Holds, Origin, Watching},
     inspect::{Look, inspect},
-    journal::{Interrupted, RestoreJournal},
-    part::{PartSide, telling},
+    journal::{Interrupted, Made, RestoreJournal},
+    part::{PartSide, restoring, telling},
     reading::{Reading, counted},
     stop::EXIT_CANCELED,
     target::{self, Ownership, Target},
@@ -210,7 +211,7 @@ impl Prepared {
 
     /// Whether an interrupted attempt has restored that part, or begun to.
     fn ours(&self, part: &PartName) -> bool {
-        let begun = |interrupted: &Interrupted| interrupted.made.iter().any(|(made, _, _)| made == part);
+        let begun = |interrupted: &Interrupted| interrupted.made.iter().any(|made| made.part == *part);
         self.done(part) || self.interrupted.as_ref().is_some_and(begun)
     }
 
@@ -277,17 +278,31 @@ impl Prepared {
             Err(why) => return self.end(&[], Some(why)),
         };
         let sides: Vec<Arc<PartSide>> = sides;
+        let holds = match self.holds() {
+            Ok(holds) => self.board.hold_with(holds),
+            Err(error) => return self.end(&[], Some(format!("reading the journal of holds: {error}"))),
+        };
         self.board.emit(&self.reading.started_event(Operation::Restore, &sides));
-        let this = Arc::new(self);
+        let (this, watching) = (Arc::new(self), Watching::begin(&holds, &sides));
         let stages = async {
             for stage in Stage::RESTORE {
-                this.clone().stage(stage, &sides).await;
+                this.clone().stage(stage, &sides, &holds).await;
             }
         };
         telling(&sides, stages).await;
+        watching.end().await;
         let result = this.end(&sides, None);
         this.board.emit(&Event::Ended(Box::new(result.clone())));
         result
+    }
+
+    fn holds(&self) -> std::io::Result<Holds> {
+        let (path, text) = self.reading.pipeline.clone().unwrap_or_default();
+        let steps = self.reading.steps.iter();
+        let plugins =
+            steps.map(|(step, reading)| (step.clone(), (reading.plugin.clone(), reading.plugin_name.clone())));
+        let (state, run) = (&self.reading.state, &self.reading.record.snapshot);
+        Holds::new(state, run, Origin { path, text }, plugins.collect(), self.reading.observer.clone())
     }
 
     fn begin(&mut self) -> Result<Vec<Arc<PartSide>>, String> {
@@ -308,10 +323,18 @@ impl Prepared {
         Ok(sides.collect())
     }
 
-    /// Removes what unfinished parts of an interrupted attempt made: only what its own journal lists.
+    /// Removes what unfinished parts of an interrupted attempt made: only what its own journal lists, and of a part that
+    /// left a checkpoint only what came after it.
     fn undo(&self) -> Result<(), String> {
         let Some(interrupted) = &self.interrupted else { return Ok(()) };
-        for (part, grant, path) in interrupted.made.iter().rev() {
+        let attempt = restoring(&self.reading.record.snapshot);
+        let from =
+            |part: &PartName| self.board.kept.last_checkpoint(&attempt, part).map_or(0, |checkpoint| checkpoint.made);
+        let checkpoints: BTreeMap<_, _> = interrupted.made.iter().map(|made| (&made.part, from(&made.part))).collect();
+        let after = interrupted.made.iter().filter(|made| made.at >= checkpoints[&made.part]);
+        let mut undone = 0;
+        for Made { part, grant, path, .. } in after.rev() {
+            undone += 1;
             let Some(step) = self.reading.steps.get(&part.step) else { continue };
             let Some(target) = step.grants.dirs.get(grant) else { continue };
             let Ok(dir) = Dir::open_ambient_dir(&target.path, ambient_authority()) else { continue };
@@ -320,7 +343,7 @@ impl Prepared {
                 let _ = dir.remove_dir(path.as_path());
             }
         }
-        self.board.log_order(&PartName::run(), format!("undid {} entries", interrupted.made.len()));
+        self.board.log_order(&PartName::run(), format!("undid {undone} entries"));
         Ok(())
     }
 
@@ -342,7 +365,7 @@ impl Prepared {
         }
     }
 
-    async fn stage(self: Arc<Self>, stage: Stage, sides: &[Arc<PartSide>]) {
+    async fn stage(self: Arc<Self>, stage: Stage, sides: &[Arc<PartSide>], holds: &Arc<Holds>) {
         let parts: Vec<_> = sides.iter().filter(|side| side.part.stage == stage).cloned().collect();
         if parts.is_empty() {
             return;
@@ -351,28 +374,29 @@ impl Prepared {
         self.board.emit(&Event::Stage { stage: Some(stage) });
         let (places, mut going) = (Arc::new(Semaphore::new(cores())), JoinSet::new());
         for side in parts {
-            let (this, places) = (self.clone(), places.clone());
+            let (this, places, holds) = (self.clone(), places.clone(), holds.clone());
             going.spawn(async move {
                 let _place = places.acquire_owned().await;
-                this.one(&side).await;
+                this.one(&side, &holds).await;
             });
         }
         while going.join_next().await.is_some() {}
     }
 
-    async fn one(&self, side: &Arc<PartSide>) {
+    async fn one(&self, side: &Arc<PartSide>, holds: &Holds) {
         if self.reading.stop.is_cancelled() {
             return side.skip("the run was stopped".to_owned());
         }
         side.begin(false);
         if self.done(&side.name) {
+            side.forget_checkpoint();
             return side.end(Ok(crate::snapshot::receipts::Outcome {
                 summary: "restored by the attempt before".to_owned(),
                 ..Default::default()
             }));
         }
         let request = Request::Restore(side.part.clone());
-        let result = self.reading.call(side, request, self.attributes()).await;
+        let result = holds::within(holds, side, self.reading.call(side, request, self.attributes())).await;
         side.end(result);
         // What lacks something is not done: the next attempt, perhaps with more consent, begins it again.
         if !side.failed()
@@ -381,6 +405,9 @@ impl Prepared {
         {
             let message = format!("the journal could not note the end of the part: {error}");
             side.find(Finding::new(Severity::Warning, "journal", side.name.to_string(), message));
+        }
+        if !side.failed() {
+            side.forget_checkpoint();
         }
     }
 

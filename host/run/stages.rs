@@ -7,6 +7,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{
     backup::Running,
     event::{Event, PartName},
+    holds,
     part::{PartSide, Progress},
 };
 use crate::{
@@ -62,7 +63,7 @@ async fn ahead(running: &Arc<Running>) {
                 return;
             }
             side.begin(true);
-            let result = call(&running, &side, Pass::Ahead).await;
+            let result = holds::within(&running.holds, &side, call(&running, &side, Pass::Ahead)).await;
             side.end_ahead(result);
         });
     }
@@ -94,7 +95,7 @@ async fn one(running: Arc<Running>, side: Arc<PartSide>, places: Arc<Semaphore>)
         return;
     }
     side.begin(false);
-    let result = call(&running, &side, Pass::InStage).await;
+    let result = holds::within(&running.holds, &side, call(&running, &side, Pass::InStage)).await;
     side.end(result);
 }
 
@@ -126,6 +127,6 @@ async fn call(running: &Running, side: &Arc<PartSide>, pass: Pass) -> Result<Out
     let (plugin, session) = running.session(side)?;
     match plugin.call(session, request).await? {
         Answer::Outcome(outcome) => Ok(outcome),
-        Answer::Inspection(_) => Err(Fault::Host("the sandbox answered a backup with an inspection".to_owned())),
+        _ => Err(Fault::Host("the sandbox answered a backup with something else".to_owned())),
     }
 }

@@ -23,6 +23,7 @@ const WIND_UP: Duration = Duration::from_secs(10);
 enum Returned {
     Inspection(Result<product::Inspection, types::Error>),
     Outcome(Result<product::Outcome, types::Error>),
+    Released(Result<(), types::Error>),
 }
 
 impl Request {
@@ -33,12 +34,13 @@ impl Request {
             Self::Restore(_) => Operation::Restore,
             Self::Verify(_) => Operation::Verify,
             Self::Probe(_) => Operation::Probe,
+            Self::Release { .. } => Operation::Release,
         }
     }
 
     fn part(&self) -> &str {
         match self {
-            Self::InspectBackup | Self::InspectRestore => "",
+            Self::InspectBackup | Self::InspectRestore | Self::Release { .. } => "",
             Self::Backup(part, _) | Self::Restore(part) | Self::Verify(part) | Self::Probe(part) => &part.name,
         }
     }
@@ -79,6 +81,7 @@ async fn dispatch(
         Request::Restore(part) => Returned::Outcome(product.call_restore(store, &convert::part(part)).await?),
         Request::Verify(part) => Returned::Outcome(product.call_verify(store, &convert::part(part)).await?),
         Request::Probe(part) => Returned::Outcome(product.call_probe(store, &convert::part(part)).await?),
+        Request::Release { hold, data } => Returned::Released(product.call_release(store, hold, data).await?),
     })
 }
 
@@ -90,6 +93,7 @@ fn understand(returned: Returned, words: &Words<'_>, stopped: bool) -> Result<An
     match returned {
         Returned::Inspection(inspection) => Ok(Answer::Inspection(words.inspection(inspection.map_err(failed)?)?)),
         Returned::Outcome(outcome) => Ok(Answer::Outcome(words.outcome(outcome.map_err(failed)?)?)),
+        Returned::Released(released) => released.map(|()| Answer::Released).map_err(failed),
     }
 }
 
@@ -118,16 +122,16 @@ async fn guarded<T>(
     store: &mut Store<State>,
     call: impl AsyncFnOnce(&bindings::Plugin, &mut Store<State>) -> wasmtime::Result<T>,
 ) -> Result<T, Fault> {
-    let session = store.data().session.clone();
+    let (session, operation) = (store.data().session.clone(), store.data().operation);
     let work = async {
         let instance = plugin.pre().instantiate_async(&mut *store).await?;
         call(&instance, &mut *store).await
     };
-    let ended = in_time(&session, work).await?;
+    let ended = in_time(&session, operation, work).await?;
     ended.map_err(|trap| explain(trap, store.data_mut()))
 }
 
-async fn in_time<T>(session: &Session, work: impl Future<Output = T>) -> Result<T, Fault> {
+async fn in_time<T>(session: &Session, operation: Operation, work: impl Future<Output = T>) -> Result<T, Fault> {
     let mut work = pin!(work);
     let stopped = async {
         session.stop.cancelled().await;
@@ -138,12 +142,15 @@ async fn in_time<T>(session: &Session, work: impl Future<Output = T>) -> Result<
         biased;
         done = work.as_mut() => Ok(done),
         () = stopped => Err(Fault::Canceled),
-        () = tokio::time::sleep(limit) => Err(Fault::Limit(format!(
+        () = tokio::time::sleep(limit) => Err(Fault::Limit(match operation {
+            Operation::Release => format!("the release was not done after {}", words(limit)),
+            _ => format!(
             "the part was not done after {} (limits.part-time); allow more with [step.{}.limits] part-time = \"{}\"",
             words(limit),
             session.step,
-            words(limit * 2)
-        ))),
+                words(limit * 2)
+            ),
+        })),
     }
 }
 

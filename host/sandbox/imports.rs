@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod context;
 pub mod dirs;
+pub mod holds;
 pub mod http;
 pub mod log;
 pub mod secrets;

@@ -1,5 +1,7 @@
 //! What a running call leaves behind in its run. The sandbox owns the trait, the run implements it.
 
+use std::time::Duration;
+
 use crate::{
     name::RawPath,
     sandbox::fault::Code,
@@ -42,12 +44,28 @@ pub enum Refusal {
     /// Not granted, or not this step's to see (`denied`).
     #[error("{0}")]
     Denied(String),
-    /// More than a run keeps (`limit`).
+    /// More than a run keeps, or than is allowed (`limit`).
     #[error("{0}")]
     Limit(String),
     /// The host's storage failed (`io`).
     #[error("{0}")]
     Io(String),
+    /// There already (`exists`).
+    #[error("{0}")]
+    Exists(String),
+    /// Not there (`not-found`).
+    #[error("{0}")]
+    NotFound(String),
+}
+
+/// When a hold ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// With the call that took it.
+    Part,
+    /// When all parts have ended.
+    Run,
 }
 
 impl Refusal {
@@ -58,6 +76,8 @@ impl Refusal {
             Self::Invalid(_) => Code::Invalid,
             Self::Denied(_) => Code::Denied,
             Self::Limit(_) => Code::Limit,
+            Self::Exists(_) => Code::Exists,
+            Self::NotFound(_) => Code::NotFound,
             Self::Io(_) => Code::Io,
         }
     }
@@ -96,4 +116,10 @@ pub trait Ledger: Send + Sync {
     fn expected(&self, subject: &str, evidence: Evidence, list: &std::path::Path) -> Result<(), Refusal>;
     /// A restore is about to make `path` below the granted directory.
     fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal>;
+    /// Writes a hold to the journal, on disk before it returns. May block.
+    fn take_hold(&self, name: &str, data: &[u8], time: Duration, scope: Scope) -> Result<(), Refusal>;
+    /// Moves a hold's deadline to `time` from now. May block.
+    fn renew_hold(&self, name: &str, time: Duration) -> Result<(), Refusal>;
+    /// Takes a hold that the plugin has undone itself out of the journal. May block.
+    fn drop_hold(&self, name: &str) -> Result<(), Refusal>;
 }

@@ -4,7 +4,7 @@ use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     Session,
-    ledger::{Fixed, Ledger, Level, Refusal},
+    ledger::{Fixed, Ledger, Level, Refusal, Scope},
 };
 use crate::{
     config::{Grants, Limits},
@@ -79,6 +79,15 @@ impl Ledger for Nobody {
         refused()
     }
     fn made(&self, _: &str, _: &RawPath) -> Result<(), Refusal> {
+        refused()
+    }
+    fn take_hold(&self, _: &str, _: &[u8], _: Duration, _: Scope) -> Result<(), Refusal> {
+        refused()
+    }
+    fn renew_hold(&self, _: &str, _: Duration) -> Result<(), Refusal> {
+        refused()
+    }
+    fn drop_hold(&self, _: &str) -> Result<(), Refusal> {
         refused()
     }
 }

@@ -17,6 +17,8 @@ pub enum Operation {
     Verify,
     /// `product.probe`.
     Probe,
+    /// `product.release`.
+    Release,
 }
 
 /// A kind of import.
@@ -46,6 +48,8 @@ pub enum Capability {
     Snapshot,
     /// `archive`
     Archive,
+    /// `holds`
+    Holds,
 }
 
 impl Capability {
@@ -63,6 +67,7 @@ impl Capability {
             Self::Secrets => "secrets",
             Self::Snapshot => "snapshot",
             Self::Archive => "archive",
+            Self::Holds => "holds",
         }
     }
 }
@@ -77,6 +82,7 @@ impl Operation {
             Self::Restore => "restore",
             Self::Verify => "verify",
             Self::Probe => "probe",
+            Self::Release => "release",
         }
     }
 
@@ -89,8 +95,9 @@ impl Operation {
             (Self::Verify, C::Tools) => true,
             (Self::Verify, C::Dirs | C::Sql | C::Http | C::Tcp) => false,
             (_, C::Dirs | C::Tools | C::Sql | C::Http | C::Tcp) => true,
-            (Self::Backup(_) | Self::Restore, C::DirsWrite) => true,
-            (Self::Backup(_) | Self::Restore | Self::Probe, C::Secrets) => true,
+            (Self::Backup(_) | Self::Restore | Self::Release, C::DirsWrite) => true,
+            (Self::Backup(_) | Self::Restore | Self::Probe | Self::Release, C::Secrets) => true,
+            (Self::Backup(_) | Self::Restore, C::Holds) => true,
             (Self::Backup(_), C::Snapshot) => true,
             (Self::Inspect | Self::Restore | Self::Verify | Self::Probe, C::Archive) => archive,
             _ => false,
@@ -123,6 +130,17 @@ mod tests {
         for looking in [Operation::Inspect, Operation::Verify, Operation::Probe] {
             assert!(looking.allows(Capability::DirsWrite, true).is_err());
             assert!(looking.allows(Capability::Snapshot, true).is_err());
+            assert!(looking.allows(Capability::Holds, true).is_err());
+        }
+    }
+
+    #[test]
+    fn a_release_may_change_the_product_and_neither_stores_nor_holds_anything() {
+        for needed in [Capability::DirsWrite, Capability::Tools, Capability::Sql, Capability::Secrets] {
+            assert!(Operation::Release.allows(needed, false).is_ok());
+        }
+        for of_a_run in [Capability::Snapshot, Capability::Archive, Capability::Holds] {
+            assert!(Operation::Release.allows(of_a_run, true).is_err());
         }
     }
 }

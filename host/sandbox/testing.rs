@@ -5,11 +5,12 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use super::{
     Session,
-    ledger::{Fixed, Ledger, Level, Refusal},
+    ledger::{Fixed, Ledger, Level, Refusal, Scope},
     nobody,
 };
 use crate::{
@@ -98,6 +99,15 @@ impl Ledger for Recorder {
     }
     fn made(&self, grant: &str, path: &RawPath) -> Result<(), Refusal> {
         self.made.lock().unwrap().push(format!("{grant}:{path}"));
+        Ok(())
+    }
+    fn take_hold(&self, _: &str, _: &[u8], _: Duration, _: Scope) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn renew_hold(&self, _: &str, _: Duration) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn drop_hold(&self, _: &str) -> Result<(), Refusal> {
         Ok(())
     }
 }

@@ -125,6 +125,7 @@ fn a_plan_is_printed_with_all_that_a_plugin_may_do() {
       may use up
         memory 64.0 MiB, compute 10m, no-progress 5m, part-time 1day
         handles 4096, open-streams 1024, log-bytes 1.0 MiB, hostcall-fuel 8.0 MiB
+        hold-time 1day, release-time 10m, holds 64
       parts
         database  database      about 512.0 MiB  536870912 bytes of database
         pages     files, ahead  about 1.0 GiB    1073741824 bytes of pages

@@ -154,6 +154,7 @@ impl From<Operation> for context::Operation {
             Operation::Restore => Self::Restore,
             Operation::Verify => Self::Verify,
             Operation::Probe => Self::Probe,
+            Operation::Release => Self::Release,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod dirs;
 mod error;
 #[doc(hidden)]
 pub mod export;
+pub mod holds;
 pub mod http;
 pub mod log;
 mod pages;

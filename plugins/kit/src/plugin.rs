@@ -74,7 +74,9 @@ pub trait Plugin: Default {
         tree::probe(part)
     }
 
-    /// Undoes a hold.
+    /// Undoes a hold (see [`crate::holds`]), in a fresh instance, with the grants and the configuration that it was
+    /// taken with. It may come twice, or for a change that was never made: it must go well then too. Nothing of the run
+    /// is there any more but `data`.
     ///
     /// # Errors
     /// Then the hold stays in the journal and is released again later.

@@ -126,6 +126,7 @@ pub(crate) struct State {
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) archive: BTreeMap<(String, String), Held>,
     pub(crate) canceled: bool,
+    pub(crate) holds: Vec<(String, Vec<u8>)>,
     pub(crate) stored: BTreeMap<String, Held>,
     pub(crate) submitted: Vec<(String, imports::snapshot::Pending)>,
     pub(crate) expected: Vec<(String, Evidence, Vec<u8>)>,
@@ -332,6 +333,11 @@ impl Host {
         self.with(|state| state.instants.push(Fixed { step: step.into(), part: part.into(), instant }))
     }
 
+    /// A hold that stands already.
+    pub fn hold(self, name: &str, data: impl Into<Vec<u8>>) -> Self {
+        self.with(|state| state.holds.push((name.into(), data.into())))
+    }
+
     /// The run is to stop.
     pub fn canceled(self) -> Self {
         self.with(|state| state.canceled = true)
@@ -423,6 +429,12 @@ impl Host {
     /// A value kept for later runs.
     pub fn kept_value(&self, key: &str) -> Option<Vec<u8>> {
         self.0.borrow().kept.get(key).cloned()
+    }
+
+    /// The holds that stand, in the order of taking, each with what its release will get: the scripted host releases
+    /// none, so that a test can call `Plugin::release` itself.
+    pub fn holds(&self) -> Vec<(String, Vec<u8>)> {
+        self.0.borrow().holds.clone()
     }
 
     /// Where a granted directory is.

@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod context;
 pub(crate) mod dirs;
+pub(crate) mod holds;
 pub(crate) mod http;
 pub(crate) mod snapshot;
 pub(crate) mod sql;

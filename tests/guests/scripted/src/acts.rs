@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, time::Duration};
 use serde::Deserialize;
 use strongroom_plugin::*;
 
-use crate::{frames, hostile, web};
+use crate::{frames, hostile, resumed, web};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -133,6 +133,34 @@ pub(crate) enum Act {
         file: String,
         text: String,
     },
+    /// Removes a file that may not be there.
+    RemoveFile {
+        dir: String,
+        file: String,
+    },
+    /// Adds a line to a file.
+    AppendLine {
+        dir: String,
+        file: String,
+        line: String,
+    },
+    /// Takes a hold; `seconds` are a day where nothing is said.
+    HoldTake {
+        name: String,
+        #[serde(default)]
+        data: String,
+        #[serde(default)]
+        seconds: Option<u32>,
+        #[serde(default)]
+        run: bool,
+    },
+    HoldRenew {
+        name: String,
+        seconds: u32,
+    },
+    HoldDropped {
+        name: String,
+    },
     CheckNames {
         part: String,
     },
@@ -159,6 +187,17 @@ pub(crate) enum Act {
     },
     LastCheckpoint {
         value: Option<String>,
+    },
+    /// Writes the files 1 to `count` and checkpoints after each, from where the attempt before came to. Tells the tool
+    /// `found-N` and `returned-N`.
+    Steps {
+        dir: String,
+        count: u64,
+        tool: String,
+    },
+    /// Two values that must always be the same: tells the tool `state-N`, and sets both to one more.
+    CountState {
+        tool: String,
     },
     Reveal {
         secret: String,
@@ -381,6 +420,22 @@ fn simple(act: &Act) -> Result<()> {
             process.wait()?.check(tool)
         }
         Act::WriteFile { dir, file, text } => dirs::get(dir)?.write_bytes(file, text.as_bytes(), None),
+        Act::RemoveFile { dir, file } => {
+            let dir = dirs::get(dir)?;
+            if dir.exists(file)? { dir.remove(file) } else { Ok(()) }
+        }
+        Act::AppendLine { dir, file, line } => {
+            let dir = dirs::get(dir)?;
+            let before = if dir.exists(file)? { dir.read_to_string(file, 1 << 20)? } else { String::new() };
+            dir.write_bytes(file, format!("{before}{line}\n").as_bytes(), None)
+        }
+        Act::HoldTake { name, data, seconds, run } => {
+            let scope = if *run { holds::Scope::Run } else { holds::Scope::Part };
+            let time = Duration::from_secs(seconds.unwrap_or(86_400).into());
+            holds::take(name, data.as_bytes(), time, scope).map(drop)
+        }
+        Act::HoldRenew { name, seconds } => holds::renew(name, Duration::from_secs((*seconds).into())),
+        Act::HoldDropped { name } => holds::dropped(name),
         Act::CheckNames { part } => archive::check_names(part, "", Algorithm::Sha256).map(drop),
         Act::Log { message } => {
             log::info(message);
@@ -426,6 +481,8 @@ fn kept(act: &Act) -> Result<()> {
         Act::SetState { key, value } => context::set_state(key, value.as_bytes()),
         Act::State { key, value } => same("state", &text(context::state(key)?), value),
         Act::Checkpoint { value } => context::checkpoint(value.as_bytes()),
+        Act::Steps { dir, count, tool } => resumed::steps(dir, *count, tool),
+        Act::CountState { tool } => resumed::count_state(tool),
         Act::LastCheckpoint { value } => same("checkpoint", &text(context::last_checkpoint()), value),
         _ => Err(Error::other("an act that nobody performs")),
     }

@@ -1,11 +1,12 @@
 //! Does what its configuration says, well-behaved or not: the tests' way to be any plugin.
 //!
-//! `parts` are what `inspect` returns; `script."backup.NAME"` (also `ahead.`, `restore.`, `verify.`, `inspect`) is the
+//! `parts` are what `inspect` returns; `script."backup.NAME"` (also `ahead.`, `restore.`, `verify.`, `inspect`, and `release.HOLD`) is the
 //! list of acts that a call performs, in order.
 
 mod acts;
 mod frames;
 mod hostile;
+mod resumed;
 mod web;
 
 use std::collections::BTreeMap;
@@ -98,5 +99,10 @@ impl Plugin for Scripted {
 
     fn verify(&self, part: &Part) -> Result<Outcome> {
         perform("verify", &part.name)
+    }
+
+    fn release(&self, hold: &str, data: &[u8]) -> Result<()> {
+        log::info(format!("releasing {hold} with {:?}", String::from_utf8_lossy(data)));
+        perform("release", hold).map(drop)
     }
 }
