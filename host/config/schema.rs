@@ -14,8 +14,8 @@ pub const GRANT: &[&str] = &["dirs", "sql", "tools", "secrets"];
 pub const DIR: &[&str] = &["path", "access"];
 /// `[step.NAME.grant.sql.NAME]`
 pub const SQL: &[&str] = &["url", "password", "timeout"];
-/// The query of a `sql` grant's URL.
-pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert", "host"];
+/// The query of a `sql` grant's URL, beside `host` or `socket`.
+pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert"];
 /// `[step.NAME.grant.tools.NAME]`
 pub const TOOL: &[&str] = &["argv", "env", "offline", "ok-exit", "timeout"];
 /// A value in a tool's `env` that is not text.
