@@ -20,17 +20,27 @@ case "${1:-}" in
   *) die 'usage: tests/run.sh [--install]' ;;
 esac
 
-# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up.
+# Beside what the demo needs: certificates for the tests of encrypted connections, mounts for a disk that fills up,
+# a second kind of database.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
   command -v mount >/dev/null || missing mount 'apt-get install mount'
+  mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server'
   [[ ${#MISSING[@]} -eq 0 ]]
+}
+
+mariadb_is_there() {
+  local program
+  for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
+  done
 }
 
 if [[ -n $install ]]; then
   install_missing
   command -v openssl >/dev/null || install_packages openssl
+  mariadb_is_there || install_packages mariadb-server
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2
