@@ -64,7 +64,8 @@ pub fn name_instead(failure: &(dyn std::error::Error + 'static)) -> Option<Strin
         return None;
     };
     // As webpki writes it: `DnsName("*.example.org")`, `IpAddress(10.0.0.1)`.
-    let name = presented.iter().find_map(|name| Some(name.split_once('(')?.1.trim_end_matches(')').trim_matches('"')))?;
+    let name =
+        presented.iter().find_map(|name| Some(name.split_once('(')?.1.trim_end_matches(')').trim_matches('"')))?;
     Some(name.replacen('*', "any", 1))
 }
 

@@ -10,8 +10,7 @@ use crate::sandbox::{
         Answer,
         host::{sql, types::Timestamp},
     },
-    database,
-    native,
+    database, native,
     operation::Capability,
     state::State,
     stream::{

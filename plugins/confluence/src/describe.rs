@@ -30,21 +30,30 @@ const CONNECTION: &str = "\"--host={sql.database.host}\", \"--port={sql.database
 /// The tools connect as the host does: with the same password, `sslmode` and authorities.
 const ENV: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } }, PGSSLMODE = \"{sql.database.sslmode}\", PGSSLROOTCERT = \"{sql.database.ca}\" }";
 
+/// The same of MySQL's and MariaDB's tools, which take no password from a file of its own.
+const CONNECTION_MYSQL: &str = "\"--protocol=tcp\", \"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--user={sql.database.user}\"";
+const ENV_MYSQL: &str = "env = { MYSQL_PWD = { secret = { file = \"/etc/strongroom/confluence-db\" } } }";
+/// Everything that a database consists of, in one transaction, a row at a time.
+const DUMP_MYSQL: &str = "\"--single-transaction\", \"--quick\", \"--routines\", \"--triggers\", \"--events\", \"--hex-blob\", \"--default-character-set=utf8mb4\", \"--no-tablespaces\"";
+
 /// The plugin's description.
 pub fn description() -> Description {
-    Description::new("confluence", "backs up and restores Confluence: one node, its database on PostgreSQL")
-        .version(env!("CARGO_PKG_VERSION"))
-        .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL")
-        .config(&settings::schema())
-        .needs(install())
-        .needs(home("/var/atlassian/application-data/confluence"))
-        .needs(attachments("/path/to/attachments").optional())
-        .needs(external("/path/to/directory").many().optional())
-        .needs(database("localhost:5432/confluence"))
-        .needs(dump())
-        .needs(read_dump())
-        .needs(restore().optional())
-        .needs(password().optional())
+    Description::new(
+        "confluence",
+        "backs up and restores Confluence: one node, its database on PostgreSQL, MySQL or MariaDB",
+    )
+    .version(env!("CARGO_PKG_VERSION"))
+    .product("Atlassian Confluence 6 to 9, one node, on PostgreSQL, MySQL or MariaDB")
+    .config(&settings::schema())
+    .needs(install())
+    .needs(home("/var/atlassian/application-data/confluence"))
+    .needs(attachments("/path/to/attachments").optional())
+    .needs(external("/path/to/directory").many().optional())
+    .needs(database("localhost:5432/confluence"))
+    .needs(dump())
+    .needs(read_dump().optional())
+    .needs(restore().optional())
+    .needs(password().optional())
 }
 
 fn install() -> Need {
@@ -83,21 +92,22 @@ pub fn database(location: &str) -> Need {
 }
 
 fn dump() -> Need {
-    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
-        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n"
+    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, or mysqldump writes the database").suggest(format!(
+        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb-dump\", \"--no-defaults\", {DUMP_MYSQL}, {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
     ))
 }
 
-fn read_dump() -> Need {
+/// The tool that reads PostgreSQL's dumps.
+pub fn read_dump() -> Need {
     Need::tools(grant::READ_DUMP)
-        .because("pg_restore turns the dump into SQL while it is written, so that its rows are counted")
+        .because("for PostgreSQL: pg_restore turns the dump into SQL while it is written, so that its rows are counted")
         .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
 }
 
 /// The tool that loads a dump.
 pub fn restore() -> Need {
-    Need::tools(grant::RESTORE).because("for a restore: pg_restore loads the dump into an empty database").suggest(format!(
-        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n"
+    Need::tools(grant::RESTORE).because("for a restore: pg_restore or mysql loads the dump into an empty database").suggest(format!(
+        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb\", \"--no-defaults\", \"--default-character-set=utf8mb4\", {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
     ))
 }
 
@@ -125,6 +135,6 @@ mod tests {
         }
         let required: Vec<_> =
             description.needs.iter().filter(|need| need.required).map(|need| need.name.as_str()).collect();
-        assert_eq!(required, ["install", "home", "database", "dump", "read-dump"]);
+        assert_eq!(required, ["install", "home", "database", "dump"]);
     }
 }

@@ -1,7 +1,8 @@
-//! Backs up and restores Confluence: one node on PostgreSQL.
+//! Backs up and restores Confluence: one node on PostgreSQL, MySQL or MariaDB.
 //!
 //! The files that say what a site is come first (`cfg`, `init`, `setenv`, `tomcat`, `jdbc`, and `site`, which puts them
-//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `catalogue`, `readback`), then
+//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `engine`, `catalogue`,
+//! `readback`), then
 //! what is done: `inspect`, `backup`, `restore`, `verify`.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
@@ -10,6 +11,7 @@ pub mod backup;
 pub mod catalogue;
 pub mod cfg;
 pub mod describe;
+pub mod engine;
 pub mod grants;
 pub mod home;
 pub mod init;

@@ -107,6 +107,8 @@ pub(crate) struct Database {
     pub(crate) answers: Vec<(String, Vec<u8>)>,
     pub(crate) location: Option<String>,
     pub(crate) user: Option<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) never_frozen: bool,
 }
 
 /// The host that a test scripts. Name its parts with the methods that return it, then run the plugin, then ask.
@@ -236,6 +238,17 @@ impl Host {
     /// The role that a database's grant logs in as: `backup` where nothing is said.
     pub fn database_user(self, database: &str, user: &str) -> Self {
         self.with(|state| state.databases.entry(database.into()).or_default().user = Some(user.into()))
+    }
+
+    /// The kind of a database: `postgresql` where nothing is said. One of `mysql` and `mariadb` shares no view, and can be
+    /// frozen.
+    pub fn engine(self, database: &str, engine: &str) -> Self {
+        self.with(|state| state.databases.entry(database.into()).or_default().engine = Some(engine.into()))
+    }
+
+    /// The role of a database may not freeze it.
+    pub fn never_frozen(self, database: &str) -> Self {
+        self.with(|state| state.databases.entry(database.into()).or_default().never_frozen = true)
     }
 
     /// Grants a secret.

@@ -154,8 +154,10 @@ impl Holder {
     }
 
     fn late(&self) -> Error {
-        let message =
-            format!("{}: not thawed within {} s, so it ended by itself: what was read meanwhile", self.doing, self.seconds);
+        let message = format!(
+            "{}: not thawed within {} s, so it ended by itself: what was read meanwhile",
+            self.doing, self.seconds
+        );
         Error::new(Code::Timeout, format!("{message} is not of one instant"))
     }
 

@@ -131,7 +131,8 @@ impl Mover<'_> {
         let mut rows = conn.query_iter(execute).await.map_err(failed)?;
         let forms: Vec<Form> = rows.columns_ref().iter().map(Form::of).collect();
         if forms.is_empty() {
-            let message = format!("{doing}: the statement has no columns: it must be one SELECT, WITH, VALUES or TABLE");
+            let message =
+                format!("{doing}: the statement has no columns: it must be one SELECT, WITH, VALUES or TABLE");
             return Err(Error::new(Code::Invalid, message));
         }
         let mut batch = Batch::default();

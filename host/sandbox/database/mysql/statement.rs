@@ -250,7 +250,10 @@ mod tests {
 
     #[test]
     fn parameters_are_found_outside_of_quotes_comments_and_names() {
-        assert_eq!(text("select * from a where b=$2 and c in($1,$2)", 2), "select * from a where b= ? and c in( ? , ? )");
+        assert_eq!(
+            text("select * from a where b=$2 and c in($1,$2)", 2),
+            "select * from a where b= ? and c in( ? , ? )"
+        );
         assert_eq!(read("select $2, $1, $2", 2).unwrap().1, [2, 1, 2]);
         for same in [
             "select '$1', \"$1\", `$1`, a$1, t.$1, @$1",
@@ -323,7 +326,9 @@ mod tests {
     fn values_are_digits_for_the_server() {
         let statement = USUAL.read("select $2, $1", 2).unwrap();
         let [set, _, execute] = statement.commands(&["'".into(), "é".into()]).unwrap();
-        assert!(set.ends_with("@strongroom1 = CONVERT(X'27' USING utf8mb4), @strongroom2 = CONVERT(X'c3a9' USING utf8mb4)"));
+        assert!(
+            set.ends_with("@strongroom1 = CONVERT(X'27' USING utf8mb4), @strongroom2 = CONVERT(X'c3a9' USING utf8mb4)")
+        );
         assert_eq!(execute, "EXECUTE strongroom USING @strongroom2, @strongroom1");
         assert!(statement.commands(&["x".repeat(BYTES_MAX), "y".into()]).is_err());
     }

@@ -69,7 +69,11 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = as_nobody("mariadbd");
         command.arg("--no-defaults").arg(data).arg(format!("--socket={}", path("socket").display()));
-        command.args(["--bind-address=127.0.0.1", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]);
+        command.args([
+            "--bind-address=127.0.0.1",
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]);
         command.args([format!("--port={port}"), format!("--pid-file={}", path("pid").display())]);
         if tls {
             command.args(["cert", "key"].map(|kind| {
@@ -179,7 +183,8 @@ fn certificates(directory: &Path) {
         let (subject, keyout, out) = (format!("/CN={name}"), format!("{name}.key"), format!("{name}.crt"));
         openssl(&["-subj", &subject, "-keyout", &keyout, "-out", &out]);
     }
-    let made = ["-CA", "ca.crt", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    let made =
+        ["-CA", "ca.crt", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
     let files = ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "server.key", "-out", "server.crt"];
     openssl(&[&made[..], &files[..]].concat());
     fs::set_permissions(directory.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();

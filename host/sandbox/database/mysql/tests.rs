@@ -136,7 +136,11 @@ async fn only_one_statement_that_reads_is_run_and_an_error_costs_nothing() {
     }
     assert!(!server.path("outfile").exists());
     server.sql("INSERT INTO only_reads VALUES (2)");
-    assert_eq!(ask(&strong, "SELECT count(*) FROM only_reads", &[]).await.unwrap(), "[\"1\"]\n", "the view is the same");
+    assert_eq!(
+        ask(&strong, "SELECT count(*) FROM only_reads", &[]).await.unwrap(),
+        "[\"1\"]\n",
+        "the view is the same"
+    );
     strong.end().await.unwrap();
     assert_eq!(server.sql("SELECT group_concat(n) FROM only_reads"), "0,2");
     let weak = begin(&SqlGrant { user: "weak".into(), ..server.local() }).await.unwrap();
@@ -215,7 +219,9 @@ async fn a_query_without_a_first_row_ends_on_the_server_too() {
 
 /// How many statements with that word are run by others.
 fn running(word: &str) -> String {
-    format!("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%''{word}''%' AND id <> connection_id()")
+    format!(
+        "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%''{word}''%' AND id <> connection_id()"
+    )
 }
 
 #[tokio::test]
@@ -321,7 +327,8 @@ async fn the_server_says_which_of_the_two_it_is() {
 #[tokio::test]
 async fn sslmode_checks_what_libpq_checks() {
     let server = Server::shared();
-    let encrypted = "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'";
+    let encrypted =
+        "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'";
     for (host, mode, ca, expected) in [
         ("localhost", SslMode::Disable, None, Ok("[\"0\"]\n")),
         ("localhost", SslMode::Prefer, None, Ok("[\"1\"]\n")),

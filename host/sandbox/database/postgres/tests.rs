@@ -104,8 +104,10 @@ async fn only_one_statement_that_reads_is_run_and_an_error_costs_nothing() {
     // Refused from PostgreSQL 16 on; before, it is undone with the transaction.
     let _ = ask(&transaction, "SELECT lo_create(424242)", &[]).await;
     // The view is still the one that was exported, and others can still share it.
-    let share =
-        format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}'", transaction.shared_name().unwrap());
+    let share = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}'",
+        transaction.shared_name().unwrap()
+    );
     cluster.psql(&share);
     assert_eq!(ask(&transaction, "SELECT 1", &[]).await.unwrap(), "[\"1\"]\n");
     transaction.end().await.unwrap();

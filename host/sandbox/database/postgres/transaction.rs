@@ -56,7 +56,11 @@ impl Transaction {
     ///
     /// # Errors
     /// When the connection is lost meanwhile.
-    pub(in super::super) async fn begin(session: Session, bounds: Bounds, timeout: Option<Duration>) -> Result<Self, Error> {
+    pub(in super::super) async fn begin(
+        session: Session,
+        bounds: Bounds,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
         let doing = format!("taking a view of {}", session.location);
         let taken = async {
             let client = &session.client;
@@ -70,7 +74,8 @@ impl Transaction {
             client.batch_execute("SAVEPOINT question").await?;
             Ok((before, row.try_get::<_, SystemTime>(1)?, row.try_get::<_, String>(0)?, ahead))
         };
-        let (before, after, shared_name, ahead_of_host_ms) = taken.await.map_err(|cause| session.failed(&doing, &cause))?;
+        let (before, after, shared_name, ahead_of_host_ms) =
+            taken.await.map_err(|cause| session.failed(&doing, &cause))?;
         Ok(Self {
             session: Arc::new(session),
             bounds,
@@ -208,8 +213,7 @@ impl Transaction {
         first: Option<Row>,
         turn: OwnedMutexGuard<()>,
     ) -> Box<dyn AsyncRead + Send + Unpin> {
-        let pump =
-            Pump { session: self.session.clone(), bounds: self.bounds.clone(), over: self.over.clone(), doing };
+        let pump = Pump { session: self.session.clone(), bounds: self.bounds.clone(), over: self.over.clone(), doing };
         Box::new(pump.start(rows, first, turn, self.unread.clone()))
     }
 }

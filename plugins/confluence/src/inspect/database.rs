@@ -9,6 +9,8 @@ use super::{fitness, part};
 use crate::{
     catalogue,
     describe::{self, grant},
+    engine::Engine,
+    grants,
     site::Site,
 };
 
@@ -37,6 +39,14 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
     };
     seen.findings.extend(other);
     seen.facts.push(("database server".into(), database.server_version()));
+    match Engine::of(&view) {
+        // Nothing can be read back without it.
+        Engine::Postgresql if grants::has("tools", grant::DUMP) && !grants::has("tools", grant::READ_DUMP) => {
+            seen.wants.push(describe::read_dump());
+        }
+        Engine::Postgresql => {}
+        Engine::Mysql => seen.findings.extend(mysql(&view)?),
+    }
     let size = contents(site, &location, &view, seen)?;
     view.end()?;
     Ok(Some(size))
@@ -48,6 +58,17 @@ fn want(site: &Site, seen: &mut Inspection) {
     {
         seen.wants.push(describe::database(&url.location()));
     }
+}
+
+/// What a dump of MySQL or MariaDB does not show as it was at one instant.
+fn mysql(view: &Transaction) -> Result<Option<Finding>> {
+    const OTHERS: &str = "SELECT group_concat(table_name ORDER BY table_name SEPARATOR ', ')
+FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL AND engine <> 'InnoDB'";
+    let others = view.value(OTHERS, &[]).context("looking at the engines of tables")?;
+    Ok(others.map(|names| {
+        let message = format!("these tables are not InnoDB's, so that their rows may be of a later moment: {names}");
+        Finding::warning("tables-without-transactions", part::DATABASE, message)
+    }))
 }
 
 fn contents(site: &Site, location: &str, view: &Transaction, seen: &mut Inspection) -> Result<u64> {

@@ -51,9 +51,12 @@ fn database(site: &Site) -> Option<Finding> {
             "embedded-database",
             format!("{} lives in the home and can only be saved while Confluence is stopped", vendor.name()),
         ),
-        (Some(vendor), _) => {
-            blocker("vendor", format!("the database is {}, and only PostgreSQL can be saved", vendor.name()))
-        }
+        // Its URL is compared with the grant by people.
+        (Some(Vendor::Mysql), _) => None,
+        (Some(vendor), _) => blocker(
+            "vendor",
+            format!("the database is {}, and only PostgreSQL, MySQL and MariaDB can be saved", vendor.name()),
+        ),
         (None, _) => blocker("vendor", "confluence.cfg.xml names no database that is known".into()),
     }
 }

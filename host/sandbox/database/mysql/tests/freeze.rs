@@ -104,7 +104,8 @@ async fn a_freeze_ends_by_itself_and_then_the_thaw_says_so() {
     assert_eq!(count(&transaction, "second").await, "2000", "the view outlives the freeze");
     // A freeze whose session was killed was none.
     transaction.freeze(60).await.unwrap();
-    let holder = "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND id NOT IN (connection_id(),";
+    let holder =
+        "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND id NOT IN (connection_id(),";
     let own = ask(&transaction, "SELECT connection_id()", &[]).await.unwrap().replace(['[', ']', '"', '\n'], "");
     let holder = server.sql(&format!("{holder} {own})"));
     server.sql(&format!("KILL CONNECTION {holder}; INSERT INTO second VALUES (NULL)"));
