@@ -1,10 +1,11 @@
-//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, file trees.
+//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL and a real MariaDB, file trees.
 
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+pub mod mariadb;
 pub mod plugins;
 pub mod postgres;
 pub mod scripted;
