@@ -53,10 +53,10 @@ plugin = "confluence"
 
 /// The grants of a step: directories below `root`, and a database with its tools.
 fn grants(root: &str, access: &str, url: &str) -> String {
-    let dir = |name: &str| {
-        format!("[step.wiki.grant.dirs.{name}]\npath = \"$DIR/{root}/{name}\"\naccess = \"{access}\"\n")
-    };
-    let place = r#""--protocol=tcp", "--host={sql.database.host}", "--port={sql.database.port}", "--user={sql.database.user}""#;
+    let dir =
+        |name: &str| format!("[step.wiki.grant.dirs.{name}]\npath = \"$DIR/{root}/{name}\"\naccess = \"{access}\"\n");
+    let place =
+        r#""--protocol=tcp", "--host={sql.database.host}", "--port={sql.database.port}", "--user={sql.database.user}""#;
     let tool = |name: &str, program: &str| {
         format!(
             "[step.wiki.grant.tools.{name}]\nargv = [\"/usr/bin/{program}, {place}, \"{{sql.database.name}}\"]\nenv = {{ MYSQL_PWD = {{ secret = {{ file = \"$DIR/password\" }} }} }}\n"
@@ -64,7 +64,8 @@ fn grants(root: &str, access: &str, url: &str) -> String {
     };
     let dump = r#"mariadb-dump", "--no-defaults", "--single-transaction", "--quick", "--routines", "--triggers", "--hex-blob", "--default-character-set=utf8mb4", "--no-tablespaces""#;
     let load = r#"mariadb", "--no-defaults", "--default-character-set=utf8mb4""#;
-    let database = format!("[step.wiki.grant.sql.database]\nurl = \"{url}\"\npassword = {{ file = \"$DIR/password\" }}\n");
+    let database =
+        format!("[step.wiki.grant.sql.database]\nurl = \"{url}\"\npassword = {{ file = \"$DIR/password\" }}\n");
     [dir("home"), dir("install"), database, tool("dump", dump), tool("restore", load)].concat()
 }
 

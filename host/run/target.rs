@@ -92,7 +92,11 @@ const fn identity_query(engine: Engine) -> &'static str {
              FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"
         }
         Engine::Mysql => "SELECT @@server_uuid, DATABASE()",
-        Engine::Mariadb => "SELECT @@server_uid, @@datadir, DATABASE()",
+        // Older ones have no number of their own.
+        Engine::Mariadb => {
+            "SELECT coalesce((SELECT variable_value FROM information_schema.global_variables \
+             WHERE variable_name = 'SERVER_UID'), @@hostname), @@datadir, DATABASE()"
+        }
     }
 }
 

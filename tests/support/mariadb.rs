@@ -54,7 +54,9 @@ impl Server {
             client.args(["--no-defaults", "-u", "root", &socket, "-e", statement]).output().unwrap().status.success()
         };
         wait_for("MariaDB answers", || root("SELECT 1"));
-        let user = format!("CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO {USER}@'%' WITH GRANT OPTION");
+        let user = format!(
+            "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO {USER}@'%' WITH GRANT OPTION"
+        );
         assert!(root(&user));
         server
     }

@@ -33,7 +33,10 @@ const PACKET_BYTES_MAX: usize = 64 << 20;
 /// the host, not by a server that closes a connection whose reader is slow or which is idle during a long dump.
 const SETTINGS: &str = "SET SESSION time_zone = '+00:00', autocommit = 1, sql_select_limit = 18446744073709551615, \
     sql_big_selects = 1, group_concat_max_len = 67108864, lock_wait_timeout = 60, wait_timeout = 2592000, \
-    net_write_timeout = 2592000, tx_isolation = 'REPEATABLE-READ'";
+    net_write_timeout = 2592000";
+
+/// What a consistent snapshot needs, whatever the server's default is.
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 /// The vendors' names for the same things: MariaDB's system variables, and MySQL 8's.
 const SETTINGS_MARIADB: &str =
@@ -60,8 +63,8 @@ impl Session {
             let said = texts(&mut conn, "SELECT VERSION(), @@sql_mode").await?;
             let [version, sql_mode] = <[String; 2]>::try_from(said).unwrap_or_default();
             let engine = if version.contains("MariaDB") { Engine::Mariadb } else { Engine::Mysql };
-            let isolation = if engine == Engine::Mariadb { "tx_isolation" } else { "transaction_isolation" };
-            conn.query_drop(SETTINGS.replace("tx_isolation", isolation)).await?;
+            conn.query_drop(SETTINGS).await?;
+            conn.query_drop(ISOLATION).await?;
             conn.query_drop(if engine == Engine::Mariadb { SETTINGS_MARIADB } else { SETTINGS_MYSQL }).await?;
             Ok((engine, version, Dialect::of(&sql_mode)))
         };
