@@ -179,7 +179,7 @@ pub enum Access {
 pub struct SqlGrant {
     /// Which server speaks there.
     pub engine: Engine,
-    /// Its name or address.
+    /// Its name or address, or the absolute path of its socket: PostgreSQL's directory, MySQL's file.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -204,6 +204,21 @@ pub struct SqlGrant {
 pub enum Engine {
     /// PostgreSQL.
     Postgresql,
+    /// MySQL.
+    Mysql,
+    /// MariaDB: MySQL's protocol, with a few things of its own.
+    Mariadb,
+}
+
+impl Engine {
+    /// The word in a URL, and the contract's.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Postgresql => "postgresql",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
+        }
+    }
 }
 
 /// libpq's `sslmode` (PostgreSQL documentation, "SSL Support").
@@ -305,8 +320,10 @@ pub enum ParameterKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SqlField {
-    /// `host`
+    /// `host`: `localhost` for a MySQL or MariaDB that is granted by its socket, as its clients want it.
     Host,
+    /// `socket`: the path of MySQL's or MariaDB's socket, empty when it is granted by host and port.
+    Socket,
     /// `port`
     Port,
     /// `name`: the database.

@@ -37,3 +37,5 @@ mod package;
 mod hostile;
 /// Names, files, tools, databases, disks and sets that are not as they ought to be.
 mod bad_input;
+/// A product on a real MariaDB, from backup to restore.
+mod mariadb;

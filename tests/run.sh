@@ -21,7 +21,7 @@ case "${1:-}" in
 esac
 
 # Beside what the demo needs: certificates for the tests of encrypted connections, age for encrypted sets, mounts for a
-# disk that fills up, a web server, strace to kill a run at a call of the system.
+# disk that fills up, a second kind of database, a web server, strace to kill a run at a call of the system.
 find_missing_for_tests() {
   find_missing || true
   command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
@@ -29,7 +29,15 @@ find_missing_for_tests() {
   command -v mount >/dev/null || missing mount 'apt-get install mount'
   [[ -x /usr/sbin/nginx ]] || missing nginx 'apt-get install nginx-light'
   command -v strace >/dev/null || missing strace 'apt-get install strace'
+  mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server'
   [[ ${#MISSING[@]} -eq 0 ]]
+}
+
+mariadb_is_there() {
+  local program
+  for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
+  done
 }
 
 if [[ -n $install ]]; then
@@ -41,6 +49,7 @@ if [[ -n $install ]]; then
   fi
   command -v age >/dev/null || install_packages age
   command -v strace >/dev/null || install_packages strace
+  mariadb_is_there || install_packages mariadb-server
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2

@@ -1,4 +1,4 @@
-//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, file trees.
+//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL and a real MariaDB, file trees.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,6 +6,7 @@ use std::{
 };
 
 pub mod component;
+pub mod mariadb;
 pub mod nginx;
 pub mod plugins;
 pub mod postgres;

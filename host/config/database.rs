@@ -1,4 +1,4 @@
-//! Where a database is: `postgresql://user@host:port/name?sslmode=…`, read into a grant's fields.
+//! Where a database is: `postgresql://user@host:port/name?sslmode=…` or `mariadb://…`, read into a grant's fields.
 
 use percent_encoding::percent_decode_str;
 
@@ -21,7 +21,7 @@ pub(super) struct Location {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong(pub(super) String, pub(super) String);
 
-const EXAMPLE: &str = "write postgresql://USER@HOST:5432/DATABASE";
+const EXAMPLE: &str = "write postgresql://USER@HOST:5432/DATABASE, or mariadb://USER@HOST:3306/DATABASE";
 const PASSWORD: &str = "a database's URL holds a password";
 const SSL_MODES: [SslMode; 5] =
     [SslMode::Disable, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
@@ -32,7 +32,7 @@ fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
 
 /// Reads a URL.
 pub(super) fn location(text: &str) -> Result<Location, Wrong> {
-    // libpq accepts no host at all when `?host=/socket/directory` follows; the URL standard does not.
+    // Clients accept no host at all when the path of a socket follows; the URL standard does not.
     let without_host = text.contains("@/");
     let url = url::Url::parse(&text.replacen("@/", "@localhost/", 1))
         .map_err(|error| wrong(format!("a database's URL cannot be read: {error}"), EXAMPLE))?;
@@ -41,15 +41,18 @@ pub(super) fn location(text: &str) -> Result<Location, Wrong> {
     }
     let engine = engine(url.scheme())?;
     let (mut sslmode, mut ca, mut socket) = (SslMode::default(), None, None);
+    let socket_key = socket_key(engine);
     for (key, value) in url.query_pairs() {
         match key.as_ref() {
             "sslmode" => sslmode = ssl_mode(&value)?,
             "sslrootcert" if value == "system" => ca = None,
             "sslrootcert" => ca = Some(value.into_owned()),
-            "host" if value.starts_with('/') => socket = Some(value.into_owned()),
-            "host" => return Err(wrong("`host` in a URL's query is for a socket's directory", "begin it with /")),
+            key if key == socket_key && value.starts_with('/') => socket = Some(value.into_owned()),
+            key if key == socket_key => {
+                return Err(wrong(format!("`{key}` in a URL's query is the path of a socket"), "begin it with /"));
+            }
             "password" => return Err(wrong(PASSWORD, "take it out and add password = { file = … } to the grant")),
-            _ => return Err(unknown(&key)),
+            _ => return Err(unknown(&key, socket_key)),
         }
     }
     let host = match socket {
@@ -59,7 +62,7 @@ pub(super) fn location(text: &str) -> Result<Location, Wrong> {
     };
     Ok(Location {
         host,
-        port: url.port().unwrap_or(5432),
+        port: url.port().unwrap_or(if engine == Engine::Postgresql { 5432 } else { 3306 }),
         database: filled("database", url.path().trim_start_matches('/'))?,
         user: filled("user", url.username())?,
         engine,
@@ -71,7 +74,8 @@ pub(super) fn location(text: &str) -> Result<Location, Wrong> {
 fn engine(scheme: &str) -> Result<Engine, Wrong> {
     match scheme {
         "postgresql" | "postgres" => Ok(Engine::Postgresql),
-        "mysql" | "mariadb" => Err(wrong(format!("databases of {scheme} are not in this release yet"), EXAMPLE)),
+        "mysql" => Ok(Engine::Mysql),
+        "mariadb" => Ok(Engine::Mariadb),
         _ => Err(wrong(format!("{scheme:?} is no kind of database"), EXAMPLE)),
     }
 }
@@ -83,10 +87,19 @@ fn ssl_mode(word: &str) -> Result<SslMode, Wrong> {
     })
 }
 
-fn unknown(key: &str) -> Wrong {
-    let help = match schema::near(key, schema::SQL_QUERY.iter().copied()) {
+/// Where a URL's query says where a socket is: libpq names its directory, the clients of MySQL name the file.
+const fn socket_key(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgresql => "host",
+        Engine::Mysql | Engine::Mariadb => "socket",
+    }
+}
+
+fn unknown(key: &str, socket_key: &'static str) -> Wrong {
+    let known: Vec<_> = schema::SQL_QUERY.iter().copied().chain([socket_key]).collect();
+    let help = match schema::near(key, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", schema::SQL_QUERY.join(", ")),
+        None => format!("known here: {}", known.join(", ")),
     };
     wrong(format!("unknown setting `{key}` in a database's URL"), help)
 }
@@ -115,6 +128,11 @@ mod tests {
         assert_eq!(place("postgresql://me@/wiki?host=/run/postgresql"), expected("/run/postgresql", 5432));
         assert_eq!(place("postgresql://me@%2Frun%2Fpg:7/wiki"), expected("/run/pg", 7));
         assert_eq!(location("postgresql://a%20b@h/x%2Fy").unwrap().user, "a b");
+        assert_eq!(place("mysql://me@db/wiki"), expected("db", 3306));
+        assert_eq!(place("mariadb://me@[::1]:3307/wiki"), expected("::1", 3307));
+        assert_eq!(place("mariadb://me@/wiki?socket=/run/mysqld/mysqld.sock").0, "/run/mysqld/mysqld.sock");
+        assert_eq!(location("mysql://me@h/w").unwrap().engine, Engine::Mysql);
+        assert_eq!(location("mariadb://me@h/w").unwrap().engine, Engine::Mariadb);
     }
 
     #[test]
@@ -123,6 +141,9 @@ mod tests {
         assert_eq!((found.sslmode, found.ca.as_deref()), (SslMode::VerifyFull, Some("ca.pem")));
         assert!(location("postgresql://me@h/w?sslmode=on").unwrap_err().1.contains("verify-full"));
         assert!(location("postgresql://me@h/w?sslmod=require").unwrap_err().1.contains("sslmode"));
+        assert!(location("mariadb://me@h/w?host=/run").unwrap_err().1.contains("socket"));
+        assert!(location("mariadb://me@h/w?socket=here").unwrap_err().0.contains("path of a socket"));
+        assert!(location("postgresql://me@h/w?socket=/run/x").unwrap_err().0.contains("unknown setting `socket`"));
     }
 
     #[test]
@@ -139,7 +160,7 @@ mod tests {
             ("postgresql://h/w", "user"),
             ("postgresql://me@h", "database"),
             ("postgresql://me@/w", "host"),
-            ("mysql://me@h/w", "not in this release"),
+            ("oracle://me@h/w", "no kind of database"),
             ("host=localhost", "cannot be read"),
         ] {
             assert!(location(url).unwrap_err().0.contains(what), "{url}");

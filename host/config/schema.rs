@@ -31,8 +31,8 @@ pub const GRANT: &[&str] = &["dirs", "sql", "http", "tcp", "tools", "secrets"];
 pub const DIR: &[&str] = &["path", "access"];
 /// `[step.NAME.grant.sql.NAME]`
 pub const SQL: &[&str] = &["url", "password", "timeout"];
-/// The query of a `sql` grant's URL.
-pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert", "host"];
+/// The query of a `sql` grant's URL, beside `host` or `socket`.
+pub const SQL_QUERY: &[&str] = &["sslmode", "sslrootcert"];
 /// `[step.NAME.grant.http.NAME]`
 pub const HTTP: &[&str] =
     &["url", "methods", "paths", "ca", "certificate", "key", "basic", "bearer", "header", "timeout", "connect-timeout"];

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    Access, DirGrant, Engine, EnvValue, Grants, HttpGrant, SqlGrant, TcpGrant, ToolGrant, canonical, http::Credential,
+    Access, DirGrant, EnvValue, Grants, HttpGrant, SqlGrant, TcpGrant, ToolGrant, canonical, http::Credential,
 };
 use crate::{digest::Digest, secret::Source};
 
@@ -43,9 +43,8 @@ impl fmt::Display for DirGrant {
 
 impl fmt::Display for SqlGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Engine::Postgresql = self.engine;
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let place = format!("postgresql://{}@{host}:{}/{}", self.user, self.port, self.database);
+        let place = format!("{}://{}@{host}:{}/{}", self.engine.word(), self.user, self.port, self.database);
         write!(f, "{}, sslmode {}", quoted(&place), self.sslmode.word())?;
         if let Some(ca) = &self.ca {
             write!(f, ", authorities {}", quoted(&ca.to_string_lossy()))?;

@@ -18,8 +18,9 @@ pub struct Fault {
 
 const FORMS: &str =
     "write {name:word}, {name:identifier}, {name:number}, {name:path:DIR}, {sql.NAME.FIELD}, or {{ and }} for braces";
-const FIELDS: [(&str, SqlField); 6] = [
+const FIELDS: [(&str, SqlField); 7] = [
     ("host", SqlField::Host),
+    ("socket", SqlField::Socket),
     ("port", SqlField::Port),
     ("name", SqlField::Name),
     ("user", SqlField::User),

@@ -384,7 +384,9 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert!(left(&state.path().join("none")).unwrap().is_empty());
         std::fs::write(state.path().join("lock"), "").unwrap();
-        Kept::new(state.path().into()).checkpoint("backup", &PartName::new("wiki", "database"), &Checkpoint::default()).unwrap();
+        Kept::new(state.path().into())
+            .checkpoint("backup", &PartName::new("wiki", "database"), &Checkpoint::default())
+            .unwrap();
         RestoreJournal::open(state.path(), "0011").unwrap();
         let expected = ["a checkpoint of a backup of step wiki", "an interrupted restore of snapshot 0011"];
         assert_eq!(left(state.path()).unwrap(), expected);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::write_atomically;
 use crate::{
-    config::{Access, Grants, SqlGrant},
+    config::{Access, Engine, Grants, SqlGrant},
     sandbox::database::Database,
 };
 
@@ -92,15 +92,28 @@ fn directory(name: &str, path: &Path) -> io::Result<Target> {
 /// How long a target database may take to say who it is.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(20);
 
-const IDENTITY_QUERY: &str = "SELECT s.system_identifier, d.datname, d.oid \
-     FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()";
+/// What stays the same while a database is the same one.
+const fn identity_query(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgresql => {
+            "SELECT s.system_identifier, d.datname, d.oid \
+             FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"
+        }
+        Engine::Mysql => "SELECT @@server_uuid, DATABASE()",
+        // Older ones have no number of their own.
+        Engine::Mariadb => {
+            "SELECT coalesce((SELECT variable_value FROM information_schema.global_variables \
+             WHERE variable_name = 'SERVER_UID'), @@hostname), @@datadir, DATABASE()"
+        }
+    }
+}
 
 async fn database_identity(name: &str, grant: &SqlGrant, stop: &CancellationToken) -> Option<String> {
     let deadline = Instant::now() + IDENTITY_TIMEOUT;
     let database = Database::open(name, grant);
     let transaction = database.begin(stop.clone(), deadline).await.ok()?;
     let mut line = String::new();
-    let rows = transaction.query(IDENTITY_QUERY, &[]).await.ok()?;
+    let rows = transaction.query(identity_query(transaction.engine()), &[]).await.ok()?;
     tokio::time::timeout_at(deadline, rows.take(4096).read_to_string(&mut line)).await.ok()?.ok()?;
     let _ = transaction.end().await;
     let row: Vec<Option<String>> = serde_json::from_str(line.trim()).ok()?;

@@ -7,30 +7,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::{self, Instant};
-use tokio_postgres::{Client, config::SslMode as Negotiation};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio::{
+    io::AsyncRead,
+    time::{self, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    fault::Code,
-    native::Error,
-    tls::{self, Check},
-};
+use super::{fault::Code, native::Error, tls::Check};
 use crate::{
     config::{Engine, SqlGrant, SslMode},
-    diagnostic::causes,
+    secret::Secret,
 };
 
-mod failure;
+mod mysql;
+mod postgres;
 mod rows;
-#[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
-mod transaction;
-
-pub use transaction::{Seen, Transaction};
 
 /// How long a connection may take until the server is ready for questions, secrets and TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,21 +29,20 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle connection is tried: a firewall must not forget it while a dump runs for hours.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Makes text the same whoever asks, and row filters an error instead of a part of the answer (as pg_dump does); the
-/// host has limits of its own for what may take how long.
-const SETTINGS: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; \
-    SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET row_security = off; \
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+/// How long the server has to give up a query, or to end the transaction.
+const SETTLE: Duration = Duration::from_secs(10);
 
-/// PostgreSQL 17 and later have it.
-const SETTINGS_LATER: &str =
-    "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'";
+/// When a view was taken, on the server's clock, as seconds and nanoseconds since 1970: not before the first, and
+/// not after the second.
+pub type Seen = ((i64, u32), (i64, u32));
 
 /// A granted database. Making one connects to nothing.
 #[derive(Clone, Debug)]
 pub struct Database {
     name: String,
     grant: SqlGrant,
+    /// What the server said that it is.
+    said: Arc<OnceLock<Engine>>,
 }
 
 /// What ends every wait for a server.
@@ -81,27 +71,19 @@ impl Bounds {
     }
 }
 
-/// A connection. The task that moves its bytes ends with it.
-struct Session {
-    client: Client,
-    tls: MakeRustlsConnect,
-    /// "localhost:5432/wiki"
-    location: String,
-    /// Why the connection ended, once it did so by itself.
-    lost: Arc<OnceLock<String>>,
-}
-
 impl Database {
     /// A granted database, by the grant's name.
     pub fn open(name: &str, grant: &SqlGrant) -> Self {
-        Self { name: name.to_owned(), grant: grant.clone() }
+        Self { name: name.to_owned(), grant: grant.clone(), said: Arc::default() }
     }
 
-    /// The server's kind, in the contract's word.
-    pub fn engine(&self) -> &'static str {
-        match self.grant.engine {
-            Engine::Postgresql => "postgresql",
+    /// The server's kind. A MySQL and a MariaDB speak the same protocol, so that which of them it is, it says itself;
+    /// while it cannot be asked, it is what the grant says.
+    pub async fn engine(&self, stop: CancellationToken, deadline: Instant) -> Engine {
+        if self.grant.engine != Engine::Postgresql && self.said.get().is_none() {
+            let _ = self.server_version(stop, deadline).await;
         }
+        *self.said.get().unwrap_or(&self.grant.engine)
     }
 
     /// `host:port/name`
@@ -120,16 +102,21 @@ impl Database {
     /// As [`Self::begin`].
     pub async fn server_version(&self, stop: CancellationToken, deadline: Instant) -> Result<String, Error> {
         let doing = format!("asking {} for its version", self.location());
-        Bounds { stop, deadline }
-            .within(&doing, async {
-                let session = self.connect().await?;
-                let row = session.client.query_one("SHOW server_version", &[]).await;
-                row.and_then(|row| row.try_get(0)).map_err(|cause| session.failed(&doing, &cause))
-            })
-            .await
+        let ask = async {
+            match self.grant.engine {
+                Engine::Postgresql => self.connect(postgres::Session::dial).await?.version(&doing).await,
+                Engine::Mysql | Engine::Mariadb => {
+                    let session = self.connect(mysql::Session::dial).await?;
+                    let version = session.version().to_owned();
+                    session.close().await;
+                    Ok(version)
+                }
+            }
+        };
+        Bounds { stop, deadline }.within(&doing, ask).await
     }
 
-    /// Connects, and begins a read-only transaction whose view others can share.
+    /// Connects, and begins a read-only transaction.
     ///
     /// # Errors
     /// `unavailable` (worth another try) when nobody answers or the server has no room, `denied` for a wrong password
@@ -138,15 +125,25 @@ impl Database {
         let bounds = Bounds { stop, deadline };
         let doing = format!("beginning a transaction on {}", self.location());
         let begin = async {
-            let session = self.connect().await?;
-            transaction::begin(session, bounds.clone(), self.grant.timeout).await
+            Ok(match self.grant.engine {
+                Engine::Postgresql => {
+                    let session = self.connect(postgres::Session::dial).await?;
+                    Transaction::Postgresql(
+                        postgres::Transaction::begin(session, bounds.clone(), self.grant.timeout).await?,
+                    )
+                }
+                Engine::Mysql | Engine::Mariadb => {
+                    let session = self.connect(mysql::Session::dial).await?;
+                    Transaction::Mysql(Box::new(mysql::Transaction::begin(self, session, bounds.clone()).await?))
+                }
+            })
         };
         bounds.within(&doing, begin).await
     }
 
-    async fn connect(&self) -> Result<Session, Error> {
+    async fn connect<T>(&self, dial: impl AsyncFnOnce(&Self, &str) -> Result<T, Error>) -> Result<T, Error> {
         let doing = format!("connecting to {} as {}", self.location(), self.grant.user);
-        match time::timeout(CONNECT_TIMEOUT, self.dial(&doing)).await {
+        match time::timeout(CONNECT_TIMEOUT, dial(self, &doing)).await {
             Ok(session) => session,
             Err(_) => {
                 let seconds = CONNECT_TIMEOUT.as_secs();
@@ -155,42 +152,7 @@ impl Database {
         }
     }
 
-    async fn dial(&self, doing: &str) -> Result<Session, Error> {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host(&self.grant.host)
-            .port(self.grant.port)
-            .dbname(&self.grant.database)
-            .user(&self.grant.user)
-            .application_name("strongroom")
-            .keepalives_idle(KEEPALIVE)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .ssl_mode(self.negotiation());
-        if let Some(password) = self.password(doing).await? {
-            config.password(password.expose());
-        }
-        let (check, ca) = (self.check(), self.grant.ca.clone());
-        let tls = blocking(doing, move || tls::client(check, ca.as_deref(), None)).await?;
-        let tls = MakeRustlsConnect::new(tls.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?);
-        let connected = config.connect(tls.clone()).await;
-        let (client, connection) =
-            connected.map_err(|cause| failure::connecting(doing, &self.name, &self.grant, &cause))?;
-        let lost: Arc<OnceLock<String>> = Arc::default();
-        let session = Session { client, tls, location: self.location(), lost: lost.clone() };
-        tokio::spawn(async move {
-            if let Err(cause) = connection.await {
-                let _ = lost.set(causes(&cause));
-            }
-        });
-        let set = async {
-            session.client.batch_execute(SETTINGS).await?;
-            session.client.execute(SETTINGS_LATER, &[]).await
-        };
-        set.await.map_err(|cause| session.failed(doing, &cause))?;
-        Ok(session)
-    }
-
-    async fn password(&self, doing: &str) -> Result<Option<crate::secret::Secret>, Error> {
+    async fn password(&self, doing: &str) -> Result<Option<Secret>, Error> {
         let Some(source) = self.grant.password.clone() else { return Ok(None) };
         let read = blocking(doing, move || source.resolve()).await?;
         read.map(Some).map_err(|cause| {
@@ -207,22 +169,115 @@ impl Database {
             (SslMode::VerifyFull, _) => Check::AuthorityAndName,
         }
     }
+}
 
-    /// What is said to the server. Through a socket in the file system nothing is encrypted (as in libpq).
-    fn negotiation(&self) -> Negotiation {
-        match self.grant.sslmode {
-            _ if self.grant.host.starts_with('/') => Negotiation::Disable,
-            SslMode::Disable => Negotiation::Disable,
-            SslMode::Prefer => Negotiation::Prefer,
-            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Negotiation::Require,
+/// A view of one instant. Dropping it ends it, and its connection.
+pub enum Transaction {
+    /// On PostgreSQL.
+    Postgresql(postgres::Transaction),
+    /// On MySQL or MariaDB.
+    Mysql(Box<mysql::Transaction>),
+}
+
+impl Transaction {
+    /// The server's kind, as it said itself.
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Postgresql(_) => Engine::Postgresql,
+            Self::Mysql(transaction) => transaction.engine(),
+        }
+    }
+
+    /// When its view was taken.
+    pub fn seen(&self) -> Seen {
+        match self {
+            Self::Postgresql(transaction) => transaction.seen(),
+            Self::Mysql(transaction) => transaction.seen(),
+        }
+    }
+
+    /// The name under which another session can share its view while this one lives (`pg_dump --snapshot`).
+    pub fn shared_name(&self) -> Option<&str> {
+        match self {
+            Self::Postgresql(transaction) => Some(transaction.shared_name()),
+            Self::Mysql(_) => None,
+        }
+    }
+
+    /// How far the server's clock is ahead of the host's, in milliseconds, give or take half a round trip.
+    pub fn ahead_of_host_ms(&self) -> i64 {
+        match self {
+            Self::Postgresql(transaction) => transaction.ahead_of_host_ms(),
+            Self::Mysql(transaction) => transaction.ahead_of_host_ms(),
+        }
+    }
+
+    /// No more writes to the server from now on, and a new view of this moment in place of the old one.
+    ///
+    /// # Errors
+    /// `unsupported` where a view can be shared instead; else as [`mysql::Transaction::freeze`].
+    pub async fn freeze(&mut self, seconds_max: u32) -> Result<(), Error> {
+        match self {
+            Self::Postgresql(_) => Err(no_freeze()),
+            Self::Mysql(transaction) => transaction.freeze(seconds_max).await,
+        }
+    }
+
+    /// Lets writes go on.
+    ///
+    /// # Errors
+    /// `unsupported` where a view can be shared instead; else as [`mysql::Transaction::thaw`].
+    pub async fn thaw(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Postgresql(_) => Err(no_freeze()),
+            Self::Mysql(transaction) => transaction.thaw().await,
+        }
+    }
+
+    /// Runs one statement that reads. Each row is a JSON array of text or null, and a line.
+    ///
+    /// The stream ends in an error that carries an [`Error`] when the connection dies or the transaction ends. Dropping
+    /// it gives the query up; the transaction stays usable, as it does after any error of a statement.
+    ///
+    /// # Errors
+    /// `invalid` for anything but one such statement, the wrong number of parameters, a result that is still unread, and
+    /// what the server refuses (with its SQLSTATE); `denied` for rights that the role does not have; `timeout` when
+    /// no row came in the grant's time; `unavailable` when the connection is lost; `canceled`.
+    pub async fn query(
+        &self,
+        statement: &str,
+        parameters: &[String],
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, Error> {
+        match self {
+            Self::Postgresql(transaction) => transaction.query(statement, parameters).await,
+            Self::Mysql(transaction) => transaction.query(statement, parameters).await,
+        }
+    }
+
+    /// Ends it, and says whether it held until now. A result that is still unread ends in an error.
+    ///
+    /// # Errors
+    /// When the connection was lost meanwhile: then its view was lost too.
+    pub async fn end(self) -> Result<(), Error> {
+        match self {
+            Self::Postgresql(transaction) => transaction.end().await,
+            Self::Mysql(transaction) => transaction.end().await,
         }
     }
 }
 
-impl Session {
-    fn failed(&self, doing: &str, cause: &tokio_postgres::Error) -> Error {
-        failure::asking(doing, &self.location, cause, self.lost.get())
-    }
+fn no_freeze() -> Error {
+    Error::new(Code::Unsupported, "PostgreSQL needs no freeze: share the transaction's view instead")
+}
+
+fn unread_result() -> Error {
+    Error::new(Code::Invalid, "a result of this transaction is still unread: read it to its end or drop it")
+}
+
+fn no_row_in_time(doing: &str, timeout: Duration) -> Error {
+    let seconds = timeout.as_secs_f64();
+    let message = format!("{doing}: no row within {seconds} s: raise timeout in its grant if it needs longer");
+    Error::new(Code::Timeout, message)
 }
 
 async fn blocking<T: Send + 'static>(doing: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
@@ -238,4 +293,12 @@ fn ahead_ms(server: SystemTime, before: SystemTime, after: SystemTime) -> i64 {
         Err(until) => -(until.duration().as_millis() as i64),
     };
     millis(server) - (millis(before) + millis(after)) / 2
+}
+
+/// A moment that a server said in whole microseconds, up to `later_ns` nanoseconds later.
+fn since_1970(at: SystemTime, later_ns: u32) -> (i64, u32) {
+    match at.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => (since.as_secs().cast_signed(), since.subsec_nanos() + later_ns),
+        Err(_) => (0, 0),
+    }
 }

@@ -1,10 +1,10 @@
 //! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 pub use rustls::pki_types::ServerName;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor, verify_server_name,
@@ -64,6 +64,44 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
 /// Whether a connection failed because the two do not trust or understand each other: trying again does not help.
 pub fn is_refusal(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Error>())
+}
+
+/// The authorities for a driver that shakes hands itself, each as DER. Reads their file (none: the system's).
+///
+/// # Errors
+/// Says which file cannot be used, and why.
+pub fn trusted(ca: Option<&Path>) -> Result<Vec<Vec<u8>>, String> {
+    let usable = |found: &CertificateDer<'static>| RootCertStore::empty().add(found.clone()).is_ok();
+    Ok(authorities(ca)?.into_iter().filter(usable).map(|found| found.to_vec()).collect())
+}
+
+/// Whether a failure is one of TLS.
+pub fn is_about_tls(failure: &(dyn std::error::Error + 'static)) -> bool {
+    cause(failure).is_some()
+}
+
+/// A name that the server's certificate has, when all that is wrong with it is that it lacks the one that was wanted.
+pub fn name_instead(failure: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) = cause(failure)? else {
+        return None;
+    };
+    // As webpki writes it: `DnsName("*.example.org")`, `IpAddress(10.0.0.1)`.
+    let name =
+        presented.iter().find_map(|name| Some(name.split_once('(')?.1.trim_end_matches(')').trim_matches('"')))?;
+    Some(name.replacen('*', "any", 1))
+}
+
+/// What TLS said, wherever in the chain of causes it is; an `io::Error` does not show what it holds as its cause.
+fn cause<'a>(failure: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut next = Some(failure);
+    while let Some(error) = next {
+        let held = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()?.downcast_ref::<Error>());
+        if let Some(found) = held.or_else(|| error.downcast_ref()) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -7,12 +7,10 @@ use wasmtime::component::Resource;
 use super::context::timestamp;
 use crate::sandbox::{
     bindings::{
-        Answer, fail,
+        Answer,
         host::{sql, types::Timestamp},
     },
-    database,
-    fault::Code,
-    native,
+    database, native,
     operation::Capability,
     state::State,
     stream::{
@@ -55,7 +53,13 @@ impl sql::Host for State {
 
 impl sql::HostDatabase for State {
     async fn engine(&mut self, this: Resource<Database>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&this)?.engine().to_owned())
+        self.enter_or_trap(Capability::Sql)?;
+        let database = self.table.get(&this)?.clone();
+        let engine = self.asking("asking for the server's kind", async move |stop, deadline| {
+            Ok(database.engine(stop, deadline).await)
+        });
+        // Only a part that is over says no.
+        Ok(engine.await.map_or_else(|_| String::new(), |engine| engine.word().to_owned()))
     }
 
     /// Empty when the server cannot be asked: `begin` says why.
@@ -98,17 +102,23 @@ impl sql::HostTransaction for State {
     }
 
     async fn shared_name(&mut self, this: Resource<Transaction>) -> wasmtime::Result<Option<String>> {
-        Ok(Some(self.table.get(&this)?.shared_name().to_owned()))
+        Ok(self.table.get(&this)?.shared_name().map(str::to_owned))
     }
 
-    async fn freeze(&mut self, this: Resource<Transaction>, _seconds_max: u32) -> Answer<()> {
-        self.table.get(&this)?;
-        Err(fail(Code::Unsupported, "PostgreSQL needs no freeze: share the transaction's view instead"))
+    async fn freeze(&mut self, this: Resource<Transaction>, seconds_max: u32) -> Answer<()> {
+        self.enter(Capability::Sql)?;
+        let (watch, deadline) = (self.watch.clone(), self.deadline());
+        let transaction = self.table.get_mut(&this)?;
+        let asked = watch.waited(Some(deadline), transaction.freeze(seconds_max)).await;
+        Ok(asked.map_err(|stalled| self.stalled(stalled, "waiting until nobody writes"))??)
     }
 
     async fn thaw(&mut self, this: Resource<Transaction>) -> Answer<()> {
-        self.table.get(&this)?;
-        Err(fail(Code::Unsupported, "PostgreSQL needs no freeze: share the transaction's view instead"))
+        self.enter(Capability::Sql)?;
+        let (watch, deadline) = (self.watch.clone(), self.deadline());
+        let transaction = self.table.get_mut(&this)?;
+        let asked = watch.waited(Some(deadline), transaction.thaw()).await;
+        Ok(asked.map_err(|stalled| self.stalled(stalled, "ending a freeze"))??)
     }
 
     async fn query(

@@ -12,7 +12,7 @@ use cap_std::{ambient_authority, fs::Dir};
 use tempfile::NamedTempFile;
 
 use crate::{
-    config::{EnvValue, Grants, ParameterKind, Piece, SqlField, SqlGrant, Template, ToolGrant},
+    config::{Engine, EnvValue, Grants, ParameterKind, Piece, SqlField, SqlGrant, Template, ToolGrant},
     name::RawPath,
     sandbox::{fault::Code, native::Error},
     secret::{Secret, Source},
@@ -206,7 +206,11 @@ impl Blank<'_> {
 }
 
 fn field_of(grant: &SqlGrant, field: SqlField) -> OsString {
+    let socket = grant.engine != Engine::Postgresql && grant.host.starts_with('/');
     match field {
+        SqlField::Host if socket => "localhost".into(),
+        SqlField::Socket if socket => (&grant.host).into(),
+        SqlField::Socket => OsString::new(),
         SqlField::Host => (&grant.host).into(),
         SqlField::Port => grant.port.to_string().into(),
         SqlField::Name => (&grant.database).into(),

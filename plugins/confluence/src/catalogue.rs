@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use strongroom_plugin::{Context, Result, sql::Transaction};
 
-use crate::readback::Table;
+use crate::{
+    engine::{Engine, spelled},
+    readback::Table,
+};
 
 /// A table whose rows a dump holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,11 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2";
 
+/// The same of MySQL and MariaDB, whose views are of another type; a dump names them without their schema.
+const TABLES_MYSQL: &str = "SELECT '', table_name, concat('`', replace(table_name, '`', '``'), '`')
+FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+ORDER BY 2";
+
 /// How many tables are counted in one query.
 const CHUNK: usize = 50;
 
@@ -34,7 +42,11 @@ const CHUNK: usize = 50;
 pub fn tables(view: &Transaction) -> Result<Vec<Listed>> {
     let doing = "listing the database's tables";
     let mut tables = Vec::new();
-    for row in view.rows(TABLES, &[]).context(doing)? {
+    let statement = match Engine::of(view) {
+        Engine::Postgresql => TABLES,
+        Engine::Mysql => TABLES_MYSQL,
+    };
+    for row in view.rows(statement, &[]).context(doing)? {
         if let [Some(schema), Some(name), Some(quoted)] = &row.context(doing)?[..] {
             let table = Table { schema: schema.clone(), name: name.clone() };
             tables.push(Listed { table, quoted: quoted.clone() });
@@ -51,7 +63,7 @@ pub fn count(view: &Transaction, tables: &[Listed]) -> Result<BTreeMap<Table, u6
     let mut counts = BTreeMap::new();
     for chunk in tables.chunks(CHUNK) {
         let names = || format!("counting the rows of {} tables from {} on", chunk.len(), chunk[0].table);
-        for row in view.rows(&count_statement(chunk), &[]).context(names())? {
+        for row in view.rows(&count_statement(Engine::of(view), chunk), &[]).context(names())? {
             if let [Some(at), Some(rows)] = &row.context(names())?[..]
                 && let Some(listed) = chunk.get(at.parse::<usize>()?)
             {
@@ -62,14 +74,20 @@ pub fn count(view: &Transaction, tables: &[Listed]) -> Result<BTreeMap<Table, u6
     Ok(counts)
 }
 
-fn count_statement(chunk: &[Listed]) -> String {
-    let one = |(at, listed): (usize, &Listed)| format!("SELECT '{at}', count(*) FROM ONLY {}", listed.quoted);
+/// PostgreSQL counts the rows of inheriting tables too, unless it is told not to.
+fn count_statement(engine: Engine, chunk: &[Listed]) -> String {
+    let from = if engine == Engine::Postgresql { "FROM ONLY" } else { "FROM" };
+    let one = |(at, listed): (usize, &Listed)| format!("SELECT '{at}', count(*) {from} {}", listed.quoted);
     chunk.iter().enumerate().map(one).collect::<Vec<_>>().join("\nUNION ALL ")
 }
 
 /// Whether there is an (unqualified) table of that name.
 pub fn holds(tables: &[Listed], name: &str) -> bool {
-    tables.iter().any(|listed| listed.table.name == name)
+    tables.iter().any(|listed| match listed.table.schema.is_empty() {
+        // MySQL's may be in capitals.
+        true => listed.table.name.eq_ignore_ascii_case(name),
+        false => listed.table.name == name,
+    })
 }
 
 /// The newest build number in `confversion`.
@@ -77,8 +95,8 @@ pub fn holds(tables: &[Listed], name: &str) -> bool {
 /// # Errors
 /// As [`Transaction::value`].
 pub fn build_number(view: &Transaction) -> Result<Option<u64>> {
-    let number =
-        view.value("SELECT max(buildnumber) FROM confversion", &[]).context("reading the table confversion")?;
+    let statement = format!("SELECT max(buildnumber) FROM {}", spelled(view, "confversion")?);
+    let number = view.value(&statement, &[]).context("reading the table confversion")?;
     Ok(number.and_then(|number| number.parse().ok()))
 }
 
@@ -87,12 +105,19 @@ const SIZE: &str = "SELECT coalesce(sum(pg_table_size(c.oid)), 0)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
+/// The same of MySQL and MariaDB, as far as the server keeps its statistics up to date.
+const SIZE_MYSQL: &str = "SELECT coalesce(sum(data_length), 0) FROM information_schema.tables
+WHERE table_schema = DATABASE()";
+
 /// How large a dump will be, roughly.
 ///
 /// # Errors
 /// As [`Transaction::number`].
 pub fn size(view: &Transaction) -> Result<u64> {
-    view.number(SIZE, &[])
+    match Engine::of(view) {
+        Engine::Postgresql => view.number(SIZE, &[]),
+        Engine::Mysql => view.number(SIZE_MYSQL, &[]),
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +131,7 @@ mod tests {
             quoted: format!("public.{name}"),
         };
         assert_eq!(
-            count_statement(&[listed("a"), listed("\"B\"")]),
+            count_statement(Engine::Postgresql, &[listed("a"), listed("\"B\"")]),
             "SELECT '0', count(*) FROM ONLY public.a\nUNION ALL SELECT '1', count(*) FROM ONLY public.\"B\""
         );
     }

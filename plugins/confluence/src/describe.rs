@@ -34,11 +34,17 @@ const CONNECTION: &str = "\"--host={sql.database.host}\", \"--port={sql.database
 /// The tools connect as the host does: with the same password, `sslmode` and authorities.
 const ENV: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } }, PGSSLMODE = \"{sql.database.sslmode}\", PGSSLROOTCERT = \"{sql.database.ca}\" }";
 
+/// The same of MySQL's and MariaDB's tools, which take no password from a file of its own.
+const CONNECTION_MYSQL: &str = "\"--protocol=tcp\", \"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--user={sql.database.user}\"";
+const ENV_MYSQL: &str = "env = { MYSQL_PWD = { secret = { file = \"/etc/strongroom/confluence-db\" } } }";
+/// Everything that a database consists of, in one transaction, a row at a time.
+const DUMP_MYSQL: &str = "\"--single-transaction\", \"--quick\", \"--routines\", \"--triggers\", \"--events\", \"--hex-blob\", \"--default-character-set=utf8mb4\", \"--no-tablespaces\"";
+
 /// The plugin's description.
 pub fn description() -> Description {
     Description::new("confluence", "backs up and restores Confluence: nodes, shared home, database")
         .version(env!("CARGO_PKG_VERSION"))
-        .product("Atlassian Confluence 5.7 to 9, one node or a cluster")
+        .product("Atlassian Confluence 5.7 to 9, one node or a cluster, on PostgreSQL, MySQL or MariaDB, or embedded")
         .config(&settings::schema())
         .finds(findings::CODES)
         .needs(install())
@@ -47,7 +53,7 @@ pub fn description() -> Description {
         .needs(shared_home("/path/to/shared-home").optional())
         .needs(node("/path/to/home-of-node-2").many().optional())
         .needs(external("/path/to/directory").many().optional())
-        .needs(database("localhost:5432/confluence").optional())
+        .needs(database("postgresql://backup@localhost:5432/confluence").optional())
         .needs(dump().optional())
         .needs(read_dump().optional())
         .needs(restore().optional())
@@ -101,9 +107,9 @@ pub fn external(path: &str) -> Need {
         .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
 }
 
-/// A database at `host:port/name`.
-pub fn database(location: &str) -> Need {
-    let url = toml_string(&format!("postgresql://backup@{location}"));
+/// A database, as a grant's URL names it.
+pub fn database(url: &str) -> Need {
+    let url = toml_string(url);
     Need::sql(grant::DATABASE)
         .because("rows and attachments are counted in the very view that is dumped")
         .suggest(format!("url = {url}\npassword = {{ file = \"/etc/strongroom/confluence-db\" }}\n"))
@@ -111,22 +117,22 @@ pub fn database(location: &str) -> Need {
 
 /// The tool that writes a dump.
 pub fn dump() -> Need {
-    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, writes the database").suggest(format!(
-        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n"
+    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, or mysqldump writes the database").suggest(format!(
+        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb-dump\", \"--no-defaults\", {DUMP_MYSQL}, {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
     ))
 }
 
-/// The tool that turns a dump into SQL.
+/// The tool that reads PostgreSQL's dumps.
 pub fn read_dump() -> Need {
     Need::tools(grant::READ_DUMP)
-        .because("pg_restore turns the dump into SQL while it is written, so that its rows are counted")
+        .because("for PostgreSQL: pg_restore turns the dump into SQL while it is written, so that its rows are counted")
         .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
 }
 
 /// The tool that loads a dump.
 pub fn restore() -> Need {
-    Need::tools(grant::RESTORE).because("for a restore: pg_restore loads the dump into an empty database").suggest(format!(
-        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n"
+    Need::tools(grant::RESTORE).because("for a restore: pg_restore or mysql loads the dump into an empty database").suggest(format!(
+        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb\", \"--no-defaults\", \"--default-character-set=utf8mb4\", {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
     ))
 }
 

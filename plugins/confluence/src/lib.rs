@@ -1,7 +1,8 @@
-//! Backs up and restores Confluence: one node or a cluster, on PostgreSQL or an embedded database.
+//! Backs up and restores Confluence: one node or a cluster, on PostgreSQL, MySQL, MariaDB or an embedded database.
 //!
 //! The files that say what a site is come first (`cfg`, `init`, `setenv`, `tomcat`, `jdbc`, and `site`, which puts them
-//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `catalogue`, `readback`), then
+//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `engine`, `catalogue`,
+//! `readback`), then
 //! what is done: `inspect`, `backup`, `restore`, `verify`.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
@@ -12,6 +13,7 @@ pub mod cfg;
 pub mod cipher;
 pub mod describe;
 pub mod embedded;
+pub mod engine;
 pub mod findings;
 pub mod grants;
 pub mod home;

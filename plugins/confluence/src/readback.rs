@@ -2,10 +2,23 @@
 
 use std::collections::BTreeMap;
 
+pub mod mysql;
+
+/// Counts the rows of each table in SQL that comes in pieces.
+pub trait Count {
+    /// The next piece, of any size.
+    fn feed(&mut self, bytes: &[u8]);
+    /// Rows per table.
+    ///
+    /// # Errors
+    /// Says where the SQL ended too early.
+    fn finish(self) -> Result<BTreeMap<Table, u64>, Cut>;
+}
+
 /// A table as the catalogue names it, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table {
-    /// Its schema.
+    /// Its schema; empty on MySQL and MariaDB, whose dumps hold one database.
     pub schema: String,
     /// Its own name.
     pub name: String,
@@ -15,7 +28,7 @@ impl std::fmt::Display for Table {
     /// As receipts and notes name it: tables of schema `public` without their schema.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.schema.as_str() {
-            "public" => f.write_str(&self.name),
+            "" | "public" => f.write_str(&self.name),
             schema => write!(f, "{schema}.{}", self.name),
         }
     }
@@ -42,9 +55,11 @@ pub struct Counter {
 #[error("the dump as read back ends inside the rows of table {0}")]
 pub struct Cut(String);
 
-impl Counter {
-    /// The next piece.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
+/// Where a dump without its last line ends.
+const UNKNOWN: &str = "(unknown: its last line, \"-- Dump completed\", is missing)";
+
+impl Count for Counter {
+    fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.copying.is_some() {
                 true => self.feed_rows(bytes),
@@ -53,17 +68,15 @@ impl Counter {
         }
     }
 
-    /// Rows per table.
-    ///
-    /// # Errors
-    /// When the last table's data was not ended.
-    pub fn finish(self) -> Result<BTreeMap<Table, u64>, Cut> {
+    fn finish(self) -> Result<BTreeMap<Table, u64>, Cut> {
         match self.copying {
             Some((table, _)) => Err(Cut(table.to_string())),
             None => Ok(self.rows),
         }
     }
+}
 
+impl Counter {
     /// Lines of data: a newline inside a value is written `\n`, so that each line is a row; `\.` ends them.
     fn feed_rows<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some((_, rows)) = &mut self.copying else { return bytes };

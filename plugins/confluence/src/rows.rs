@@ -4,17 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strongroom_plugin::{Error, InputStream, Receipt, Result, log};
 
-use crate::readback::{Counter, Table};
+use crate::{
+    engine::Engine,
+    readback::{self, Count, Table},
+};
 
 /// How many bytes lie between two signs of life.
 const PROGRESS_BYTES: u64 = 32 << 20;
 
-/// Counts the rows of a dump's SQL, to its end.
+/// Counts the rows of a dump's SQL, to its end: as `pg_restore` or as `mysqldump` writes it.
 ///
 /// # Errors
 /// What ended the stream early; `corrupt` when the SQL stops inside a table.
-pub fn count(sql: &InputStream, what: &str, estimate: Option<u64>) -> Result<BTreeMap<Table, u64>> {
-    let mut counter = Counter::default();
+pub fn count(engine: Engine, sql: &InputStream, what: &str, estimate: Option<u64>) -> Result<BTreeMap<Table, u64>> {
+    match engine {
+        Engine::Postgresql => counted(readback::Counter::default(), sql, what, estimate),
+        Engine::Mysql => counted(readback::mysql::Counter::default(), sql, what, estimate),
+    }
+}
+
+fn counted(
+    mut counter: impl Count,
+    sql: &InputStream,
+    what: &str,
+    estimate: Option<u64>,
+) -> Result<BTreeMap<Table, u64>> {
     let (mut done, mut said) = (0, 0);
     loop {
         let chunk = sql.read_chunk(1 << 20)?;

@@ -1,15 +1,21 @@
 //! Checks the parts of a snapshot with nothing but the snapshot and the tool that reads dumps.
 
-use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, archive, context, tools::Tool, tree};
+use std::collections::BTreeMap;
+
+use strongroom_plugin::{
+    Context, Error, Finding, InputStream, Outcome, Part, Result, archive, context, tools::Tool, tree,
+};
 
 use crate::{
     backup::{DUMP, note},
     cfg::{self, Cfg},
     describe::grant,
     embedded::format::{self, Health},
+    engine::Engine,
     grants,
     home::{self, Class},
     inspect::part,
+    readback::Table,
     rows,
     site::CFG,
     triple,
@@ -36,14 +42,10 @@ pub fn verify(part: &Part) -> Result<Outcome> {
 fn database() -> Result<Outcome> {
     let dump = archive::open(part::DATABASE, DUMP)?;
     let size = archive::stat(part::DATABASE, DUMP)?.size;
-    let reader = Tool::new(grant::READ_DUMP).stdin(dump).spawn()?;
-    let counted = rows::count(&reader.stdout()?, "reading the dump", Some(size));
-    let exit = reader.wait();
-    if let (Err(_), Ok(exit)) = (&counted, &exit) {
-        exit.check(grant::READ_DUMP).context("reading the dump")?;
-    }
-    let actual = counted.context("reading the dump")?;
-    exit?.check(grant::READ_DUMP).context("reading the dump")?;
+    let actual = match Engine::of_dump(&dump.peek(5)?) {
+        Engine::Postgresql => read_by_tool(dump, size)?,
+        Engine::Mysql => rows::count(Engine::Mysql, &dump, "reading the dump", Some(size))?,
+    };
     let outcome = Outcome::new(format!("{} tables, {} rows", actual.len(), actual.values().sum::<u64>()));
     match context::note(note::ROWS)? {
         Some(noted) => {
@@ -56,6 +58,19 @@ fn database() -> Result<Outcome> {
             Ok(outcome.finding(Finding::warning("no-count", part::DATABASE, message)))
         }
     }
+}
+
+/// `pg_dump`'s archives are `pg_restore`'s to read.
+fn read_by_tool(dump: InputStream, size: u64) -> Result<BTreeMap<Table, u64>> {
+    let reader = Tool::new(grant::READ_DUMP).stdin(dump).spawn()?;
+    let counted = rows::count(Engine::Postgresql, &reader.stdout()?, "reading the dump", Some(size));
+    let exit = reader.wait();
+    if let (Err(_), Ok(exit)) = (&counted, &exit) {
+        exit.check(grant::READ_DUMP).context("reading the dump")?;
+    }
+    let actual = counted.context("reading the dump")?;
+    exit?.check(grant::READ_DUMP).context("reading the dump")?;
+    Ok(actual)
 }
 
 /// What the pass ahead stored and was purged before the second pass stays in the snapshot, beyond what that pass counted:

@@ -58,10 +58,11 @@ impl Transaction {
         self.0.shared_name()
     }
 
-    /// MySQL and MariaDB: no writes until [`thaw`](Self::thaw) or the deadline.
+    /// MySQL and MariaDB: no writes until [`thaw`](Self::thaw) or the deadline, and a view of now. Begin the dump, read
+    /// its head up to the first CREATE TABLE, thaw, then ask: the dump shows what this view shows.
     ///
     /// # Errors
-    /// `unsupported` elsewhere.
+    /// `denied` without the right, `timeout` when others' work does not end in time, `unsupported` elsewhere.
     pub fn freeze(&self, seconds_max: u32) -> Result<()> {
         Ok(self.0.freeze(seconds_max)?)
     }
@@ -69,7 +70,7 @@ impl Transaction {
     /// Lets writes go on.
     ///
     /// # Errors
-    /// `unsupported` where [`freeze`](Self::freeze) is.
+    /// `timeout` when it was over before, `unavailable` when it was lost: the dump may be of another instant.
     pub fn thaw(&self) -> Result<()> {
         Ok(self.0.thaw()?)
     }

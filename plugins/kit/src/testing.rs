@@ -145,6 +145,8 @@ pub(crate) struct Database {
     pub(crate) answers: Vec<(String, Vec<u8>)>,
     pub(crate) location: Option<String>,
     pub(crate) user: Option<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) never_frozen: bool,
 }
 
 /// The host that a test scripts. Name its parts with the methods that return it, then run the plugin, then ask.
@@ -305,6 +307,17 @@ impl Host {
     /// service has not yet taken out of it, each time that all it said has been read; saying nothing is the end.
     pub fn service(self, name: &str, endpoint: &str, answer: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> Self {
         self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), Rc::new(answer))))
+    }
+
+    /// The kind of a database: `postgresql` where nothing is said. One of `mysql` and `mariadb` shares no view, and can be
+    /// frozen.
+    pub fn engine(self, database: &str, engine: &str) -> Self {
+        self.with(|state| state.databases.entry(database.into()).or_default().engine = Some(engine.into()))
+    }
+
+    /// The role of a database may not freeze it.
+    pub fn never_frozen(self, database: &str) -> Self {
+        self.with(|state| state.databases.entry(database.into()).or_default().never_frozen = true)
     }
 
     /// Grants a secret.

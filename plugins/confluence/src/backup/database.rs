@@ -14,10 +14,13 @@ use super::note;
 use crate::{
     catalogue::{self, Listed},
     describe::grant,
+    engine::{Engine, spelled},
     layout,
     readback::Table,
     rows,
 };
+
+mod mysql;
 
 /// The dump's name in its part.
 pub const DUMP: &str = "database.dump";
@@ -27,15 +30,31 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     let doing = format!("dumping the database {}", database.location());
     let asked = context::now();
     let view = database.begin().context(&doing)?;
+    match Engine::of(&view) {
+        Engine::Postgresql => postgresql(part, &database, view, asked).context(doing),
+        Engine::Mysql => mysql::backup(part, &database, view).context(doing),
+    }
+}
+
+fn postgresql(part: &Part, database: &Database, view: Transaction, asked: Timestamp) -> Result<Outcome> {
     let shared = view.shared_name().ok_or_else(|| Error::unsupported("the server shares no view with a dump tool"))?;
-    snapshot::fix_instant(&instant(&database, &view, asked))?;
+    snapshot::fix_instant(&instant(database, view.seen(), asked))?;
     let tables = catalogue::tables(&view)?;
     let expected = catalogue::count(&view, &tables)?;
-    expect_attachments(&view, &tables)?;
+    expect_attachments(&view, &tables, "attachments", Evidence::SameView)?;
     let build = catalogue::build_number(&view)?;
-    let actual = Dump::start(&shared)?.read_back(part.bytes_estimate).context(&doing)?;
+    let actual = Dump::start(&shared)?.read_back(part.bytes_estimate)?;
     view.end()?;
-    context::set_note(note::ROWS, &rows::to_json(&actual))?;
+    outcome(database, build, &expected, &actual)
+}
+
+fn outcome(
+    database: &Database,
+    build: Option<u64>,
+    expected: &BTreeMap<Table, u64>,
+    actual: &BTreeMap<Table, u64>,
+) -> Result<Outcome> {
+    context::set_note(note::ROWS, &rows::to_json(actual))?;
     let total: u64 = actual.values().sum();
     let mut outcome = Outcome::new(format!("{} tables, {total} rows", actual.len()))
         .fact("server version", database.server_version())
@@ -43,13 +62,13 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     if let Some(build) = build {
         outcome = outcome.fact("build number", build.to_string());
     }
-    outcome.receipts.extend(rows::receipts(&expected, &actual));
+    outcome.receipts.extend(rows::receipts(expected, actual));
     Ok(outcome)
 }
 
-/// The dump stands for the view that it shares, taken before the dump starts.
-fn instant(database: &Database, view: &Transaction, asked: Timestamp) -> Instant {
-    let (not_before, not_after) = view.seen();
+/// The dump stands for its start: for the view that it shares, or for a moment between two views.
+fn instant(database: &Database, seen: (Timestamp, Timestamp), asked: Timestamp) -> Instant {
+    let (not_before, not_after) = seen;
     let host = (millis(asked) + millis(context::now())) / 2;
     let server = (millis(not_before) + millis(not_after)) / 2;
     Instant {
@@ -66,12 +85,14 @@ fn millis(time: Timestamp) -> i64 {
     time.seconds * 1000 + i64::from(time.nanoseconds / 1_000_000)
 }
 
-/// Lists, in the view that is dumped, the file of every attachment.
-fn expect_attachments(view: &Transaction, tables: &[Listed]) -> Result<()> {
+/// Lists the file of every attachment.
+fn expect_attachments(view: &Transaction, tables: &[Listed], subject: &str, evidence: Evidence) -> Result<()> {
     let doing = "listing the files of all attachments";
-    let statement = layout::expectations(catalogue::holds(tables, "attachmentdata"));
-    let rows = view.query(&statement, &[]).context(doing)?;
-    snapshot::expect_rows("attachments", Evidence::SameView, &rows).context(doing)?;
+    let data = catalogue::holds(tables, "attachmentdata").then(|| spelled(view, "attachmentdata")).transpose()?;
+    let names =
+        layout::Tables { content: spelled(view, "content")?, properties: spelled(view, "contentproperties")?, data };
+    let rows = view.query(&layout::expectations(Engine::of(view), &names), &[]).context(doing)?;
+    snapshot::expect_rows(subject, evidence, &rows).context(doing)?;
     Ok(())
 }
 
@@ -93,7 +114,10 @@ impl Dump {
 
     /// Rows per table as the dump holds them. Where several things fail, the dump tool's own words come first.
     fn read_back(self, estimate: Option<u64>) -> Result<BTreeMap<Table, u64>> {
-        let counted = self.reader.stdout().and_then(|sql| rows::count(&sql, "reading the dump back", estimate));
+        let counted = self
+            .reader
+            .stdout()
+            .and_then(|sql| rows::count(Engine::Postgresql, &sql, "reading the dump back", estimate));
         if counted.is_err() {
             self.dump.kill();
         }

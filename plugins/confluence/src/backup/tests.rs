@@ -68,6 +68,58 @@ fn sql_that_ends_inside_a_table_fails_the_part() {
     assert!(error.message.contains("ends inside the rows of table confversion"), "{error}");
 }
 
+const MYSQL: &str = "-- MariaDB dump\nCREATE TABLE `CONTENT` (\nINSERT INTO `CONTENT` VALUES\n(1),\n(2);\nCREATE TABLE `CONFVERSION` (\nINSERT INTO `CONFVERSION` VALUES (9111);\n-- Dump completed\n";
+
+fn mariadb(rows: &str) -> Host {
+    let row = |name| [Some(""), Some(name), Some(name)];
+    Host::new()
+        .engine("database", "mariadb")
+        .rows("database", "'base table'", &[&row("CONFVERSION"), &row("CONTENT")])
+        .rows("database", "lower(table_name)", &[&[Some("CONTENT")]])
+        .rows("database", "max(buildnumber)", &[&[Some("9111")]])
+        .rows("database", "select '0', count(*)", &[&[Some("0"), Some("1")], &[Some("1"), Some(rows)]])
+        .rows(
+            "database",
+            "left join `content`",
+            &[&[Some("content 5"), Some("3"), Some("attachments/v4/5/0/5/5.1"), None]],
+        )
+        .tool("dump", MYSQL)
+}
+
+#[test]
+fn a_mysql_is_dumped_while_it_is_frozen() {
+    let host = mariadb("2");
+    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    assert!(proven(&outcome.receipts) && outcome.findings.is_empty(), "{:?}", outcome.receipts);
+    assert!(outcome.receipts.iter().any(|receipt| receipt.subject == "rows CONTENT" && receipt.actual == 2));
+    assert_eq!(host.stored(DUMP).unwrap(), MYSQL.as_bytes());
+    assert!(host.has_settled() && host.fixed_instant().is_some());
+    assert_eq!(host.evidence("attachments"), Some(Evidence::SameView));
+    assert_eq!(host.noted(note::ROWS).unwrap(), "{\"CONFVERSION\":1,\"CONTENT\":2}");
+    let _host = mariadb("3");
+    assert!(!proven(&backup(&dump(), Pass::InStage).unwrap().receipts));
+}
+
+#[test]
+fn a_mysql_that_may_not_be_frozen_is_read_before_and_after() {
+    let host = mariadb("2").never_frozen("database");
+    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    assert!(proven(&outcome.receipts), "{:?}", outcome.receipts);
+    assert_eq!(outcome.findings[0].code, "not-frozen");
+    for subject in ["attachments before the dump", "attachments after the dump"] {
+        assert_eq!(host.evidence(subject), Some(Evidence::Bracketed), "{subject}");
+    }
+    let _host = mariadb("3").never_frozen("database");
+    assert!(!proven(&backup(&dump(), Pass::InStage).unwrap().receipts), "both readings agree on another number");
+}
+
+#[test]
+fn a_mysql_dump_without_its_last_line_fails_the_part() {
+    let _host = mariadb("2").tool("dump", &MYSQL.as_bytes()[..MYSQL.len() - 18]);
+    let error = backup(&dump(), Pass::InStage).unwrap_err();
+    assert!(error.message.contains("-- Dump completed"), "{error}");
+}
+
 const CFG: &str = "<confluence-configuration><properties/></confluence-configuration>";
 
 fn home() -> Host {

@@ -54,7 +54,7 @@ fn server(site: &Site) -> Option<Finding> {
                 format!("the database URL names {url}, hibernate.dialect names {dialect}: correct {}", database.from);
             blocker("vendor-contradiction", message)
         }
-        (Some(Vendor::Postgresql), _) => match database.server() {
+        (Some(Vendor::Postgresql | Vendor::Mysql), _) => match database.server() {
             Some(_) => None,
             None => blocker("database-url", format!("the database URL cannot be read: {}", database.shown())),
         },
@@ -62,9 +62,10 @@ fn server(site: &Site) -> Option<Finding> {
             Some(_) => None,
             None => blocker("database-url", format!("the database URL names no files: {}", database.shown())),
         },
-        (Some(vendor), _) => {
-            blocker("vendor", format!("the database is {}, and only PostgreSQL can be saved", vendor.name()))
-        }
+        (Some(vendor), _) => blocker(
+            "vendor",
+            format!("the database is {}, and only PostgreSQL, MySQL and MariaDB can be saved", vendor.name()),
+        ),
         (None, _) => blocker("vendor", "confluence.cfg.xml names no database that is known".into()),
     }
 }

@@ -9,6 +9,7 @@ use super::{fitness, part};
 use crate::{
     catalogue,
     describe::{self, grant},
+    engine::Engine,
     grants,
     jdbc::Vendor,
     site::Site,
@@ -35,6 +36,14 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
     };
     seen.findings.extend(other);
     seen.facts.push(("database server".into(), database.server_version()));
+    match Engine::of(&view) {
+        // Nothing can be read back without it.
+        Engine::Postgresql if grants::has("tools", grant::DUMP) && !grants::has("tools", grant::READ_DUMP) => {
+            seen.wants.push(describe::read_dump());
+        }
+        Engine::Postgresql => {}
+        Engine::Mysql => seen.findings.extend(mysql(&view)?),
+    }
     let size = contents(site, &location, &view, seen)?;
     view.end()?;
     Ok(Some(size))
@@ -46,9 +55,30 @@ pub(super) fn wants(site: &Site, seen: &mut Inspection) {
         return;
     }
     let location = site.database.server().filter(|url| url.hosts.len() == 1).map(|url| url.location());
-    let database = describe::database(location.as_deref().unwrap_or("localhost:5432/confluence"));
-    let all = [("sql", database), ("tools", describe::dump()), ("tools", describe::read_dump())];
+    let at = |scheme: &str, port: u16| match &location {
+        Some(location) => format!("{scheme}://backup@{location}"),
+        None => format!("{scheme}://backup@localhost:{port}/confluence"),
+    };
+    let mut all = vec![("tools", describe::dump())];
+    match site.database.vendor() {
+        Some(Vendor::Mysql) => all.push(("sql", describe::database(&at("mysql", 3306)))),
+        _ => {
+            all.push(("sql", describe::database(&at("postgresql", 5432))));
+            all.push(("tools", describe::read_dump()));
+        }
+    }
     seen.wants.extend(all.into_iter().filter(|(kind, want)| !grants::has(kind, &want.name)).map(|(_, want)| want));
+}
+
+/// What a dump of MySQL or MariaDB does not show as it was at one instant.
+fn mysql(view: &Transaction) -> Result<Option<Finding>> {
+    const OTHERS: &str = "SELECT group_concat(table_name ORDER BY table_name SEPARATOR ', ')
+FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL AND engine <> 'InnoDB'";
+    let others = view.value(OTHERS, &[]).context("looking at the engines of tables")?;
+    Ok(others.map(|names| {
+        let message = format!("these tables are not InnoDB's, so that their rows may be of a later moment: {names}");
+        Finding::warning("tables-without-transactions", part::DATABASE, message)
+    }))
 }
 
 fn contents(site: &Site, location: &str, view: &Transaction, seen: &mut Inspection) -> Result<u64> {

@@ -13,15 +13,16 @@ use crate::{
     backup::{DUMP, note},
     catalogue,
     describe::grant,
+    engine::Engine,
     inspect::part,
     rows,
 };
 
 pub(super) fn restore() -> Result<Outcome> {
     let target = sql::get(grant::DATABASE)?;
-    refuse_occupied(&target)?;
-    let doing = format!("loading the dump into {}", target.location());
     let dump = archive::open(part::DATABASE, DUMP)?;
+    refuse_unfit(&target, Engine::of_dump(&dump.peek(5)?))?;
+    let doing = format!("loading the dump into {}", target.location());
     let tool = Tool::new(grant::RESTORE).stdin(dump).spawn()?;
     let said = tool.stdout()?.drain();
     match tool.wait() {
@@ -40,8 +41,13 @@ pub fn probe() -> Result<Outcome> {
     compare(&sql::get(grant::DATABASE)?)
 }
 
-fn refuse_occupied(target: &Database) -> Result<()> {
+/// Another vendor's server, or one that is in use.
+fn refuse_unfit(target: &Database, dumped: Engine) -> Result<()> {
     let view = target.begin().context(format!("looking at the database {}", target.location()))?;
+    if Engine::of(&view) != dumped {
+        let message = format!("the snapshot holds a dump of another vendor's database than {}", target.location());
+        return Err(Error::invalid(format!("{message} ({}): grant one of the same kind", target.engine())));
+    }
     let tables = catalogue::tables(&view)?.len();
     view.end()?;
     if tables == 0 || context::overwrite() {

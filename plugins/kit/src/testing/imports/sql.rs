@@ -1,5 +1,7 @@
 //! A database that answers by a piece of the statement.
 
+use std::cell::Cell;
+
 use crate::{
     Timestamp,
     bindings::strongroom::plugin::types::{Error, ErrorCode},
@@ -13,7 +15,10 @@ pub(crate) struct Database {
     scripted: testing::Database,
 }
 
-pub(crate) struct Transaction(testing::Database);
+pub(crate) struct Transaction {
+    scripted: testing::Database,
+    frozen: Cell<bool>,
+}
 
 pub(crate) fn get(grant: &str) -> Result<Database, Error> {
     let scripted = state(|state| state.databases.get(grant).cloned()).ok_or_else(|| denied("sql", grant))?;
@@ -22,7 +27,7 @@ pub(crate) fn get(grant: &str) -> Result<Database, Error> {
 
 impl Database {
     pub(crate) fn engine(&self) -> String {
-        "postgresql".into()
+        self.scripted.engine.clone().unwrap_or_else(|| "postgresql".into())
     }
 
     pub(crate) fn server_version(&self) -> String {
@@ -38,7 +43,7 @@ impl Database {
     }
 
     pub(crate) fn begin(&self) -> Result<Transaction, Error> {
-        Ok(Transaction(self.scripted.clone()))
+        Ok(Transaction { scripted: self.scripted.clone(), frozen: Cell::new(false) })
     }
 }
 
@@ -48,21 +53,35 @@ impl Transaction {
     }
 
     pub(crate) fn shared_name(&self) -> Option<String> {
-        Some("00000003-00000001-1".into())
+        (!self.freezes()).then(|| "00000003-00000001-1".into())
+    }
+
+    fn freezes(&self) -> bool {
+        matches!(self.scripted.engine.as_deref(), Some("mysql" | "mariadb"))
     }
 
     pub(crate) fn freeze(&self, _seconds_max: u32) -> Result<(), Error> {
-        Err(fail(ErrorCode::Unsupported, "only mysql and mariadb can be frozen"))
+        match (self.freezes(), self.scripted.never_frozen) {
+            (false, _) => Err(fail(ErrorCode::Unsupported, "only mysql and mariadb can be frozen")),
+            (true, true) => Err(fail(ErrorCode::Denied, "the role lacks the right to freeze")),
+            (true, false) => {
+                self.frozen.set(true);
+                Ok(())
+            }
+        }
     }
 
     pub(crate) fn thaw(&self) -> Result<(), Error> {
-        self.freeze(0)
+        match self.frozen.replace(false) {
+            true => Ok(()),
+            false => Err(fail(ErrorCode::Invalid, "nothing is frozen")),
+        }
     }
 
     pub(crate) fn query(&self, statement: &str, _parameters: &[String]) -> Result<InputStream, Error> {
         state(|state| state.asked.push(statement.into()));
         let asked = statement.to_lowercase();
-        let answer = self.0.answers.iter().find(|(part, _)| asked.contains(part.as_str()));
+        let answer = self.scripted.answers.iter().find(|(part, _)| asked.contains(part.as_str()));
         let missing = || fail(ErrorCode::Invalid, format!("the script has no rows for {statement:?}"));
         answer.map(|(_, lines)| InputStream::of(lines.clone())).ok_or_else(missing)
     }

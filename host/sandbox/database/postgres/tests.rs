@@ -1,12 +1,23 @@
 //! A real server, asked and broken.
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use std::time::{Duration, SystemTime};
 
-use super::{
-    testing::{Cluster, PASSWORD},
-    *,
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    time::Instant,
 };
-use crate::secret::Source;
+use tokio_util::sync::CancellationToken;
+
+use super::testing::{Cluster, PASSWORD};
+use crate::{
+    config::{Engine, SqlGrant, SslMode},
+    sandbox::{
+        database::{Database, Transaction},
+        fault::Code,
+        native::Error,
+    },
+    secret::Source,
+};
 
 type Output = Box<dyn AsyncRead + Send + Unpin>;
 
@@ -93,8 +104,10 @@ async fn only_one_statement_that_reads_is_run_and_an_error_costs_nothing() {
     // Refused from PostgreSQL 16 on; before, it is undone with the transaction.
     let _ = ask(&transaction, "SELECT lo_create(424242)", &[]).await;
     // The view is still the one that was exported, and others can still share it.
-    let share =
-        format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}'", transaction.shared_name());
+    let share = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}'",
+        transaction.shared_name().unwrap()
+    );
     cluster.psql(&share);
     assert_eq!(ask(&transaction, "SELECT 1", &[]).await.unwrap(), "[\"1\"]\n");
     transaction.end().await.unwrap();
@@ -228,10 +241,8 @@ async fn a_refusal_says_whom_it_refused_and_never_the_password() {
     let database = Database::open("main", &good);
     let version = database.server_version(CancellationToken::new(), Instant::now() + PATIENCE).await.unwrap();
     assert_eq!(version, cluster.psql("SHOW server_version"));
-    assert_eq!(
-        (database.engine(), database.location()),
-        ("postgresql", format!("localhost:{}/postgres", cluster.port))
-    );
+    assert_eq!(database.engine(CancellationToken::new(), Instant::now() + PATIENCE).await, Engine::Postgresql);
+    assert_eq!(database.location(), format!("localhost:{}/postgres", cluster.port));
 }
 
 #[tokio::test]

@@ -23,18 +23,15 @@ use tokio_postgres::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Bounds, Session, ahead_ms, rows};
-use crate::sandbox::{fault::Code, native::Error};
-
-/// How long the server has to give up a query, or to end the transaction.
-const SETTLE: Duration = Duration::from_secs(10);
+use super::{Session, pump::Pump};
+use crate::sandbox::{
+    database::{Bounds, SETTLE, Seen, ahead_ms, no_row_in_time, since_1970, unread_result},
+    fault::Code,
+    native::Error,
+};
 
 /// How often the way back to a usable transaction is tried: a late cancel request may hit the first.
 const SETTLE_TRIES: usize = 3;
-
-/// When a view was taken, on the server's clock, as seconds and nanoseconds since 1970: not before the first, and
-/// not after the second.
-pub type Seen = ((i64, u32), (i64, u32));
 
 /// A read-only, repeatable-read transaction. Dropping it ends it, and its connection.
 pub struct Transaction {
@@ -53,46 +50,47 @@ pub struct Transaction {
     over: CancellationToken,
 }
 
-/// Takes the view. Its clock is read first, so that what is seen is no earlier; then in the statement that exports
-/// the view, whose own view was taken before it runs.
-pub(super) async fn begin(session: Session, bounds: Bounds, timeout: Option<Duration>) -> Result<Transaction, Error> {
-    let doing = format!("taking a view of {}", session.location);
-    let taken = async {
-        let client = &session.client;
-        let host_before = SystemTime::now();
-        let before: SystemTime = client.query_one("SELECT pg_catalog.clock_timestamp()", &[]).await?.try_get(0)?;
-        let ahead = ahead_ms(before, host_before, SystemTime::now());
-        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let export = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp()";
-        let row = client.query_one(export, &[]).await?;
-        // A statement that fails must not take the exported view with it: what comes goes back to this point.
-        client.batch_execute("SAVEPOINT question").await?;
-        Ok((before, row.try_get::<_, SystemTime>(1)?, row.try_get::<_, String>(0)?, ahead))
-    };
-    let (before, after, shared_name, ahead_of_host_ms) = taken.await.map_err(|cause| session.failed(&doing, &cause))?;
-    Ok(Transaction {
-        session: Arc::new(session),
-        bounds,
-        timeout,
-        // The server's clock counts whole microseconds: what it says is up to 999 ns too early.
-        seen: (since_1970(before, 0), since_1970(after, 999)),
-        shared_name,
-        ahead_of_host_ms,
-        unread: Arc::default(),
-        busy: Arc::default(),
-        adrift: AtomicBool::new(false),
-        over: CancellationToken::new(),
-    })
-}
-
-fn since_1970(at: SystemTime, later_ns: u32) -> (i64, u32) {
-    match at.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => (since.as_secs().cast_signed(), since.subsec_nanos() + later_ns),
-        Err(_) => (0, 0),
-    }
-}
-
 impl Transaction {
+    /// Takes the view. Its clock is read first, so that what is seen is no earlier; then in the statement that exports
+    /// the view, whose own view was taken before it runs.
+    ///
+    /// # Errors
+    /// When the connection is lost meanwhile.
+    pub(in super::super) async fn begin(
+        session: Session,
+        bounds: Bounds,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let doing = format!("taking a view of {}", session.location);
+        let taken = async {
+            let client = &session.client;
+            let host_before = SystemTime::now();
+            let before: SystemTime = client.query_one("SELECT pg_catalog.clock_timestamp()", &[]).await?.try_get(0)?;
+            let ahead = ahead_ms(before, host_before, SystemTime::now());
+            client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let export = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp()";
+            let row = client.query_one(export, &[]).await?;
+            // A statement that fails must not take the exported view with it: what comes goes back to this point.
+            client.batch_execute("SAVEPOINT question").await?;
+            Ok((before, row.try_get::<_, SystemTime>(1)?, row.try_get::<_, String>(0)?, ahead))
+        };
+        let (before, after, shared_name, ahead_of_host_ms) =
+            taken.await.map_err(|cause| session.failed(&doing, &cause))?;
+        Ok(Self {
+            session: Arc::new(session),
+            bounds,
+            timeout,
+            // The server's clock counts whole microseconds: what it says is up to 999 ns too early.
+            seen: (since_1970(before, 0), since_1970(after, 999)),
+            shared_name,
+            ahead_of_host_ms,
+            unread: Arc::default(),
+            busy: Arc::default(),
+            adrift: AtomicBool::new(false),
+            over: CancellationToken::new(),
+        })
+    }
+
     /// When its view was taken.
     pub fn seen(&self) -> Seen {
         self.seen
@@ -127,8 +125,7 @@ impl Transaction {
         parameters: &[String],
     ) -> Result<Box<dyn AsyncRead + Send + Unpin>, Error> {
         if self.unread.load(Ordering::Acquire) {
-            let message = "a result of this transaction is still unread: read it to its end or drop it";
-            return Err(Error::new(Code::Invalid, message));
+            return Err(unread_result());
         }
         let doing = format!("asking {}", self.session.location);
         let turn = self.settled(&doing).await?;
@@ -174,12 +171,7 @@ impl Transaction {
         let Some(timeout) = self.timeout else { return self.bounds.within(doing, work).await };
         match time::timeout(timeout, self.bounds.within(doing, work)).await {
             Ok(done) => done,
-            Err(_) => {
-                let seconds = timeout.as_secs_f64();
-                let message =
-                    format!("{doing}: no row within {seconds} s: raise timeout in its grant if it needs longer");
-                Err(Error::new(Code::Timeout, message))
-            }
+            Err(_) => Err(no_row_in_time(doing, timeout)),
         }
     }
 
@@ -221,9 +213,7 @@ impl Transaction {
         first: Option<Row>,
         turn: OwnedMutexGuard<()>,
     ) -> Box<dyn AsyncRead + Send + Unpin> {
-        self.unread.store(true, Ordering::Release);
-        let pump =
-            rows::Pump { session: self.session.clone(), bounds: self.bounds.clone(), over: self.over.clone(), doing };
+        let pump = Pump { session: self.session.clone(), bounds: self.bounds.clone(), over: self.over.clone(), doing };
         Box::new(pump.start(rows, first, turn, self.unread.clone()))
     }
 }
