@@ -62,7 +62,7 @@ impl Session {
             config.password(password.expose());
         }
         let (check, ca) = (database.check(), database.grant.ca.clone());
-        let tls = blocking(doing, move || tls::client(check, ca.as_deref())).await?;
+        let tls = blocking(doing, move || tls::client(check, ca.as_deref(), None)).await?;
         let tls = MakeRustlsConnect::new(tls.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?);
         let connected = config.connect(tls.clone()).await;
         let (client, connection) =
