@@ -18,6 +18,9 @@ pub const USER: &str = "test";
 /// The password of every user.
 pub const PASSWORD: &str = "hunter2";
 
+/// Little memory, and no share of the machine's few places for asynchronous reads: tests start several at once.
+const MODEST: [&str; 2] = ["--innodb-buffer-pool-size=32M", "--innodb-use-native-aio=0"];
+
 /// A running server.
 pub struct Server {
     /// Where it listens, on 127.0.0.1.
@@ -44,7 +47,7 @@ impl Server {
         }
         let data = format!("--datadir={}", directory.join("data").display());
         let install = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
-        succeed(as_nobody("mariadb-install-db").args(install).current_dir(&directory));
+        succeed(as_nobody("mariadb-install-db").args(install).args(MODEST).current_dir(&directory));
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let guard = guard(&directory, &data, port);
         let server = Self { port, directory, guard };
@@ -104,7 +107,7 @@ fn guard(directory: &Path, data: &str, port: u16) -> Child {
     let script = r#"d=$1; shift; "$@" </dev/null >"$d/log" 2>&1 & cat; kill -9 $!; wait $!; rm -rf "$d""#;
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script, "guard"]).arg(directory).arg(server.get_program()).args(server.get_args());
-    command.args(["--no-defaults", data, "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=32M"]);
+    command.args(["--no-defaults", data, "--bind-address=127.0.0.1"]).args(MODEST);
     command.arg(format!("--port={port}")).arg(format!("--socket={}", directory.join("socket").display()));
     command.arg(format!("--pid-file={}", directory.join("pid").display()));
     // Not in the group that Ctrl-C reaches.

@@ -33,6 +33,9 @@ const USERS: &str = "CREATE DATABASE test;
     CREATE TABLE test.readable (n int); GRANT SELECT ON test.readable TO weak@'%';
     CREATE USER locked@'%' IDENTIFIED BY 'hunter2 of test' REQUIRE SSL; GRANT SELECT ON test.* TO locked@'%';";
 
+/// Little memory, and no share of the machine's few places for asynchronous reads: tests start several at once.
+const MODEST: [&str; 2] = ["--innodb-buffer-pool-size=32M", "--innodb-use-native-aio=0"];
+
 /// A server that is stopped when dropped.
 pub(super) struct Server {
     /// Its directory, with `data`, `log`, its socket and certificates.
@@ -65,7 +68,7 @@ impl Server {
         own(directory.path());
         let data = format!("--datadir={}", path("data").display());
         let install = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
-        succeed(as_nobody("mariadb-install-db").args(install).current_dir(&directory));
+        succeed(as_nobody("mariadb-install-db").args(install).args(MODEST).current_dir(&directory));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = as_nobody("mariadbd");
         command.arg("--no-defaults").arg(data).arg(format!("--socket={}", path("socket").display()));
