@@ -7,14 +7,20 @@ use strongroom::{cli::Cli, commands, report};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    std::panic::set_hook(Box::new(|broken| report::error::broke_off(broken)));
+    // What was said already is all that can be said; nobody knows what was done.
+    std::panic::catch_unwind(|| run(&cli)).unwrap_or(ExitCode::from(report::exit::FAILED))
+}
+
+fn run(cli: &Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return ended(&cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
+        Err(error) => return ended(cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
     };
-    let result = runtime.block_on(commands::run(&cli));
+    let result = runtime.block_on(commands::run(cli));
     // A thread that reads from a source that hangs must not keep the process: everything that counts has ended.
     runtime.shutdown_background();
-    ended(&cli, result)
+    ended(cli, result)
 }
 
 fn ended(cli: &Cli, result: anyhow::Result<u8>) -> ExitCode {

@@ -274,7 +274,11 @@ impl Prepared {
     pub async fn run(mut self) -> Summary {
         let sides = match self.begin() {
             Ok(sides) => sides,
-            Err(why) => return self.end(&[], Some(why)),
+            Err(why) => {
+                let result = self.end(&[], Some(why));
+                self.board.emit(&Event::Ended(Box::new(result.clone())));
+                return result;
+            }
         };
         let sides: Vec<Arc<PartSide>> = sides;
         self.board.emit(&self.reading.started_event(Operation::Restore, &sides));

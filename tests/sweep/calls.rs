@@ -207,6 +207,14 @@ fn machinery(path: &Path) -> bool {
     text.contains(".so") || text.starts_with("anon_inode:") || text.starts_with("/usr/share/locale")
 }
 
+/// Whether a socket is one of TCP: others are how the program speaks with itself.
+fn connection(socket: &str, call: &Call) -> bool {
+    let number = socket.trim_start_matches("socket:[").trim_end_matches(']');
+    let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", call.thread)).unwrap_or_default();
+    // One that is not connected yet has no line, and is about to be.
+    call.number == libc::SYS_connect || table.lines().any(|line| line.split_whitespace().nth(9) == Some(number))
+}
+
 /// What a path is in the run: `set`, `source`, `state`, …
 fn role(path: &Path, root: &Path, call: &Call) -> Option<&'static str> {
     if machinery(path) {
@@ -216,7 +224,7 @@ fn role(path: &Path, root: &Path, call: &Call) -> Option<&'static str> {
         let text = path.to_string_lossy();
         return match &*text {
             _ if text.starts_with("pipe:") => Some("pipe"),
-            _ if text.starts_with("socket:") => Some("socket"),
+            _ if text.starts_with("socket:") => connection(&text, call).then_some("socket"),
             _ if text.ends_with(".wasm") => Some("component"),
             _ => Some("system"),
         };

@@ -154,7 +154,7 @@ impl Place {
         let proxy = Proxy::start(server.port)?;
         let names: Vec<_> = listing(&self.root.join("files"))?
             .into_iter()
-            .filter(|(_, thing)| *thing != Thing::Directory)
+            .filter(|(_, thing)| matches!(thing, Thing::File(_)))
             .map(|(name, _)| name)
             .collect();
         let (port, database) = (proxy.port, server.database(&names)?);
@@ -277,9 +277,11 @@ impl Place {
             let before = names(&self.template.join(name))?;
             let now = names(&self.root.join(name))?;
             let visible = |below: &String| name == "repository" && below.ends_with(".zip") && !below.contains("/.");
+            // Directories of the state that are made when they are needed, and stay.
+            let meant = |below: &String| ["/checkpoints", "/values"].contains(&below.as_str());
             left.extend(
                 now.into_iter()
-                    .filter(|below| !before.contains(below) && !visible(below))
+                    .filter(|below| !before.contains(below) && !visible(below) && !meant(below))
                     .map(|below| format!("{name}{below}")),
             );
         }

@@ -125,6 +125,12 @@ fn kinds_of(place: &str) -> Vec<Kind> {
     let mut kinds = calls::deed(word).map(fault::kinds).unwrap_or_default().to_vec();
     // A pipe that ends while its writer is there, and a file that ends early only for a tool: no system does that.
     kinds.retain(|kind| *kind != Kind::Ends || !matches!(what, "pipe" | "tool"));
+    // Nor can a tool know of a connection that fails one way and stays open the other: it waits, as long as it may.
+    kinds.retain(|kind| *kind == Kind::Kill || !matches!((word, what), ("send" | "receive", "tool")));
+    // A pipe has no disk: it breaks when nobody reads.
+    if place == "write@pipe" {
+        kinds = vec![Kind::Fails(libc::EPIPE), Kind::Fails(libc::EIO), Kind::Fails(libc::EINTR), Kind::Kill];
+    }
     kinds
 }
 
