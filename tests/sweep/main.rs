@@ -48,6 +48,9 @@ pub struct Arguments {
     /// Ends after so many faults that were not survived.
     #[arg(long, default_value_t = 20)]
     failures: usize,
+    /// Begins no more faults after so many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Prints every fault.
     #[arg(short, long)]
     verbose: bool,

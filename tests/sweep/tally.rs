@@ -13,6 +13,7 @@ pub struct Tally {
     seed: u64,
     at_least: usize,
     failures_max: usize,
+    minutes: Option<u64>,
     verbose: bool,
     began: Instant,
     fired: BTreeSet<Fault>,
@@ -31,6 +32,7 @@ impl Tally {
             seed: arguments.seed,
             at_least: arguments.at_least,
             failures_max: arguments.failures,
+            minutes: arguments.minutes,
             verbose: arguments.verbose,
             began: Instant::now(),
             fired: BTreeSet::new(),
@@ -44,7 +46,8 @@ impl Tally {
 
     /// Whether there is no point in going on.
     pub fn enough(&self, single: bool) -> bool {
-        self.failed >= self.failures_max || (single && !self.fired.is_empty())
+        let late = self.minutes.is_some_and(|minutes| self.began.elapsed().as_secs() >= minutes * 60);
+        late || self.failed >= self.failures_max || (single && !self.fired.is_empty())
     }
 
     pub fn add(&mut self, fault: Fault, outcome: Outcome) {

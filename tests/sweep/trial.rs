@@ -39,13 +39,13 @@ pub const CUT_EVERY: u64 = 64;
 /// Bytes of room on a disk, for each number.
 pub const ROOM_EVERY: u64 = 64 << 10;
 
-/// The library of libfaketime (Debian: libfaketime), where it is.
-pub fn faketime() -> Option<PathBuf> {
+/// The library of libfaketime (Debian: libfaketime).
+pub fn faketime() -> io::Result<PathBuf> {
     let known = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    known
-        .iter()
-        .map(|name| PathBuf::from(format!("/usr/lib/{name}/faketime/libfaketimeMT.so.1")))
+    let mut paths = known.iter().map(|name| PathBuf::from(format!("/usr/lib/{name}/faketime/libfaketimeMT.so.1")));
+    paths
         .find(|path| path.exists())
+        .ok_or_else(|| io::Error::other("libfaketime is not installed: tests/run.sh --install"))
 }
 
 impl Bench<'_> {
@@ -151,8 +151,8 @@ impl Bench<'_> {
 
     fn held(&self, clock: Option<&PathBuf>, mut decide: impl FnMut(&str) -> Answer) -> io::Result<Ended> {
         let mut command = self.place.command(self.case.arguments);
-        if let (Some(clock), Some(library)) = (clock, faketime()) {
-            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", clock);
+        if let Some(clock) = clock {
+            command.env("LD_PRELOAD", faketime()?).env("FAKETIME_TIMESTAMP_FILE", clock);
             command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
         }
         let held = Held::start(&command, &calls::numbers(), self.processor)?;

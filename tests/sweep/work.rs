@@ -92,11 +92,10 @@ fn of_case(case: &str, promise: Promise, counts: &Counts) -> Vec<Fault> {
     for (place, count) in counts {
         let numbers = 1..=(*count).min(CALLS_MAX);
         match place.as_str() {
-            "clock" if trial::faketime().is_some() => {
+            "clock" => {
                 let moments = (1..=*count).step_by(JUMP_EVERY as usize);
                 faults.extend(moments.flat_map(|number| JUMPS.map(|jump| fault(place, Kind::Jump(jump), number))));
             }
-            "clock" => {}
             "connection" => faults.extend(numbers.map(|number| fault(place, Kind::Cut, number))),
             _ => {
                 let kinds = kinds_of(place);
