@@ -195,7 +195,7 @@ impl After<'_> {
         }
         let (out, _) = self.text()?;
         if self.ended.code() == 0 && !self.mute && steady(&out) != steady(self.printed) {
-            wrong.push(format!("it ended well and printed something else: {out}"));
+            wrong.push(format!("it ended well and printed {out}and not {}", self.printed));
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::{
     fault::{self, Fault, Kind},
     subject::{Place, Tools},
     tally::Tally,
-    trial::{self, Bench, Counts},
+    trial::{Bench, Counts},
     wire::Server,
 };
 
