@@ -241,11 +241,20 @@ impl Prepared {
                 }
             };
             let size = bytes.get(&name).copied().unwrap_or_default();
+            self.forget_what_was_emptied(&name, &targets);
             targets.iter().for_each(|target| self.judge(&name, target, &ownership, size));
             let done = self.done(&name);
             self.previews.parts.push(Preview { part: name, stage: part.stage, bytes: size, targets, done });
         }
         self.previews.refused.dedup();
+    }
+
+    /// What an attempt before restored is done only as long as it is there.
+    fn forget_what_was_emptied(&mut self, part: &PartName, targets: &[Target]) {
+        let emptied = targets.iter().any(|target| target.empty == Some(true));
+        if let Some(interrupted) = self.interrupted.as_mut().filter(|_| emptied) {
+            interrupted.done.retain(|done| done != part);
+        }
     }
 
     fn judge(&mut self, part: &PartName, target: &Target, ownership: &Ownership, size: u64) {

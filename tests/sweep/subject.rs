@@ -62,6 +62,7 @@ plugin = "scripted"
 parts = [
   { name = "positions", stage = "positions" },
   { name = "database", stage = "database", uses = ["tools.tool-load"] },
+  { name = "single", stage = "records" },
   { name = "store", stage = "files", uses = ["dirs.dir-target"] },
 ]
 
@@ -81,6 +82,10 @@ parts = [
 "backup.store" = [
   { do = "put-tree", path = "", dir = "dir-files" },
   { do = "tree-receipt", subject = "entries" },
+]
+"backup.single" = [
+  { do = "put-file", path = "one", dir = "dir-files", file = "folder/file-1.txt" },
+  { do = "receipt", subject = "files", expected = 1, actual = 1 },
 ]
 "restore.store" = [{ do = "restore-tree", part = "store", dir = "dir-target" }]
 "restore.database" = [{ do = "feed-tool", part = "database", path = "database.dump", tool = "tool-load" }]
@@ -188,6 +193,8 @@ impl Place {
         self.expect_tree("product/store");
         let dump = fs::read(self.root.join("dump.txt"))?;
         self.contents.insert("product/database/database.dump".into(), Thing::File(dump));
+        let single = fs::read(self.root.join("files/folder/file-1.txt"))?;
+        self.contents.insert("product/single/one".into(), Thing::File(single));
         self.contents.insert("product/positions/at.txt".into(), Thing::File(b"42".into()));
         Ok(())
     }

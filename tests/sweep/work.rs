@@ -126,10 +126,8 @@ fn kinds_of(place: &str) -> Vec<Kind> {
     kinds.retain(|kind| *kind != Kind::Ends || !matches!(what, "pipe" | "tool"));
     // Nor can a tool know of a connection that fails one way and stays open the other: it waits, as long as it may.
     kinds.retain(|kind| *kind == Kind::Kill || !matches!((word, what), ("send" | "receive", "tool")));
-    // A pipe has no disk: it breaks when nobody reads.
-    if place == "write@pipe" {
-        kinds = vec![Kind::Fails(libc::EPIPE), Kind::Fails(libc::EIO), Kind::Fails(libc::EINTR), Kind::Kill];
-    }
+    // A pipe has no disk.
+    kinds.retain(|kind| *kind != Kind::Fails(libc::ENOSPC) || place != "write@pipe");
     kinds
 }
 
