@@ -1,15 +1,18 @@
 //! Arguments in, exit code out.
 
-use std::process::ExitCode;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, set_hook},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use strongroom::{cli::Cli, commands, report};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    std::panic::set_hook(Box::new(|broken| report::error::broke_off(broken)));
+    set_hook(Box::new(report::error::broke_off));
     // What was said already is all that can be said; nobody knows what was done.
-    std::panic::catch_unwind(|| run(&cli)).unwrap_or(ExitCode::from(report::exit::FAILED))
+    catch_unwind(|| run(&cli)).unwrap_or(ExitCode::from(report::exit::FAILED))
 }
 
 fn run(cli: &Cli) -> ExitCode {
@@ -17,10 +20,10 @@ fn run(cli: &Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return ended(cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
     };
-    let result = runtime.block_on(commands::run(cli));
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(commands::run(cli))));
     // A thread that reads from a source that hangs must not keep the process: everything that counts has ended.
     runtime.shutdown_background();
-    ended(cli, result)
+    result.map_or(ExitCode::from(report::exit::FAILED), |result| ended(cli, result))
 }
 
 fn ended(cli: &Cli, result: anyhow::Result<u8>) -> ExitCode {
