@@ -1,6 +1,9 @@
 //! Arguments in, exit code out.
 
-use std::process::ExitCode;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, set_hook},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,14 +15,20 @@ const OPEN_FILES: u64 = 65_536;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     raise_open_files();
+    set_hook(Box::new(report::error::broke_off));
+    // What was said already is all that can be said; nobody knows what was done.
+    catch_unwind(|| run(&cli)).unwrap_or(ExitCode::from(report::exit::FAILED))
+}
+
+fn run(cli: &Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return ended(&cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
+        Err(error) => return ended(cli, Err(anyhow::Error::from(error).context("starting the runtime"))),
     };
-    let result = runtime.block_on(commands::run(&cli));
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(commands::run(cli))));
     // A thread that reads from a source that hangs must not keep the process: everything that counts has ended.
     runtime.shutdown_background();
-    ended(&cli, result)
+    result.map_or(ExitCode::from(report::exit::FAILED), |result| ended(cli, result))
 }
 
 /// The usual soft limit of 1,024 is for programs that call `select`; a few plugins with a thousand streams each are past

@@ -22,6 +22,7 @@ pub mod zip;
 mod beneath;
 mod patterns;
 mod queue;
+mod workers;
 
 /// What kind of thing an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ pub mod locks;
 mod part;
 pub mod reading;
 pub mod restore;
+pub mod scratch;
 mod seal;
 mod stages;
 pub mod stop;

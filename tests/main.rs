@@ -35,6 +35,8 @@ mod demo;
 mod package;
 /// Guests that break, hoard, flood, or wait for themselves; files that are no components.
 mod hostile;
+/// What other tools called a success and was none.
+mod false_success;
 /// Names, files, tools, databases, disks and sets that are not as they ought to be.
 mod bad_input;
 /// A product on a real MariaDB, from backup to restore.

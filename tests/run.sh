@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs every check there is: format, lints, unit tests, scenarios against real servers, hostile guests, fault cases,
-# documents and the demo. Usage: tests/run.sh [--install]
+# documents and the demo. Usage: tests/run.sh [--install] [--all]
+#
+# With --all, what is long is done at its full length: the fault sweep takes most of an hour then.
 #
 # Without --install it names what is missing and how to get it; with it, as root on Debian or Ubuntu, it installs that.
 # CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demo uses.
@@ -13,43 +15,55 @@ headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 # shellcheck source=../examples/confluence/demo/needs.sh
 source examples/confluence/demo/needs.sh
 
-install=''
-case "${1:-}" in
-  '') ;;
-  --install) install=1 ;;
-  *) die 'usage: tests/run.sh [--install]' ;;
-esac
+install='' sweep=(--faults 300)
+for argument in "$@"; do
+  case $argument in
+    --install) install=1 ;;
+    --all) sweep=(--at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
+    *) die 'usage: tests/run.sh [--install] [--all]' ;;
+  esac
+done
 
-# Beside what the demo needs: certificates for the tests of encrypted connections, age for encrypted sets, mounts for a
-# disk that fills up, a second kind of database, a web server, strace to kill a run at a call of the system.
+# Beside what the demo needs: certificates for encrypted connections, age for encrypted sets, mounts for a disk that
+# fills up, a web server, a second kind of database, strace to break or kill a run at a call of the system, a library
+# that makes clocks jump.
+PACKAGES=(openssl age mount nginx-light mariadb-server strace libfaketime)
+
+is_there() { # PACKAGE
+  case $1 in
+    nginx-light) [[ -x /usr/sbin/nginx ]] ;;
+    mariadb-server) PATH=$PATH:/usr/sbin have mariadbd mariadb-install-db mariadb mariadb-dump ;;
+    libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
+    *) have "$1" ;;
+  esac
+}
+
+have() { # PROGRAM...
+  local program
+  for program in "$@"; do command -v "$program" >/dev/null || return 1; done
+}
+
 find_missing_for_tests() {
+  local package
   find_missing || true
-  command -v openssl >/dev/null || missing openssl 'apt-get install openssl'
-  command -v age >/dev/null || missing age 'apt-get install age'
-  command -v mount >/dev/null || missing mount 'apt-get install mount'
-  [[ -x /usr/sbin/nginx ]] || missing nginx 'apt-get install nginx-light'
-  command -v strace >/dev/null || missing strace 'apt-get install strace'
-  mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server'
+  for package in "${PACKAGES[@]}"; do
+    is_there "$package" || missing "$package" "apt-get install --no-install-recommends $package"
+  done
   [[ ${#MISSING[@]} -eq 0 ]]
 }
 
-mariadb_is_there() {
-  local program
-  for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
-    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
-  done
+install_for_tests() {
+  local package packages=()
+  for package in "${PACKAGES[@]}"; do is_there "$package" || packages+=("$package"); done
+  ((${#packages[@]})) || return 0
+  install_packages "${packages[@]}"
+  # The tests start servers of their own: Debian's are not wanted.
+  if have systemctl; then systemctl disable --now nginx mariadb 2>/dev/null || true; fi
 }
 
 if [[ -n $install ]]; then
   install_missing
-  command -v openssl >/dev/null || install_packages openssl
-  if [[ ! -x /usr/sbin/nginx ]]; then # Debian's own server is not wanted
-    install_packages nginx-light
-    if command -v systemctl >/dev/null; then systemctl disable --now nginx || true; fi
-  fi
-  command -v age >/dev/null || install_packages age
-  command -v strace >/dev/null || install_packages strace
-  mariadb_is_there || install_packages mariadb-server
+  install_for_tests
 fi
 find_missing_for_tests || {
   printf '%s\n' "${MISSING[@]}" >&2
@@ -71,6 +85,8 @@ cargo build --release --locked
 headline 'unit tests, scenarios, hostile guests, faults, documents'
 cargo test --release --locked
 cargo test --release --locked "${GUESTS[@]}"
+headline 'the fault sweep'
+cargo run --release --locked --example sweep -- "${sweep[@]}"
 headline "the demo's own judge"
 python3 -B -m unittest discover -s examples/confluence/demo -p 'test_*.py'
 headline 'the demo'

@@ -293,3 +293,43 @@ fn a_restore_that_was_killed_goes_on_and_leaves_alone_what_is_not_its_own() {
     fs::write(place.join("out/foreign"), "not ours").unwrap();
     place.run(&["restore"]).exits(1).says("is not empty");
 }
+
+/// A place with one file, its backup, and a pipeline `target.toml` that restores into `restored/`; and the snapshot.
+fn backed_up() -> (Place, String) {
+    let place = Place::new();
+    Tree::at(place.join("files")).file("one", "one");
+    let pipeline = |path: &str, access: &str| {
+        format!(
+            "[pipeline]\nname = \"test\"\n\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n\n\
+             [step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"$DIR/{path}\"\n\
+             access = \"{access}\"\n"
+        )
+    };
+    place.write("target.toml", &pipeline("restored", "write"));
+    place.write("strongroom.toml", &pipeline("files", "read"));
+    place.accept();
+    place.run(&["backup"]).exits(0);
+    let snapshot = place.record()["snapshot"].as_str().unwrap().to_owned();
+    (place, snapshot)
+}
+
+#[test]
+fn a_part_that_was_restored_and_removed_again_is_restored_again() {
+    let (place, snapshot) = backed_up();
+    place.run(&["-c", "target.toml", "restore"]).exits(0);
+    // As when it was killed at its very end, and somebody then emptied the target to begin anew.
+    let journal = "{\"done\":{\"step\":\"letters\",\"part\":\"source\"}}\n";
+    fs::write(place.join(format!("state/restore-{snapshot}.ndjson")), journal).unwrap();
+    fs::remove_file(place.join("restored/one")).unwrap();
+    place.run(&["-c", "target.toml", "restore"]).exits(0);
+    assert_eq!(fs::read_to_string(place.join("restored/one")).unwrap(), "one");
+}
+
+#[test]
+fn a_restore_that_cannot_begin_says_why() {
+    let (place, snapshot) = backed_up();
+    // Its journal can be looked for, and not be made.
+    let journal = place.join(format!("state/restore-{snapshot}.ndjson"));
+    std::os::unix::fs::symlink("/nowhere/at/all", journal).unwrap();
+    place.run(&["-c", "target.toml", "restore"]).exits(1).says("nothing was restored").says("journal");
+}

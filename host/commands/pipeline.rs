@@ -23,6 +23,7 @@ use crate::{
         event::Observer,
         inspect::{Look, inspect},
         locks,
+        scratch::Scratch,
     },
     sandbox::{Plugin, Sandbox, compile, engine},
 };
@@ -131,7 +132,7 @@ impl Pipeline {
         observer: Arc<dyn Observer>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Resolution> {
-        let scratch = tempfile::tempdir().context("making a directory for secret files")?;
+        let scratch = Scratch::temporary().context("making a directory for secret files")?;
         let mut inspected = Vec::new();
         for (loaded, step) in self.steps.iter().zip(&self.config.steps) {
             refuse_bad_config(step, &loaded.description)?;

@@ -18,6 +18,7 @@ use crate::{
         event::Observer,
         locks,
         restore::{Choice, Prepared, prepare},
+        scratch::Scratch,
         stop,
     },
 };
@@ -42,7 +43,7 @@ pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> anyhow::Resu
     if let Some(first) = trusted.untrusted.first() {
         return Err(Exit::refused(first.clone()).into());
     }
-    let scratch = tempfile::tempdir_in(&config.state).context("making a private directory in the state directory")?;
+    let scratch = Scratch::make(&config.state).context("making a private directory in the state directory")?;
     let reading = reading::reading(selected, trusted.steps, Some(&config), scratch.path(), observer, stop);
     let prepared = prepare(reading, choice(args)).await;
     if args.dry_run {

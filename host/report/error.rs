@@ -1,6 +1,9 @@
 //! The last word of a command that failed: what was being done, why it failed, what to try.
 
-use std::io;
+use std::{
+    io::{self, Write},
+    panic::PanicHookInfo,
+};
 
 use serde_json::json;
 
@@ -34,8 +37,28 @@ pub fn exit_error(json: bool, code: u8, error: &anyhow::Error) {
         let fields = json!({ "code": code, "message": told.message, "causes": told.causes, "help": told.help });
         lines::write(&mut io::stdout(), "exit_error", fields);
     } else {
-        eprint!("{}", printed(error, Paint { on: color(&io::stderr()) }));
+        say(&printed(error, Paint { on: color(&io::stderr()) }));
     }
+}
+
+/// Where even standard error cannot be written to, there is nobody left to tell.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Says that a thread broke off, in place of Rust's own words, which nobody but the program's authors understands.
+pub fn broke_off(broken: &PanicHookInfo<'_>) {
+    let place = broken.location().map(|place| format!("{}:{}", place.file(), place.line()));
+    say(&broken_off(broken.payload_as_str().unwrap_or_default(), place.as_deref().unwrap_or("an unknown place")));
+}
+
+fn broken_off(said: &str, place: &str) -> String {
+    // Rust and tokio have no other way to say it where a thread must be there.
+    if said.contains("spawn") && said.contains("thread") {
+        let help = "raise the limit of processes (ulimit -u, or TasksMax= of the unit)";
+        return format!("error: the system gives this program no more threads\n  help: {help}\n");
+    }
+    format!("error: strongroom broke off at {place}, which is a bug of strongroom: {}\n", words::line(said))
 }
 
 fn printed(error: &anyhow::Error, paint: Paint) -> String {
@@ -90,6 +113,15 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
+
+    #[test]
+    fn what_breaks_off_is_said_in_one_line_for_people() {
+        let threads = broken_off("failed to spawn thread: Os { code: 11 }", "x.rs:1");
+        assert!(threads.contains("no more threads") && !threads.contains("Os {"), "{threads}");
+        let other = broken_off("a\nb\x1b[1m", "x.rs:1");
+        assert!(other.starts_with("error: ") && other.contains("x.rs:1"), "{other}");
+        assert_eq!(other.matches(['\n', '\x1b']).count(), 1, "{other}");
+    }
 
     #[test]
     fn a_chain_is_printed_once_with_the_advice_last() {

@@ -17,6 +17,7 @@ use super::{
     beneath::LastDir,
     patterns::Patterns,
     tree::{TreeOptions, TreeReport},
+    workers,
 };
 use crate::name::RawPath;
 
@@ -116,10 +117,8 @@ impl Restoring<'_> {
         let (sender, receiver) = sync_channel(2 * super::cores());
         let receiver = Mutex::new(receiver);
         std::thread::scope(|scope| {
-            for _ in 0..super::cores() {
-                scope.spawn(|| self.serve(&receiver));
-            }
-            if let Err(why) = self.list(&sender) {
+            let started = workers::start(scope, || self.serve(&receiver));
+            if let Err(why) = started.and_then(|()| self.list(&sender)) {
                 self.fail(why);
             }
             drop(sender);

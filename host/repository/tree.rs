@@ -18,6 +18,7 @@ use super::{
     Draft, Error, Pass, Watch, beneath,
     patterns::Patterns,
     queue::{Queue, Sender},
+    workers,
 };
 use crate::{digest::Algorithm, name::RawPath};
 
@@ -148,10 +149,8 @@ impl Storing<'_> {
         let queue = Queue::new(QUEUE_MAX);
         std::thread::scope(|scope| {
             let sender = queue.sender();
-            for _ in 0..super::cores() {
-                scope.spawn(|| self.serve(&queue));
-            }
-            if let Err(why) = self.list(patterns, seen, &sender) {
+            let started = workers::start(scope, || self.serve(&queue));
+            if let Err(why) = started.and_then(|()| self.list(patterns, seen, &sender)) {
                 self.fail(why);
             }
             drop(sender);

@@ -85,6 +85,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// [`Error::Busy`] when another run holds it; [`Error::State`] when the state directory cannot be used.
 pub async fn acquire(state: &Path, pipeline: &str, holder: &Holder, retry: Duration) -> Result<Lock, Error> {
     state_directory(state)?;
+    super::scratch::sweep(state);
     let until = Instant::now() + retry;
     loop {
         match try_acquire(state, pipeline, holder) {

@@ -242,11 +242,20 @@ impl Prepared {
                 }
             };
             let size = bytes.get(&name).copied().unwrap_or_default();
+            self.forget_what_was_emptied(&name, &targets);
             targets.iter().for_each(|target| self.judge(&name, target, &ownership, size));
             let done = self.done(&name);
             self.previews.parts.push(Preview { part: name, stage: part.stage, bytes: size, targets, done });
         }
         self.previews.refused.dedup();
+    }
+
+    /// What an attempt before restored is done only as long as it is there.
+    fn forget_what_was_emptied(&mut self, part: &PartName, targets: &[Target]) {
+        let emptied = targets.iter().any(|target| target.empty == Some(true));
+        if let Some(interrupted) = self.interrupted.as_mut().filter(|_| emptied) {
+            interrupted.done.retain(|done| done != part);
+        }
     }
 
     fn judge(&mut self, part: &PartName, target: &Target, ownership: &Ownership, size: u64) {
@@ -275,7 +284,11 @@ impl Prepared {
     pub async fn run(mut self) -> Summary {
         let sides = match self.begin() {
             Ok(sides) => sides,
-            Err(why) => return self.end(&[], Some(why)),
+            Err(why) => {
+                let result = self.end(&[], Some(why));
+                self.board.emit(&Event::Ended(Box::new(result.clone())));
+                return result;
+            }
         };
         let sides: Vec<Arc<PartSide>> = sides;
         let holds = match self.holds() {

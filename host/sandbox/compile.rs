@@ -73,11 +73,12 @@ pub fn in_child(wasm: &Path) -> Result<(), Fault> {
         .map_err(|error| Fault::Host(format!("finding this program to compile {} with: {error}", wasm.display())))?;
     // A runtime of its own: the caller may or may not be in one.
     std::thread::scope(|scope| {
-        let child = scope.spawn(|| {
+        let child = std::thread::Builder::new().spawn_scoped(scope, || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| Fault::Host(format!("starting a runtime: {error}")))?;
             runtime.block_on(run_child(&program, wasm))
         });
+        let child = child.map_err(|error| Fault::Host(format!("starting a thread for the compiler: {error}")))?;
         child.join().unwrap_or_else(|_| Err(Fault::Host("the thread that waits for the compiler broke".into())))
     })
 }

@@ -289,3 +289,13 @@ fn a_stopped_walk_is_canceled() {
     assert!(matches!(stopped, Err(Error::Canceled)));
     assert!(Path::new(&place.source).join("a").exists());
 }
+
+#[test]
+fn a_file_that_ends_before_its_size_is_not_taken_for_whole() {
+    // The kernel says 4096 bytes, and gives six: as a storage does that loses the end of a file.
+    let place = Place { source: "/sys/class/net/lo".into(), ..place() };
+    let only = TreeOptions { includes: vec!["/mtu".into()], ..TreeOptions::default() };
+    let error = place.store(&only, Pass::InStage).unwrap_err();
+    assert!(matches!(&error, Error::Source { .. }) && error.to_string().contains("mtu"), "{error}");
+    assert!(place.held().iter().all(|held| !held.ends_with("mtu")), "{:?}", place.held());
+}

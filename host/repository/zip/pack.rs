@@ -152,11 +152,12 @@ impl Pool {
         let threads = cores();
         let (jobs, queue) = sync_channel::<Job>(threads * 2);
         let queue = Arc::new(Mutex::new(queue));
+        // Fewer do, and where there is none, `submit` finds the queue gone.
         let work = |_| {
             let queue = Arc::clone(&queue);
-            std::thread::spawn(move || serve(&queue))
+            std::thread::Builder::new().spawn(move || serve(&queue)).ok()
         };
-        Self { jobs: Some(jobs), threads: (0..threads).map(work).collect() }
+        Self { jobs: Some(jobs), threads: (0..threads).filter_map(work).collect() }
     }
 
     /// Packs `input` some time; `before` is what came ahead of it in the stream. Waits when the pool has plenty to do.

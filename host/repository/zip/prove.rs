@@ -18,7 +18,7 @@ use super::{
 use crate::{
     digest::{self, Digest},
     name::RawPath,
-    repository::{Archive, Error, Item, Proof, Watch, cores},
+    repository::{Archive, Error, Item, Proof, Watch, workers},
     snapshot::record::Record,
 };
 
@@ -40,11 +40,7 @@ pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
     };
     proving.check_record();
     if proving.open_lists() {
-        std::thread::scope(|scope| {
-            for _ in 0..cores() {
-                scope.spawn(|| proving.work());
-            }
-        });
+        std::thread::scope(|scope| workers::start(scope, || proving.work()))?;
         proving.check_rest();
     }
     if watch.stopped() {

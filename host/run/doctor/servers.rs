@@ -53,7 +53,8 @@ async fn database(servers: &mut Servers, about: String, name: &str, grant: &SqlG
         Ok(version) => {
             let message = format!("{} answers {}: version {version}", database.location(), grant.user);
             servers.checks.push(Check::ok(&about, message));
-            servers.known.insert(name.to_owned(), Server { engine: database.engine(), version });
+            let engine = database.engine(stop.clone(), deadline()).await.word();
+            servers.known.insert(name.to_owned(), Server { engine, version });
         }
         Err(error) => return servers.checks.push(Check::problem(about, error.message)),
     }

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::Signal;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     process::{ChildStderr, ChildStdin, ChildStdout},
     sync::watch,
     task::JoinHandle,
@@ -167,17 +167,29 @@ impl Feed {
         }
     }
 
-    /// Only the source's errors are errors: a child that closes its input early is judged by its exit status alone.
     async fn copy(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            match self.source.read(&mut buffer).await? {
-                0 => break,
-                count if self.stdin.write_all(&buffer[..count]).await.is_err() => break,
-                count => bump(&self.moved, count),
-            }
+        copy(&mut self.source, &mut self.stdin, &self.moved).await
+    }
+}
+
+/// A child that closes its input early is judged by its exit status alone; it knows. Of any other failure it would know
+/// nothing, and take what it has for all.
+async fn copy(
+    source: &mut (impl AsyncRead + Unpin),
+    stdin: &mut (impl AsyncWrite + Unpin),
+    moved: &AtomicU64,
+) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let count = source.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
         }
-        Ok(())
+        match stdin.write_all(&buffer[..count]).await {
+            Err(closed) if closed.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+        bump(moved, count);
     }
 }
 
@@ -259,6 +271,31 @@ fn mask(bytes: &[u8], cut: bool, secrets: &[Secret]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An input that fails so.
+    struct Broken(io::ErrorKind);
+
+    impl AsyncWrite for Broken {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_input_that_cannot_be_fed_is_an_error_and_one_that_was_closed_is_not() {
+        let moved = AtomicU64::new(0);
+        let full = copy(&mut &b"rows"[..], &mut Broken(io::ErrorKind::StorageFull), &moved).await.unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        copy(&mut &b"rows"[..], &mut Broken(io::ErrorKind::BrokenPipe), &moved).await.unwrap();
+    }
 
     #[test]
     fn no_part_of_a_secret_is_left_at_the_edge() {

@@ -41,7 +41,7 @@ impl Guest {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        self.state.push_input(Source::new(Body::File(file)), Vec::new()).unwrap()
+        self.state.push_input(Source::new(Body::File(file.into())), Vec::new()).unwrap()
     }
 
     async fn failing(&mut self) -> Resource<InputStream> {

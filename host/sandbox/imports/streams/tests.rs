@@ -133,7 +133,7 @@ async fn a_file_is_read_through_the_same_calls() {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, &noise(3 << 20)).unwrap();
     std::io::Seek::rewind(&mut file).unwrap();
-    let stream = guest.state.push_input(Source::new(Body::File(file)), Vec::new()).unwrap();
+    let stream = guest.state.push_input(Source::new(Body::File(file.into())), Vec::new()).unwrap();
     assert_eq!(guest.state.peek(again(&stream), 10).await.unwrap(), noise(10));
     assert_eq!(guest.all(&stream).await.unwrap(), noise(3 << 20));
 }
