@@ -12,6 +12,7 @@ mod exports;
 mod floods;
 mod lies;
 mod links;
+mod services;
 mod waits;
 
 /// A part that does one hostile thing, beside one that does its work; the words of its end.

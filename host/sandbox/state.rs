@@ -58,6 +58,8 @@ pub struct State {
     open: Arc<AtomicU32>,
     /// Tools that the guest has running.
     pub tools: Arc<AtomicU32>,
+    /// Transactions that it holds.
+    pub transactions: Arc<AtomicU32>,
     /// Why the part fails although its export may return well.
     pub spoiled: Arc<Mutex<Option<String>>>,
 }
@@ -84,6 +86,7 @@ impl State {
             changed: Arc::default(),
             open: Arc::default(),
             tools: Arc::default(),
+            transactions: Arc::default(),
             spoiled: Arc::default(),
             part: part.to_owned(),
             operation,

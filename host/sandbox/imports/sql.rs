@@ -14,7 +14,7 @@ use crate::sandbox::{
     operation::Capability,
     state::State,
     stream::{
-        InputStream,
+        InputStream, Open,
         source::{Body, Source},
     },
 };
@@ -22,7 +22,13 @@ use crate::sandbox::{
 /// What a guest's `database` stands for.
 pub type Database = database::Database;
 /// What a guest's `transaction` stands for.
-pub type Transaction = database::Transaction;
+pub struct Transaction {
+    view: database::Transaction,
+    _place: Open,
+}
+
+/// Most transactions that a call may hold: each is a connection, and a server has few.
+const TRANSACTIONS_MAX: u32 = 8;
 
 impl State {
     /// Waits for the server: its own limits end that, and the part's time.
@@ -82,11 +88,12 @@ impl sql::HostDatabase for State {
 
     async fn begin(&mut self, this: Resource<Database>) -> Answer<Resource<Transaction>> {
         self.enter(Capability::Sql)?;
+        let _place = Self::place(&self.transactions, TRANSACTIONS_MAX, "transactions")?;
         let database = self.table.get(&this)?.clone();
-        let transaction = self
+        let view = self
             .asking("beginning a transaction", async move |stop, deadline| database.begin(stop, deadline).await)
             .await?;
-        Ok(self.table.push(transaction)?)
+        Ok(self.table.push(Transaction { view, _place })?)
     }
 
     async fn drop(&mut self, this: Resource<Database>) -> wasmtime::Result<()> {
@@ -97,19 +104,19 @@ impl sql::HostDatabase for State {
 
 impl sql::HostTransaction for State {
     async fn seen(&mut self, this: Resource<Transaction>) -> wasmtime::Result<(Timestamp, Timestamp)> {
-        let (not_before, not_after) = self.table.get(&this)?.seen();
+        let (not_before, not_after) = self.table.get(&this)?.view.seen();
         Ok((timestamp(not_before), timestamp(not_after)))
     }
 
     async fn shared_name(&mut self, this: Resource<Transaction>) -> wasmtime::Result<Option<String>> {
-        Ok(self.table.get(&this)?.shared_name().map(str::to_owned))
+        Ok(self.table.get(&this)?.view.shared_name().map(str::to_owned))
     }
 
     async fn freeze(&mut self, this: Resource<Transaction>, seconds_max: u32) -> Answer<()> {
         self.enter(Capability::Sql)?;
         let (watch, deadline) = (self.watch.clone(), self.deadline());
         let transaction = self.table.get_mut(&this)?;
-        let asked = watch.waited(Some(deadline), transaction.freeze(seconds_max)).await;
+        let asked = watch.waited(Some(deadline), transaction.view.freeze(seconds_max)).await;
         Ok(asked.map_err(|stalled| self.stalled(stalled, "waiting until nobody writes"))??)
     }
 
@@ -117,7 +124,7 @@ impl sql::HostTransaction for State {
         self.enter(Capability::Sql)?;
         let (watch, deadline) = (self.watch.clone(), self.deadline());
         let transaction = self.table.get_mut(&this)?;
-        let asked = watch.waited(Some(deadline), transaction.thaw()).await;
+        let asked = watch.waited(Some(deadline), transaction.view.thaw()).await;
         Ok(asked.map_err(|stalled| self.stalled(stalled, "ending a freeze"))??)
     }
 
@@ -130,7 +137,7 @@ impl sql::HostTransaction for State {
         self.enter(Capability::Sql)?;
         let (watch, deadline) = (self.watch.clone(), self.deadline());
         let transaction = self.table.get_mut(&this)?;
-        let query = transaction.query(&statement, &parameters);
+        let query = transaction.view.query(&statement, &parameters);
         let asked = watch.waited(Some(deadline), query).await;
         let rows = asked.map_err(|stalled| self.stalled(stalled, "waiting for a query's first row"))??;
         self.push_input(Source::new(Body::Async(Box::new(rows))), Vec::new())
@@ -139,7 +146,7 @@ impl sql::HostTransaction for State {
     async fn end(&mut self, this: Resource<Transaction>) -> Answer<()> {
         self.enter(Capability::Sql)?;
         let transaction = self.table.delete(this)?;
-        self.asking("ending a transaction", async move |_, _| transaction.end().await).await
+        self.asking("ending a transaction", async move |_, _| transaction.view.end().await).await
     }
 
     async fn drop(&mut self, this: Resource<Transaction>) -> wasmtime::Result<()> {

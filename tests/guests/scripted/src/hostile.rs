@@ -31,6 +31,10 @@ pub(crate) fn perform(what: &str) -> Result<()> {
         "pipes" => floods::pipes(),
         "tees" => floods::tees(),
         "tools" => floods::tools(),
+        "transactions" => floods::transactions(),
+        "requests" => floods::requests(),
+        "connections" => floods::connections(),
+        "holds" => floods::holds(),
         "notes" => floods::notes(),
         "values" => floods::values(),
         "lists" => floods::lists(),
@@ -68,6 +72,11 @@ pub(crate) fn perform(what: &str) -> Result<()> {
         "statements" => lies::statements(),
         "bad-list" => lies::bad_list(),
         "wrong-export" => lies::wrong_export(),
+        "odd-holds" => lies::odd_holds(),
+        "held-for-ever" => waits::held_for_ever(),
+        "headers" => lies::headers(),
+        "urls" => lies::urls(),
+        "endpoints" => lies::endpoints(),
         other => Err(Error::invalid(format!("nobody knows how to {other}"))),
     }
 }

@@ -101,3 +101,23 @@ pub(super) fn patterns() -> Result<()> {
     let patterns: Vec<_> = (0..20_000).map(|count| format!("**/*{count}*a*b*c*d*")).collect();
     snapshot::put_tree("tree", &source()?, &TreeOptions::default().including(&patterns)).map(drop)
 }
+
+pub(super) fn transactions() -> Result<()> {
+    until_refused(|_| sql::get("sql-wiki")?.begin())
+}
+
+/// Nobody waits for an answer.
+pub(super) fn requests() -> Result<()> {
+    until_refused(|_| http::get("http-service")?.request("GET", "/").start())
+}
+
+pub(super) fn connections() -> Result<()> {
+    let endpoint = context::grants().find("tcp", "tcp-service").map(|grant| grant.display.clone()).unwrap_or_default();
+    until_refused(|_| tcp::get("tcp-service")?.connect(&endpoint))
+}
+
+pub(super) fn holds() -> Result<()> {
+    until_refused(|count| {
+        holds::take(&format!("hold {count}"), b"", std::time::Duration::from_secs(60), holds::Scope::Part)
+    })
+}

@@ -141,3 +141,84 @@ pub(super) fn wrong_export() -> Result<()> {
         None => Err(Error::unavailable("all were refused")),
     }
 }
+
+pub(super) fn odd_holds() -> Result<()> {
+    let minute = std::time::Duration::from_secs(60);
+    let take = |name: &str, data: &[u8]| holds::take(name, data, minute, holds::Scope::Part).map(drop);
+    let long = "x".repeat(10_000);
+    all_refused("name of a hold", &["", &long], |name| take(name, b""))?;
+    all_refused("too large data of a hold", &["data"], |name| take(name, &vec![0; 1 << 20]))?;
+    all_refused("time of a hold", &["time"], |name| {
+        holds::take(name, b"", minute * 10_000, holds::Scope::Part).map(drop)
+    })?;
+    take("twice", b"")?;
+    all_refused("hold that stands already", &["twice"], |name| take(name, b""))?;
+    holds::dropped("twice")?;
+    all_refused("hold that nobody took", &["never"], holds::dropped)
+}
+
+/// More than a header, or one that is not the plugin's to set.
+pub(super) fn headers() -> Result<()> {
+    let names = [
+        "",
+        "a b",
+        "a:b",
+        "a\r\nHost: evil",
+        "Host",
+        "host",
+        "Authorization",
+        "Cookie",
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "TE",
+        "Upgrade",
+        "Proxy-Authorization",
+        "X-HTTP-Method-Override",
+    ];
+    let send = |name: &str, value: &str| http::get("http-service")?.request("GET", "/").header(name, value).send();
+    all_refused("header", &names, |name| send(name, "x"))?;
+    all_refused("value of a header", &["a\r\nHost: evil", "a\nb", "a\0b"], |value| send("X-Plain", value))
+}
+
+/// Paths below `/granted` that are not.
+pub(super) fn urls() -> Result<()> {
+    let paths = [
+        "",
+        "granted",
+        "/",
+        "/other",
+        "/grantedX",
+        "/granted/../other",
+        "/granted/%2e%2e/other",
+        "/granted/%2E./other",
+        "/granted//other",
+        "/granted/%2f..%2fother",
+        "/granted/..;/other",
+        "/granted/\\..\\other",
+        "/granted/%5c..%5cother",
+        "/granted/%252e%252e/other",
+        "//evil.example/granted",
+        "http://evil.example/granted",
+        "/granted/a b",
+        "/granted/a\r\nb",
+        "/granted/%00",
+        "/granted#x",
+        "/granted/\u{e9}",
+    ];
+    all_refused("path of a request", &paths, |path| http::get("http-service")?.request("GET", path).send())?;
+    all_refused("method", &["PUT", "get", "TRACE", "GET /x HTTP/1.1\r\nX:", ""], |method| {
+        http::get("http-service")?.request(method, "/granted").send()
+    })
+}
+
+/// What is not granted although it is near.
+pub(super) fn endpoints() -> Result<()> {
+    let granted = context::grants().find("tcp", "tcp-service").map(|grant| grant.display.clone()).unwrap_or_default();
+    let port = granted.rsplit(':').next().unwrap_or_default().to_owned();
+    let near = ["", "127.0.0.1", "127.0.0.1:1", "127.0.0.1:0", "127.0.0.1:99999", "0.0.0.0:80"].map(str::to_owned);
+    let hosts = ["localhost", "127.1", "127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "evil.example"];
+    let all: Vec<_> = near.into_iter().chain(hosts.map(|host| format!("{host}:{port}"))).collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    all_refused("endpoint", &all, |endpoint| tcp::get("tcp-service")?.connect(endpoint))
+}

@@ -91,3 +91,10 @@ pub(super) fn leave_secret_unfinished() -> Result<()> {
     let (_output, input) = streams::pipe()?;
     snapshot::submit(&secrets::reveal("secret-key")?, input, &Meta::default()).map(drop)
 }
+
+/// The product is kept changed longer than was promised.
+pub(super) fn held_for_ever() -> Result<()> {
+    let second = std::time::Duration::from_secs(1);
+    holds::take("kept", b"", second, holds::Scope::Part)?;
+    context::sleep(second * 1_000_000)
+}
