@@ -196,7 +196,8 @@ impl PartSide {
             Ok(outcome) => self.keep_outcome(outcome),
             Err(fault) => Some(fault.to_string()),
         };
-        let failure = lock(&self.kept).spoiled.clone().or(failure).or_else(|| self.blocked());
+        let spoiled = lock(&self.kept).spoiled.clone();
+        let failure = spoiled.or(failure).or_else(|| self.blocked());
         // A restored part's checkpoint is needed until its own journal says that it is done.
         if failure.is_none() && self.journal.is_none() {
             self.forget_checkpoint();

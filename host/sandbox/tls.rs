@@ -48,9 +48,10 @@ pub fn client(check: Check, ca: Option<&Path>, identity: Option<&ClientCertifica
     let Some(identity) = identity else { return Ok(config.with_no_client_auth()) };
     let key = PrivateKeyDer::from_pem_file(&identity.key)
         .map_err(|cause| format!("reading a private key from {}: {cause}", identity.key.display()))?;
-    config
-        .with_client_auth_cert(certificates(&identity.certificate)?, key)
-        .map_err(|cause| format!("using the certificate of {}: {cause}", identity.certificate.display()))
+    config.with_client_auth_cert(certificates(&identity.certificate)?, key).map_err(|cause| {
+        let (certificate, key) = (identity.certificate.display(), identity.key.display());
+        format!("using {certificate} with the key {key}: {cause}")
+    })
 }
 
 /// What a server's certificate must name.

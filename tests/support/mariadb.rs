@@ -47,7 +47,9 @@ impl Server {
         }
         let data = format!("--datadir={}", directory.join("data").display());
         let install = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
-        succeed(as_nobody("mariadb-install-db").args(install).args(MODEST).current_dir(&directory));
+        // A server that starts removes the temporary tables that it finds, those of others too.
+        let install_db = &mut as_nobody("mariadb-install-db");
+        succeed(install_db.args(install).args(MODEST).env("TMPDIR", &directory).current_dir(&directory));
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let guard = guard(&directory, &data, port);
         let server = Self { port, directory, guard };
@@ -110,6 +112,7 @@ fn guard(directory: &Path, data: &str, port: u16) -> Child {
     command.args(["--no-defaults", data, "--bind-address=127.0.0.1"]).args(MODEST);
     command.arg(format!("--port={port}")).arg(format!("--socket={}", directory.join("socket").display()));
     command.arg(format!("--pid-file={}", directory.join("pid").display()));
+    command.env("TMPDIR", directory);
     // Not in the group that Ctrl-C reaches.
     command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()

@@ -68,9 +68,14 @@ impl Server {
         own(directory.path());
         let data = format!("--datadir={}", path("data").display());
         let install = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
-        succeed(as_nobody("mariadb-install-db").args(install).args(MODEST).current_dir(&directory));
+        // A server that starts removes the temporary tables that it finds, those of others too.
+        let temporary = directory.path();
+        succeed(
+            as_nobody("mariadb-install-db").args(install).args(MODEST).env("TMPDIR", temporary).current_dir(&directory),
+        );
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = as_nobody("mariadbd");
+        command.env("TMPDIR", temporary);
         command.arg("--no-defaults").arg(data).arg(format!("--socket={}", path("socket").display()));
         command.args([
             "--bind-address=127.0.0.1",
