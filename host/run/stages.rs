@@ -29,7 +29,6 @@ pub(super) async fn run(running: &Arc<Running>) {
         launch(running, stage, &mut going);
         barrier(running, stage).await;
     }
-    // A task that panicked has dropped its side's last word: `unfinished` says so in the record.
     while going.join_next().await.is_some() {}
     for side in &running.sides {
         if *side.watch().borrow() != Progress::Ended {
@@ -39,12 +38,11 @@ pub(super) async fn run(running: &Arc<Running>) {
 }
 
 fn unfinished(running: &Running) -> &'static str {
-    if running.stop.is_cancelled() {
-        "the run was stopped"
-    } else {
-        "the host broke off this part (a bug of strongroom)"
-    }
+    if running.stop.is_cancelled() { "the run was stopped" } else { BROKEN_OFF }
 }
+
+const BROKEN_OFF: &str =
+    "the host broke off this part: it has no more threads or memory, or this is a bug of strongroom";
 
 /// Bulk parts that are worth copying before all stages.
 async fn ahead(running: &Arc<Running>) {
@@ -89,7 +87,24 @@ fn launch(running: &Arc<Running>, stage: Stage, going: &mut JoinSet<()>) {
     }
 }
 
+/// Ends a part whose task breaks off: the barrier of its stage would wait for it without end.
+struct LastWord(Option<Arc<PartSide>>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if let Some(side) = self.0.take() {
+            side.skip(BROKEN_OFF.to_owned());
+        }
+    }
+}
+
 async fn one(running: Arc<Running>, side: Arc<PartSide>, places: Arc<Semaphore>) {
+    let mut last_word = LastWord(Some(side.clone()));
+    in_its_place(running, side, places).await;
+    last_word.0 = None;
+}
+
+async fn in_its_place(running: Arc<Running>, side: Arc<PartSide>, places: Arc<Semaphore>) {
     let _place = places.acquire_owned().await;
     if running.stop.is_cancelled() {
         return;

@@ -91,6 +91,9 @@ parts = [
 "restore.database" = [{ do = "feed-tool", part = "database", path = "database.dump", tool = "tool-load" }]
 "verify.store" = [{ do = "read-item", part = "store", path = "noise" }]
 
+[step.product.limits]
+part-time = "15s"
+
 [step.product.grant.dirs.dir-files]
 path = "files"
 access = "read"
