@@ -23,5 +23,6 @@ fn a_read_that_never_ends_ends_with_the_parts_time() {
         limits("part-time = \"1s\"")
     );
     bad_beside_good(&place, r#"[{ do = "hostile", what = "read-for-ever" }]"#, &rest);
-    fails_alone(&place, &["limits.part-time"]);
+    // The call's own end or the tool's, which come at the same moment.
+    fails_alone(&place, &["part", "time"]);
 }

@@ -105,7 +105,8 @@ impl Place {
         let Ok(entries) = fs::read_dir(self.join("repository")) else { return Vec::new() };
         let mut sets: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         sets.retain(|path| is_set(&path.to_string_lossy()));
-        sets.sort();
+        // Their names tell the second only.
+        sets.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
         sets
     }
 
