@@ -84,6 +84,8 @@ pub struct Prepared {
     board: Arc<Board>,
     parts: Vec<(String, Part)>,
     interrupted: Option<Interrupted>,
+    /// Parts of which an attempt before made something that is gone.
+    emptied: Vec<PartName>,
     /// What would happen.
     pub previews: Previews,
     started: String,
@@ -99,6 +101,7 @@ pub async fn prepare(reading: Reading, choice: Choice) -> Prepared {
         choice,
         parts: Vec::new(),
         interrupted: None,
+        emptied: Vec::new(),
         previews: Previews::default(),
         started: now(),
         clock: Clock::now(),
@@ -252,9 +255,10 @@ impl Prepared {
 
     /// What an attempt before restored is done only as long as it is there.
     fn forget_what_was_emptied(&mut self, part: &PartName, targets: &[Target]) {
-        let emptied = targets.iter().any(|target| target.empty == Some(true));
+        let emptied = self.ours(part) && targets.iter().any(|target| target.empty == Some(true));
         if let Some(interrupted) = self.interrupted.as_mut().filter(|_| emptied) {
             interrupted.done.retain(|done| done != part);
+            self.emptied.push(part.clone());
         }
     }
 
@@ -280,20 +284,23 @@ impl Prepared {
         }
     }
 
+    /// The end of a restore that could not begin.
+    fn broken(&self, why: String) -> Summary {
+        let result = self.end(&[], Some(why));
+        self.board.emit(&Event::Ended(Box::new(result.clone())));
+        result
+    }
+
     /// Writes. Call it only when nothing is refused.
     pub async fn run(mut self) -> Summary {
         let sides = match self.begin() {
             Ok(sides) => sides,
-            Err(why) => {
-                let result = self.end(&[], Some(why));
-                self.board.emit(&Event::Ended(Box::new(result.clone())));
-                return result;
-            }
+            Err(why) => return self.broken(why),
         };
         let sides: Vec<Arc<PartSide>> = sides;
         let holds = match self.holds() {
             Ok(holds) => self.board.hold_with(holds),
-            Err(error) => return self.end(&[], Some(format!("reading the journal of holds: {error}"))),
+            Err(error) => return self.broken(format!("reading the journal of holds: {error}")),
         };
         self.board.emit(&self.reading.started_event(Operation::Restore, &sides));
         let (this, watching) = (Arc::new(self), Watching::begin(&holds, &sides));
@@ -319,6 +326,9 @@ impl Prepared {
     }
 
     fn begin(&mut self) -> Result<Vec<Arc<PartSide>>, String> {
+        for part in &self.emptied {
+            self.board.kept.forget_checkpoint(&restoring(&self.reading.record.snapshot), part);
+        }
         self.undo()?;
         let mut ownership = Ownership::read(&self.reading.state).map_err(|error| error.to_string())?;
         let all: Vec<_> = self.previews.parts.iter().flat_map(|part| part.targets.clone()).collect();
