@@ -59,13 +59,11 @@ pub(super) fn wants(site: &Site, seen: &mut Inspection) {
         Some(location) => format!("{scheme}://backup@{location}"),
         None => format!("{scheme}://backup@localhost:{port}/confluence"),
     };
-    let mut all = vec![("tools", describe::dump())];
-    match site.database.vendor() {
-        Some(Vendor::Mysql) => all.push(("sql", describe::database(&at("mysql", 3306)))),
-        _ => {
-            all.push(("sql", describe::database(&at("postgresql", 5432))));
-            all.push(("tools", describe::read_dump()));
-        }
+    let mysql = site.database.vendor() == Some(Vendor::Mysql);
+    let url = if mysql { at("mysql", 3306) } else { at("postgresql", 5432) };
+    let mut all = vec![("sql", describe::database(&url)), ("tools", describe::dump())];
+    if !mysql {
+        all.push(("tools", describe::read_dump()));
     }
     seen.wants.extend(all.into_iter().filter(|(kind, want)| !grants::has(kind, &want.name)).map(|(_, want)| want));
 }

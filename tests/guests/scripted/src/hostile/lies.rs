@@ -25,8 +25,7 @@ pub(super) fn odd_paths() -> Result<()> {
 }
 
 pub(super) fn big_attributes() -> Result<()> {
-    let mut meta = Meta::default();
-    meta.attributes = vec![("key".to_owned(), "v".repeat(100_000))];
+    let meta = Meta { attributes: vec![("key".to_owned(), "v".repeat(100_000))], ..Meta::default() };
     snapshot::put("a", streams::from_bytes(b"x")?, &meta).map(drop)
 }
 
