@@ -3,12 +3,12 @@
 #
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
-# SECTION is any of one-by-one, set, stream, entries, long, plan; all of them unless given. --small looks quickly, at
+# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts; all of them unless given. --small looks quickly, at
 # a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and what is made of it are in
 # memory where there is enough, so that no disk is measured; the long stream is on a disk, below DIR ($TMPDIR unless
 # given).
 # The exit code says whether everything was measured, not whether it was fast.
-# STRONGROOM, NATIVE_LOOP and FILES_WASM name binaries and a component that are built already.
+# STRONGROOM, NATIVE_LOOP, HOST_CALLS and FILES_WASM name binaries and a component that are built already.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -26,12 +26,12 @@ options() { # ARGUMENT...
       --small) FILES=600 BYTES=$((20 * MIB)) ENTRIES=(2000) LONG=$((200 * MIB)) ROUNDS=3 FEW=1 ;;
       --large) ENTRIES+=(1000000) ;;
       --dir) PARENT=${2:?--dir needs a directory}; shift ;;
-      one-by-one | set | stream | entries | long | plan) SECTIONS+=("$1") ;;
-      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan]...' ;;
+      one-by-one | set | stream | entries | long | plan | small | calls | parts) SECTIONS+=("$1") ;;
+      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts]...' ;;
     esac
     shift
   done
-  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan)
+  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts)
 }
 
 finish() {
@@ -66,9 +66,11 @@ choose_directories() {
 free_mib() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
 
 build() {
-  if [[ -z ${STRONGROOM:-} || -z ${NATIVE_LOOP:-} ]]; then
-    cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" --bin strongroom --example native-loop
+  if [[ -z ${STRONGROOM:-} || -z ${NATIVE_LOOP:-} || -z ${HOST_CALLS:-} ]]; then
+    cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" \
+      --bin strongroom --example native-loop --example host-calls
   fi
+  HOST_CALLS=${HOST_CALLS:-$TARGET/release/examples/host-calls}
   STRONGROOM=${STRONGROOM:-$TARGET/release/strongroom} NATIVE_LOOP=${NATIVE_LOOP:-$TARGET/release/examples/native-loop}
   if [[ -z ${FILES_WASM:-} ]]; then
     FILES_WASM=$DIR/plugins/files.wasm
@@ -255,6 +257,75 @@ planning() {
   row 'plan with a compiled plugin' "$(median <"$DIR/plan.ms")" ' ms' '<=' 150 "$(range <"$DIR/plan.ms") ms"
 }
 
+small_files() {
+  headline "a tree of $FILES small files, and a native loop over it ($ROUNDS rounds in turn)"
+  data entries "$FAST/small" "$FILES"
+  pipeline small "$OUT" "$FAST/small" read false
+  local round
+  for ((round = 0; round < ROUNDS; round++)); do
+    fresh
+    strongroom small --json --no-progress backup | storing_ms | tee -a "$DIR/small.ms"
+    fresh
+    "$NATIVE_LOOP" "$FAST/small" "$OUT/native" | first | tee -a "$DIR/small-native.ms"
+  done
+  local plugin native
+  plugin=$(median <"$DIR/small.ms") native=$(median <"$DIR/small-native.ms")
+  row 'a tree of small files, time against a native loop' "$(quotient "$plugin" "$native")" '' '<=' 1.05 \
+    "plugin $plugin ms ($(range <"$DIR/small.ms")), native $native ms ($(range <"$DIR/small-native.ms"))"
+  rm -rf -- "$FAST/small"
+}
+
+host_calls() {
+  headline 'a host call and a fresh instance, and the same in wasmtime alone (5 rounds in turn)'
+  local what ours bare
+  "$HOST_CALLS" | tee "$DIR/calls"
+  while read -r what ours bare; do
+    case $what in
+      call) row 'a host call, against one in wasmtime alone' "$(quotient "$ours" "$bare")" '' '<=' 1.5 "$ours ns, $bare ns" ;;
+      instance) row 'a fresh instance and a call, against wasmtime alone' "$(quotient "$ours" "$bare")" '' '<=' 2 "$ours ns, $bare ns" ;;
+    esac
+  done <"$DIR/calls"
+}
+
+scripted_pipeline() { # NAME PARTS: four steps with so many parts each
+  local step
+  mkdir -p "$DIR/$1"
+  printf '[pipeline]\nname = "bench"\nstate = "%s/state"\n[repository.local]\nurl = "%s/repository"\nformat = "zip"\n' \
+    "$OUT" "$OUT" >"$DIR/$1/strongroom.toml"
+  for step in one two three four; do
+    cat >>"$DIR/$1/strongroom.toml" <<EOF
+[step.$step]
+plugin = "$DIR/plugins/strongroom_scripted.wasm"
+[step.$step.config]
+count = $2
+every = [{ do = "put", path = "a", text = "a" }, { do = "receipt", subject = "files", expected = 1, actual = 1 }]
+EOF
+  done
+  strongroom "$1" plugin accept --yes >/dev/null
+}
+
+many_parts() {
+  local parts=$((FILES / 20)) measured seconds kib few
+  headline "a run of $((4 * parts)) parts"
+  "$STRONGROOM" plugin build "$ROOT/tests/guests/scripted" --out "$DIR/plugins" >&2
+  [[ -e $DIR/plugins/strongroom_scripted.wasm ]] || mv "$DIR"/plugins/*scripted*.wasm "$DIR/plugins/strongroom_scripted.wasm"
+  scripted_pipeline few 1
+  scripted_pipeline many "$parts"
+  fresh
+  few=$(run few --json backup | first)
+  fresh
+  measured=$(run many --json backup)
+  read -r seconds kib <<<"$measured"
+  python3 - "$DIR/said" "$((4 * parts))" <<'EOF'
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+ended = sum(line["message_type"] == "part_ended" for line in lines)
+assert ended == int(sys.argv[2]) and lines[-1]["state"] == "complete", (ended, lines[-1])
+EOF
+  row "a run of $((4 * parts)) parts, peak memory" "$((kib / 1024))" ' MiB' '<=' 300 "$seconds s; every line of --json is valid"
+  row 'what a part adds' "$(awk -v many="$seconds" -v few="$few" -v parts="$((4 * parts))" 'BEGIN { printf "%.2f", (many - few) * 1000 / parts }')" ' ms' '<=' 1 ''
+}
+
 main() {
   options "$@"
   needs awk df find python3 sort tar taskset truncate zip zstd
@@ -272,6 +343,9 @@ main() {
       entries) many_entries ;;
       long) long_stream ;;
       plan) planning ;;
+      small) small_files ;;
+      calls) host_calls ;;
+      parts) many_parts ;;
     esac
   done
   headline 'measured'

@@ -77,7 +77,7 @@ fn requests_and_connections_count_as_open_streams() {
         let rest = format!("{}\n{}", silent.grants().replace("/granted", "/"), limits("open-streams = 30"));
         bad_beside_good(&place, &format!("[{{ do = \"hostile\", what = \"{what}\" }}]"), &rest);
         fails_alone(&place, &["limits.open-streams", "open-streams = 60", "(limit)"]);
-        assert!((1..=30).contains(&silent.connections()), "{what}: {} connections", silent.connections());
+        assert!(silent.connections() <= 30, "{what}: {} connections", silent.connections());
     }
 }
 

@@ -12,6 +12,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
         (r"\b\d{8}T\d{6}Z", "<time>"),
         (r"(?m)^\d\d:\d\d:\d\dZ", "<clock>"),
+        // Told only where it takes a while.
+        (r"(?m)^<clock> reading .*\n", ""),
         (r"\b[0-9a-f]{64}\b", "<sha256>"),
         (r"\b[0-9a-f]{16}\b", "<id>"),
         (r"\b[0-9a-f]{12}(…|\b)", "<digest>"),

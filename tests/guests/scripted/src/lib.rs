@@ -25,6 +25,10 @@ struct Config {
     parts: Vec<Planned>,
     script: BTreeMap<String, Vec<acts::Act>>,
     findings: Vec<acts::Found>,
+    /// So many parts more, of stage `files`.
+    count: usize,
+    /// What a backup of a part without a script does.
+    every: Vec<acts::Act>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +64,8 @@ impl Planned {
 
 fn perform(call: &str, part: &str) -> Result<Outcome> {
     let config: Config = context::config()?;
-    let acts = config.script.get(&format!("{call}.{part}")).map(Vec::as_slice).unwrap_or_default();
+    let other = if call == "backup" { config.every.as_slice() } else { &[] };
+    let acts = config.script.get(&format!("{call}.{part}")).map_or(other, Vec::as_slice);
     let mut stage = acts::Stage::default();
     acts.iter().try_for_each(|act| stage.perform(act))?;
     stage.end()
@@ -83,7 +88,8 @@ impl Plugin for Scripted {
     fn inspect(&self, _: Purpose) -> Result<Inspection> {
         let config: Config = context::config()?;
         perform("inspect", "")?;
-        let parts: Result<Vec<_>> = config.parts.iter().map(Planned::part).collect();
+        let more = (0..config.count).map(|number| Ok(Part::new(format!("p{number}"), Stage::Files)));
+        let parts: Result<Vec<_>> = config.parts.iter().map(Planned::part).chain(more).collect();
         let mut inspection = Inspection::of(parts?);
         inspection.findings = config.findings.iter().map(acts::Found::finding).collect();
         Ok(inspection)
