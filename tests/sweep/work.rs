@@ -126,8 +126,8 @@ fn kinds_of(place: &str) -> Vec<Kind> {
     kinds.retain(|kind| *kind != Kind::Ends || !matches!(what, "pipe" | "tool"));
     // Nor can a tool know of a connection that fails one way and stays open the other: it waits, as long as it may.
     kinds.retain(|kind| *kind == Kind::Kill || !matches!((word, what), ("send" | "receive", "tool")));
-    // A repository that is gone between two looks at it is gone, and says so: that is no fault of who looks.
-    kinds.retain(|kind| *kind != Kind::Fails(libc::ENOENT) || what != "repository");
+    // A repository, or a set that `forget` removes, is gone between two looks at it: that is no fault of who looks.
+    kinds.retain(|kind| *kind != Kind::Fails(libc::ENOENT) || !matches!(what, "repository" | "set"));
     // A pipe has no disk.
     kinds.retain(|kind| *kind != Kind::Fails(libc::ENOSPC) || place != "write@pipe");
     kinds
