@@ -28,7 +28,7 @@ const CFG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
   <setupType>custom</setupType>
   <buildNumber>9012</buildNumber>
   <properties>
-    <property name="attachments.dir">${confluenceHome}/attachments</property>
+    <property name="attachments.dir">$DIR/site/home/attachments</property>
     <property name="hibernate.connection.password">old</property>
     <property name="hibernate.connection.url">jdbc:mysql://127.0.0.1:$PORT/wiki</property>
     <property name="hibernate.connection.username">wiki</property>

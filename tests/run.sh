@@ -32,7 +32,7 @@ PACKAGES=(openssl age mount nginx-light mariadb-server strace libfaketime)
 is_there() { # PACKAGE
   case $1 in
     nginx-light) [[ -x /usr/sbin/nginx ]] ;;
-    mariadb-server) PATH=$PATH:/usr/sbin have mariadbd mariadb-install-db mariadb mariadb-dump ;;
+    mariadb-server) mariadb_is_there ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
     *) have "$1" ;;
   esac
@@ -58,7 +58,7 @@ install_for_tests() {
   ((${#packages[@]})) || return 0
   install_packages "${packages[@]}"
   # The tests start servers of their own: Debian's are not wanted.
-  if have systemctl; then systemctl disable --now nginx mariadb 2>/dev/null || true; fi
+  if have systemctl; then systemctl disable --now nginx 2>/dev/null || true; fi
 }
 
 if [[ -n $install ]]; then

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Backs up a sample Confluence site while it is being changed, proves the set, destroys the site, restores it elsewhere, and compares.
 #
-# usage: demo.sh [--install] [DIR]
+# usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]
 #
+# The site's database is on PostgreSQL unless another is asked for; an embedded H2 is backed up while the site is stopped.
 # Everything happens in DIR (a new directory below $TMPDIR unless given); the demo needs no network, and no right but to
 # install what is missing when --install is given. What it started is stopped when it ends, however it ends.
 set -euo pipefail
@@ -12,12 +13,11 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
-DIR='' PORT='' BIN='' WRITER='' CHILD='' CONNECTION=()
+USAGE='usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]'
+INSTALL='' WANTED='' DIR='' PORT='' SERVER='' WRITER='' CHILD='' CONNECTION=()
 
 # shellcheck source-path=SCRIPTDIR source=demo/needs.sh
 source "$HERE/demo/needs.sh"
-# shellcheck source-path=SCRIPTDIR source=demo/postgres.sh
-source "$HERE/demo/postgres.sh"
 
 die() {
   printf 'demo.sh: %s\n' "$*" >&2
@@ -61,7 +61,7 @@ finish() {
   set +e
   [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
   [[ -z $WRITER ]] || end_job "$WRITER" "$WRITER"
-  [[ -z $PORT ]] || stop_postgres
+  [[ -z $PORT ]] || stop_server
   if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
   exit "$status"
 }
@@ -77,10 +77,39 @@ choose_directory() { # [DIR]
     die "$foreign is not empty and was not made by this demo"
   fi
   chmod 755 "$DIR"
-  stop_postgres # of an earlier run that was killed
+  stop_earlier
   find "$DIR" -mindepth 1 -delete
   touch "$DIR/.strongroom-demo"
   echo "Working in $DIR"
+}
+
+stop_earlier() { # servers of an earlier run that was killed
+  local database
+  for database in postgresql mariadb; do
+    # shellcheck disable=SC1090
+    (source "$HERE/demo/$database.sh" && stop_server)
+  done
+}
+
+as_server() { # the servers refuse root
+  if [[ $EUID -eq 0 ]]; then
+    (cd / && exec setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --inh-caps=-all env HOME=/ "$@")
+  else
+    "$@"
+  fi
+}
+
+give_to_server() { # DIRECTORY
+  [[ $EUID -eq 0 ]] || return 0
+  chown -R nobody: "$1"
+  as_server test -w "$1" || die "$DIR cannot be reached by the user nobody, as whom the database runs: choose another directory"
+}
+
+choose_port() { PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'); }
+
+as_role() { # ROLE DATABASE COMMAND…
+  choose_role "$1" "$2"
+  env "${CONNECTION[@]}" "${@:3}"
 }
 
 build() {
@@ -89,19 +118,30 @@ build() {
   strongroom plugin build "$ROOT/plugins/confluence" "$ROOT/plugins/files" --out "$DIR/plugins"
 }
 
+make_passwords() {
+  local role
+  mkdir -m 700 "$DIR/secrets"
+  for role in demo confluence backup restorer; do # the & shows that a rewritten cfg is escaped
+    install -m 600 /dev/null "$DIR/secrets/$role"
+    printf '%s&%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
+  done
+}
+
 make_site() {
-  headline 'A sample Confluence site on a private PostgreSQL'
-  start_postgres
+  headline "A sample Confluence site $PLACE"
+  make_passwords
+  start_server
   make_databases
   as_role confluence confluence python3 "$HERE/demo/site.py" "$DIR/site/install" "$DIR/site/home" "$(jdbc confluence)" "$DIR/secrets/confluence"
 }
 
-jdbc() { printf 'jdbc:postgresql://127.0.0.1:%s/%s?ApplicationName=wiki&connectTimeout=10' "$PORT" "$1"; }
+paced() { # SCRIPT: makes it the dump tool
+  mkdir -p "$DIR/bin" "$DIR/truth"
+  printf '#!/bin/sh\nexec python3 %q "$@"\n' "$HERE/demo/$1" >"$DIR/bin/paced-dump"
+  chmod 755 "$DIR/bin/paced-dump"
+}
 
 write_pipeline() {
-  mkdir -p "$DIR/bin" "$DIR/truth" "$DIR/restored/home" "$DIR/restored/install"
-  printf '#!/bin/sh\nexec python3 %q "$@"\n' "$HERE/demo/paced_dump.py" >"$DIR/bin/paced-dump"
-  chmod 755 "$DIR/bin/paced-dump"
   cat >"$DIR/pipeline.toml" <<TOML
 # What to back up, with which plugin, granted what, to where.
 [pipeline]
@@ -126,24 +166,12 @@ access = "read"
 [step.wiki.grant.dirs.home]
 path = "$DIR/site/home"
 access = "read"
-
-[step.wiki.grant.sql.database]
-url = "postgresql://backup@127.0.0.1:$PORT/confluence"
-password = { file = "$DIR/secrets/backup" }
-
-# pg_dump behind a wrapper of this demo: it notes what the shared snapshot holds, and slows the dump down.
-[step.wiki.grant.tools.dump]
-argv = ["$DIR/bin/paced-dump", "$DIR/truth", "--format=custom", "--compress=0", "--snapshot={snapshot:word}",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PATH = "$BIN:/usr/bin:/bin", PYTHONDONTWRITEBYTECODE = "1", PGPASSWORD = { secret = { file = "$DIR/secrets/backup" } } }
-
-[step.wiki.grant.tools.read-dump]
-argv = ["$BIN/pg_restore", "-f", "-"]
-offline = true
 TOML
+  backup_grants >>"$DIR/pipeline.toml"
 }
 
 write_target() {
+  mkdir -p "$DIR/restored/home" "$DIR/restored/install"
   cat >"$DIR/target.toml" <<TOML
 # Where to restore: other directories, another database, another role.
 [pipeline]
@@ -164,28 +192,8 @@ access = "write"
 [step.wiki.grant.dirs.home]
 path = "$DIR/restored/home"
 access = "write"
-
-[step.wiki.grant.sql.database]
-url = "postgresql://restorer@127.0.0.1:$PORT/confluence_restored"
-password = { file = "$DIR/secrets/restorer" }
-
-[step.wiki.grant.secrets]
-database-password = { file = "$DIR/secrets/restorer" }
-
-[step.wiki.grant.tools.dump]
-argv = ["$BIN/pg_dump", "--format=custom", "--compress=0", "--snapshot={snapshot:word}",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PGPASSWORD = { secret = { file = "$DIR/secrets/restorer" } } }
-
-[step.wiki.grant.tools.read-dump]
-argv = ["$BIN/pg_restore", "-f", "-"]
-offline = true
-
-[step.wiki.grant.tools.restore]
-argv = ["$BIN/pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--single-transaction",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PGPASSWORD = { secret = { file = "$DIR/secrets/restorer" } } }
 TOML
+  restore_grants >>"$DIR/target.toml"
 }
 
 start_writer() {
@@ -212,7 +220,7 @@ stop_writer() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
-  strongroom -c "$DIR/pipeline.toml" plan
+  plan
   date +'{"began": %s.%N}' >"$DIR/times.json"
   strongroom -c "$DIR/pipeline.toml" backup
   strongroom -c "$DIR/pipeline.toml" snapshots
@@ -225,8 +233,8 @@ damage() {
   cp -a "$DIR/site/install" "$DIR/site/home" "$DIR/kept/"
   rm -r "$DIR/site/home/keys" "$DIR/site/home/attachments/v4"
   echo 'overwritten' >"$DIR/site/home/confluence.cfg.xml"
-  sql confluence confluence <<<'SET client_min_messages = warning; DROP SCHEMA public CASCADE;'
-  echo 'attachments and keys deleted, confluence.cfg.xml overwritten, every table dropped'
+  drop_tables
+  echo "attachments and keys deleted, confluence.cfg.xml overwritten, $LOST"
 }
 
 restore() {
@@ -246,38 +254,58 @@ unpack() {
   cd "$ROOT"
 }
 
-compare() {
-  headline 'Comparing with the dumped transaction, the copy from before the damage, and the journal'
-  python3 - "$DIR/restored/home" "$(jdbc confluence_restored)" "$DIR/secrets/restorer" >"$DIR/secrets/new.json" <<'PYTHON'
+rewritten() { # what the rewritten files must say
+  python3 - "$DIR/restored/home" "$(jdbc confluence_restored)" "$DIR/secrets/restorer" "$DATABASE" <<'PYTHON'
 import json, sys
-home, url, password = sys.argv[1:]
-print(json.dumps({"confluence.home": home, "daily.backup.dir": f"{home}/backups", "hibernate.connection.url": url,
-                  "hibernate.connection.username": "restorer", "hibernate.connection.password": open(password).read().rstrip("\n")}))
+home, url, password, database = sys.argv[1:]
+values = {"confluence.home": home, "daily.backup.dir": f"{home}/backups", "hibernate.connection.url": url}
+if database != "h2":  # which has its own users
+    values |= {"hibernate.connection.username": "restorer", "hibernate.connection.password": open(password).read().rstrip("\n")}
+print(json.dumps(values))
 PYTHON
+}
+
+compare() {
+  headline "Comparing with $TRUTH"
+  rewritten >"$DIR/secrets/new.json"
   as_role restorer confluence_restored python3 "$HERE/demo/compare.py" "$DIR"
 }
 
+parse() { # ARGUMENT…: sets INSTALL, DATABASE and WANTED
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --install) INSTALL=1 ;;
+      --database) DATABASE=${2:-} && shift $(($# > 1)) ;;
+      --database=*) DATABASE=${1#*=} ;;
+      -*) die "$USAGE" ;;
+      *) [[ -z $WANTED ]] || die "$USAGE"; WANTED=$1 ;;
+    esac
+    shift
+  done
+  [[ $DATABASE =~ ^(postgresql|mariadb|h2)$ ]] || die "$USAGE"
+}
+
 main() {
-  local install=''
-  if [[ ${1:-} == --install ]]; then install=1 && shift; fi
-  [[ $# -le 1 && ${1:-} != -* ]] || die 'usage: demo.sh [--install] [DIR]'
-  if [[ -n $install ]]; then install_missing; fi
+  parse "$@"
+  export DEMO_DATABASE=$DATABASE
+  # shellcheck source-path=SCRIPTDIR source=demo/postgresql.sh
+  source "$HERE/demo/$DATABASE.sh"
+  if [[ -n $INSTALL ]]; then install_missing; fi
   find_missing || {
     printf '%s\n' "${MISSING[@]}" >&2
     die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
   }
-  BIN=$(postgres_directory)
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
-  choose_directory "${1:-}"
+  choose_directory "$WANTED"
   build
   make_site
   write_pipeline
   write_target
-  start_writer
+  begin_use
   back_up
-  stop_writer
+  end_use
   damage
   restore
   unpack

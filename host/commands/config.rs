@@ -147,6 +147,7 @@ impl Asking<'_> {
             grants: Arc::new(step.grants.clone()),
             limits: &step.limits,
             archive: None,
+            notes: BTreeMap::new(),
             attributes: Vec::new(),
             observer: Arc::new(Silent),
             stop: self.stop.clone(),

@@ -144,6 +144,7 @@ impl Pipeline {
                 grants: Arc::new(step.grants.clone()),
                 limits: &step.limits,
                 archive: None,
+                notes: Default::default(),
                 attributes: Vec::new(),
                 observer: observer.clone(),
                 stop: stop.clone(),

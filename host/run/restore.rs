@@ -187,6 +187,7 @@ impl Prepared {
             grants: step.grants.clone(),
             limits: &step.limits,
             archive: Some(self.reading.archive.clone()),
+            notes: self.reading.notes(),
             attributes: self.attributes(),
             observer: self.reading.observer.clone(),
             stop: self.reading.stop.clone(),

@@ -1,6 +1,6 @@
 """Compares what was restored with what was there, and prints every difference that has no reason.
 
-usage: compare.py DIR      (the restored database as libpq's environment variables say)
+usage: compare.py DIR      (the restored database as the environment says)
 
 Expected in DIR: kept/ (a copy of the site from before the damage), restored/, proof/ (the set, unpacked), truth/truth.json,
 journal.jsonl, times.json and secrets/new.json (what the rewritten files must say).
@@ -15,8 +15,8 @@ from pathlib import Path
 import cfg
 import trees
 import truth
+from database import NAME, Session
 from layout import v4, ver003
-from psql import Session
 
 CHANGES_MIN, PURGES_MIN = 20, 2
 
@@ -24,10 +24,14 @@ CHANGES_MIN, PURGES_MIN = 20, 2
 def main() -> int:
     top = Path(sys.argv[1])
     problems: list[str] = []
-    compare_tables(top, problems)
-    compare_trees(top, problems)
-    compare_attachments(top, problems)
-    count_changes(top, problems)
+    if NAME == "h2":
+        compare_embedded(top, problems)
+        compare_trees(top, problems)
+    else:
+        compare_tables(top, problems)
+        compare_trees(top, problems)
+        compare_attachments(top, problems)
+        count_changes(top, problems)
     for problem in problems[:40]:
         print(f"  DIFFERENT: {problem}")
     if problems:
@@ -45,7 +49,7 @@ def compare_tables(top: Path, problems: list[str]) -> None:
     """Row count and checksum of each table, definitions, sequences: restored against the dumped transaction."""
     was = _read(top / "truth/truth.json")
     database = Session()
-    now = truth.take(database)
+    now = truth.take(database, database.begin())
     database.close()
     for kind in ("tables", "definitions"):
         for name in sorted(was[kind].keys() | now[kind].keys()):
@@ -57,6 +61,14 @@ def compare_tables(top: Path, problems: list[str]) -> None:
     rows = sum(table[0] for table in now["tables"].values())
     print(f"  {len(now['tables'])} tables with {rows} rows: count and checksum as in the dumped transaction")
     print(f"  {len(now['sequences'])} sequences, " + ", ".join(f"{value[0]} {kind}" for kind, value in now["definitions"].items()))
+
+
+def compare_embedded(top: Path, problems: list[str]) -> None:
+    """The files of an embedded database, byte for byte."""
+    was, now = ({path.name: path.read_bytes() for path in (top / side / "home/database").glob("*")} for side in ("kept", "restored"))
+    if not was or was != now:
+        problems.append(f"database: {sorted(was)} were there, {sorted(now)} are, and they are not the same bytes")
+    print(f"  database: {', '.join(f'{name} with {len(content)} bytes' for name, content in now.items())}")
 
 
 def compare_trees(top: Path, problems: list[str]) -> None:

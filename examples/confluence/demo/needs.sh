@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the demo needs from the machine: finds it, names what is missing, or installs it (sourced by demo.sh).
 
+DATABASE=postgresql # unless demo.sh is told otherwise
 MISSING=()
 
 missing() { # WHAT LINE-TO-PASTE
@@ -14,6 +15,21 @@ postgres_directory() {
   [[ -x $found/initdb && -x $found/pg_dump && -x $found/pg_restore && -x $found/psql ]] && printf '%s\n' "$found"
 }
 
+mariadb_is_there() {
+  local program
+  for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
+  done
+}
+
+processes_are_seen() { # whether it can be proven here that nobody has a file open
+  local process
+  [[ $(readlink /proc/self/ns/pid) == 'pid:[4026531836]' ]] || return 1 # the machine's own (PROC_PID_INIT_INO)
+  for process in /proc/[0-9]*; do
+    head -c 1 "$process/maps" >/dev/null 2>&1 || [[ ! -d $process ]] || return 1
+  done
+}
+
 guest_target() { # a rustup target, or Debian's compiler and library source
   [[ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown/lib" ]] ||
     dpkg-query -W -f '${Status}\n' rustc-web rust-web-src 2>/dev/null | grep -c 'ok installed' | grep -qx 2
@@ -21,7 +37,11 @@ guest_target() { # a rustup target, or Debian's compiler and library source
 
 find_missing() {
   MISSING=()
-  postgres_directory >/dev/null || missing 'PostgreSQL server and client' 'apt-get install --no-install-recommends postgresql'
+  case $DATABASE in
+    postgresql) postgres_directory >/dev/null || missing 'PostgreSQL server and client' 'apt-get install --no-install-recommends postgresql' ;;
+    mariadb) mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server' ;;
+    h2) processes_are_seen || missing 'a sight of every process' 'run it as root, and in no container' ;;
+  esac
   command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || missing 'Python 3.10' 'apt-get install python3'
   command -v cc >/dev/null || missing 'a linker' 'apt-get install gcc libc6-dev'
@@ -37,7 +57,10 @@ install_missing() {
   [[ $EUID -eq 0 ]] || die '--install needs root, for apt-get'
   command -v apt-get >/dev/null || die '--install needs Debian or Ubuntu'
   local packages=()
-  postgres_directory >/dev/null || packages+=(postgresql)
+  case $DATABASE in
+    postgresql) postgres_directory >/dev/null || packages+=(postgresql) ;;
+    mariadb) mariadb_is_there || packages+=(mariadb-server) ;;
+  esac
   command -v unzip >/dev/null || packages+=(unzip)
   command -v python3 >/dev/null || packages+=(python3)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
@@ -60,4 +83,6 @@ install_packages() {
   rm -f "$settings"
   rmdir "${settings%/*}" 2>/dev/null || true
   [[ $status -eq 0 ]] || die "apt-get install ended with $status"
+  # Servers of their own are started here: Debian's is not wanted.
+  if [[ " $* " == *' mariadb-server '* ]] && command -v systemctl >/dev/null; then systemctl disable --now mariadb 2>/dev/null || true; fi
 }

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import truth
-from psql import Session
+from database import Session
 
 DUMP_SECONDS = 9
 CHUNK_BYTES = 64 << 10
@@ -24,23 +24,23 @@ def main() -> int:
     for name in ("host", "port", "username", "dbname"):
         os.environ[{"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "dbname": "PGDATABASE"}[name]] = _value(arguments, name)
     database = Session()
-    seen = truth.take(database, _value(arguments, "snapshot"))
+    seen = truth.take(database, database.begin(_value(arguments, "snapshot")))
     database.close()
     truth.write(seen, directory / "truth.json")
-    size = sum(table[2] for table in seen["tables"].values())
-    return pace(arguments, size / DUMP_SECONDS)
-
-
-def pace(arguments: list[str], bytes_per_second: float) -> int:
-    """Runs pg_dump at that rate; its exit status is ours."""
-    began, written = time.monotonic(), 0
     with subprocess.Popen(["pg_dump", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as dump:
-        while chunk := dump.stdout.read(CHUNK_BYTES):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-            written += len(chunk)
-            time.sleep(max(0.0, began + written / bytes_per_second - time.monotonic()))
+        pace(dump, seen)
     return dump.returncode
+
+
+def pace(dump: subprocess.Popen, seen: dict) -> None:
+    """Hands the output on at a rate that makes it last."""
+    bytes_per_second = sum(table[2] for table in seen["tables"].values()) / DUMP_SECONDS
+    began, written = time.monotonic(), 0
+    while chunk := dump.stdout.read(CHUNK_BYTES):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        written += len(chunk)
+        time.sleep(max(0.0, began + written / bytes_per_second - time.monotonic()))
 
 
 def _value(arguments: list[str], option: str) -> str:

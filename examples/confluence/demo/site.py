@@ -1,6 +1,6 @@
 """Makes the sample site: rows in the database, an installation and a home on disk.
 
-usage: site.py INSTALL HOME JDBC-URL PASSWORD-FILE      (the database as libpq's environment variables say)
+usage: site.py INSTALL HOME JDBC-URL PASSWORD-FILE      (the database as the environment says)
 """
 
 import os
@@ -11,30 +11,23 @@ from pathlib import Path
 
 import rows
 import tree
+from database import NAME, Session
 from layout import v4, ver003
-from psql import Session, copied
 
-_HERE = Path(__file__).parent
+# Nothing here can write H2's format: a small database of a real make, of the same build.
+_H2 = Path(__file__).parents[3] / "plugins/confluence/fixtures/embedded/h2-2/h2db.mv.db"
 
 
-def load(made: rows.Site) -> None:
-    """Tables, rows, then keys."""
+def load(made: rows.Site, home: Path) -> str:
+    """Fills the database; what there is to say of it."""
+    if NAME == "h2":
+        (home / "database").mkdir()
+        shutil.copyfile(_H2, home / "database/h2db.mv.db")
+        return "a small database"
     database = Session()
-    database.ask("SET client_min_messages = error; BEGIN;")
-    database.ask((_HERE / "schema.sql").read_text())
-    for table, lines in made.tables.items():
-        columns = list(dict.fromkeys(column for line in lines for column in line))
-        fields = ["\t".join(copied(line.get(column)) for column in columns) for line in lines]
-        database.copy(_quoted(table), [_quoted(column) for column in columns], fields)
-    for table in (name for name in made.tables if name.startswith("AO_") and name != "AO_21F425_MESSAGE_AO"):
-        database.ask(f"""SELECT setval('"{table}_ID_seq"', (SELECT max("ID") FROM "{table}"));""")
-    database.ask((_HERE / "keys.sql").read_text())
-    database.ask("COMMIT; ANALYZE;")
+    database.load(made.tables)
     database.close()
-
-
-def _quoted(name: str) -> str:
-    return name if name.islower() else f'"{name}"'
+    return f"{made.count()} rows in {len(made.tables)} tables"
 
 
 def store(made: rows.Site, attachments: Path) -> None:
@@ -57,13 +50,13 @@ def content(dice: random.Random, size: int) -> bytes:
 def main() -> None:
     install, home, url, password_file = sys.argv[1:]
     made = rows.site()
-    load(made)
     tree.install(Path(install), Path(home))
     tree.home(Path(home), url, Path(password_file).read_text().rstrip("\n"))
+    loaded = load(made, Path(home))
     store(made, Path(home, "attachments"))
     if os.geteuid() == 0:
         _own(Path(home), 2002)
-    print(f"{made.count()} rows in {len(made.tables)} tables, {len(made.attachments)} attachment files "
+    print(f"{loaded}, {len(made.attachments)} attachment files "
           f"({rows.IN_V4} attachments in layout v4, {rows.IN_VER003} still in ver003)")
 
 

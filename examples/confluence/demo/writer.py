@@ -1,6 +1,6 @@
 """Changes the sample site as Confluence does while it is used, until SIGTERM, and writes each change down.
 
-usage: writer.py HOME JOURNAL      (the database as libpq's environment variables say)
+usage: writer.py HOME JOURNAL      (the database as the environment says)
 
 A file exists before its row; a row is gone before its file. Only what was there before this program began is purged.
 The journal has one JSON line per change: when it was over, what was done, files made (with their digests) and gone.
@@ -16,8 +16,9 @@ import sys
 import time
 from pathlib import Path
 
+from client import literal
+from database import Session
 from layout import v4, ver003
-from psql import Session, literal
 
 CHANGES_PER_SECOND = 15
 MIGRATIONS_MAX = 8
@@ -26,8 +27,8 @@ _ROUND = ("attach", "edit", "version", "trash", "page", "attach", "purge", "vers
 _ORIGINALS = """SELECT contentid, version, pageid, spaceid, content_status FROM content
   WHERE contenttype = 'ATTACHMENT' AND prevver IS NULL ORDER BY contentid;"""
 _LEAVES = """SELECT contentid, spaceid, content_status FROM content page WHERE contenttype = 'PAGE' AND prevver IS NULL
-  AND content_status IN ('current', 'trashed') AND NOT EXISTS (SELECT FROM content WHERE parentid = page.contentid OR pageid = page.contentid)
-  AND NOT EXISTS (SELECT FROM content_perm_set WHERE content_id = page.contentid) ORDER BY contentid;"""
+  AND content_status IN ('current', 'trashed') AND NOT EXISTS (SELECT 1 FROM content WHERE parentid = page.contentid OR pageid = page.contentid)
+  AND NOT EXISTS (SELECT 1 FROM content_perm_set WHERE content_id = page.contentid) ORDER BY contentid;"""
 
 
 class Writer:
@@ -72,7 +73,7 @@ class Writer:
         """One transaction, with the entry for the search index that each change leaves."""
         self.database.ask(f"""BEGIN; {statements}
             INSERT INTO journalentry (entry_id, journal_name, creationdate, type, message)
-              VALUES (nextval('seq_journal_entry_id'), 'main_index', now(), 'UPDATE_DOCUMENT', 'change'); COMMIT;""")
+              VALUES ({self.database.NEXT_ENTRY}, 'main_index', now(), 'UPDATE_DOCUMENT', 'change'); COMMIT;""")
 
     def place(self, name: str, content: bytes) -> dict[str, str]:
         """Writes a file beside the attachments and moves it to its name when it is whole."""
@@ -136,7 +137,8 @@ class Writer:
         row, version, *_ = self.trashed.pop(0)
         rows = f"(SELECT contentid FROM content WHERE {row} IN (contentid, prevver) OR (contenttype = 'COMMENT' AND pageid = {row}))"
         self.commit(f"""DELETE FROM bodycontent WHERE contentid IN {rows}; DELETE FROM imagedetails WHERE attachmentid IN {rows};
-            DELETE FROM contentproperties WHERE contentid IN {rows}; DELETE FROM content WHERE contentid IN {rows};""")
+            DELETE FROM contentproperties WHERE contentid IN {rows};
+            DELETE FROM content WHERE prevver = {row} OR (contenttype = 'COMMENT' AND pageid = {row}); DELETE FROM content WHERE contentid = {row};""")
         self.note("purge", row, gone=self.remove((self.attachments / v4(row, version)).parent))
 
     def page(self) -> None:
@@ -173,7 +175,7 @@ class Writer:
         rows = f"(SELECT contentid FROM content WHERE {page} IN (contentid, prevver))"
         self.commit(f"""DELETE FROM bodycontent WHERE contentid IN {rows}; DELETE FROM contentproperties WHERE contentid IN {rows};
             DELETE FROM content_label WHERE contentid IN {rows}; DELETE FROM confancestors WHERE descendentid IN {rows};
-            DELETE FROM content WHERE contentid IN {rows};""")
+            DELETE FROM content WHERE prevver = {page}; DELETE FROM content WHERE contentid = {page};""")
         self.note("purge_page", page)
 
     def migrate(self) -> None:
