@@ -53,7 +53,8 @@ pub async fn inspect(look: Look<'_>) -> Result<Inspection, Fault> {
     let request = if look.archive.is_some() { Request::InspectRestore } else { Request::InspectBackup };
     let after = BTreeMap::from([(look.step.to_owned(), Vec::new())]);
     let board = Arc::new(Board::new(look.observer, BTreeMap::new(), &after, look.scratch.to_owned()));
-    let side = PartSide::new(PartName::new(look.step, ""), no_part(), Operation::Inspect, board).reading(look.notes, None);
+    let side =
+        PartSide::new(PartName::new(look.step, ""), no_part(), Operation::Inspect, board).reading(look.notes, None);
     let session = Session {
         run: "inspect".to_owned(),
         started: since_1970(),
