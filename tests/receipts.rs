@@ -144,6 +144,7 @@ async fn job(place: &Place, config: &Config, repository: Arc<dyn Repository>) ->
         grants: Arc::new(step.grants.clone()),
         limits: &step.limits,
         archive: None,
+        notes: Default::default(),
         attributes: Vec::new(),
         observer: observer.clone(),
         stop: stop.clone(),

@@ -91,4 +91,12 @@ headline "the demo's own judge"
 python3 -B -m unittest discover -s examples/confluence/demo -p 'test_*.py'
 headline 'the demo'
 bash examples/confluence/demo.sh
+headline 'the demo on MariaDB'
+bash examples/confluence/demo.sh --database mariadb
+headline 'the demo on an embedded H2'
+if processes_are_seen; then
+  bash examples/confluence/demo.sh --database h2
+else
+  echo 'left out: this user may not look into every process here, so nobody can prove that the files are not in use'
+fi
 headline 'all checks passed'

@@ -68,9 +68,10 @@ GRANT ALL ON confluence.* TO confluence@'127.0.0.1';
 -- The least that a backup needs: to look at everything, and to stop writes for the moment in which the dump begins.
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON confluence.* TO backup@'127.0.0.1';
 GRANT RELOAD ON *.* TO backup@'127.0.0.1';
--- A restore makes triggers that belong to the role which made the old ones.
 GRANT ALL ON confluence_restored.* TO restorer@'127.0.0.1';
+-- Restored triggers belong to the role which made the old ones, and run with its rights.
 GRANT SET USER ON *.* TO restorer@'127.0.0.1';
+GRANT TRIGGER ON confluence_restored.* TO confluence@'127.0.0.1';
 SQL
 }
 

@@ -16,7 +16,7 @@ mod entries;
 mod facts;
 mod fitness;
 mod homeless;
-mod parts;
+pub(crate) mod parts;
 mod secrets;
 
 pub use secrets::missing;

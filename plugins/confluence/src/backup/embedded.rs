@@ -1,13 +1,13 @@
 //! Copies the files of an embedded database while it is proven that nobody uses them.
 
 use strongroom_plugin::{
-    Context, Error, Finding, Instant, InstantKind, Meta, Outcome, Part, Result, Severity, context, dirs, snapshot, tree,
+    Error, Finding, Instant, InstantKind, Outcome, Part, Result, Severity, TreeOptions, context, dirs, snapshot, tree,
 };
 
 use super::note;
 use crate::{
     embedded::{Embedded, STOP, Seen},
-    inspect::connection,
+    inspect::{connection, parts},
     site::Site,
 };
 
@@ -26,10 +26,10 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     })?;
     let dir = dirs::get(&database.at.grant)?;
     let mut findings = Vec::new();
+    // With their directory, whose owner must be Confluence's again.
+    let only = TreeOptions::default().including(files.iter().map(|file| parts::pattern(&file.name)));
+    let report = snapshot::put_subtree("", &dir, &database.at.path, &only)?;
     for file in &files {
-        let path = format!("{}/{}", database.at.path, file.name);
-        let meta = Meta::from(&dir.stat(&path)?);
-        snapshot::put(&file.name, dir.open(&path)?, &meta).context(format!("storing {path}"))?;
         findings.extend(connection::health(database, &file.name, file.size)?);
     }
     if stopped(database)? != files {
@@ -39,10 +39,10 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     context::set_note(note::EMBEDDED, &names.join("\n"))?;
-    tree::noted(part, files.len() as u64)?;
+    tree::noted(part, report.stored)?;
     let count = files.len() as u64;
     let damaged = findings.iter().filter(|finding| finding.severity == Severity::Blocker).count() as u64;
-    let outcome = Outcome::new(names.join(", ")).receipt("entries", count, count);
+    let outcome = Outcome::new(names.join(", ")).receipt("entries", count, report.files);
     let unread = Finding::info("embedded-unread", &part.name, "rows of an embedded database are not counted");
     Ok(outcome.receipt("sound files", count, count - damaged).findings(findings).finding(unread))
 }

@@ -82,7 +82,7 @@ fn tree(name: &str, grant: &str, summary: String, own: &[Located]) -> Part {
 }
 
 /// A path as a pattern that matches nothing else.
-fn pattern(path: &str) -> String {
+pub(crate) fn pattern(path: &str) -> String {
     let mut pattern = String::from("/");
     for character in path.chars() {
         if "*?[]!#\\ ".contains(character) {
