@@ -36,7 +36,8 @@ impl Holders {
     pub fn look(proc: &Path, stop: impl Fn() -> bool) -> Self {
         let mut holders = Self { files: HashMap::new(), names: BTreeMap::new(), complete: true };
         let all = fs::read_link(proc.join("self/ns/pid")).is_ok_and(|space| space.as_os_str() == ALL_PROCESSES);
-        holders.complete &= all;
+        // Where processes are hidden from this one (`hidepid`), the first of them is, too.
+        holders.complete &= all && proc.join("1").exists();
         let looked = holders.look_at_all(proc, &stop);
         // Locks are there for everyone to read, those of processes that may not be looked into as well.
         let locks = fs::read_to_string(proc.join("locks")).map(|locks| holders.locks(&locks));
@@ -174,6 +175,8 @@ mod tests {
         let proc = tempfile::tempdir().unwrap();
         fs::create_dir_all(proc.path().join("self/ns")).unwrap();
         std::os::unix::fs::symlink(space, proc.path().join("self/ns/pid")).unwrap();
+        fs::create_dir_all(proc.path().join("1/fd")).unwrap();
+        fs::write(proc.path().join("1/maps"), "").unwrap();
         fs::create_dir_all(proc.path().join("4711/fd")).unwrap();
         fs::write(proc.path().join("4711/comm"), "java\x1b\n").unwrap();
         fs::write(proc.path().join("4711/maps"), "").unwrap();
@@ -187,6 +190,9 @@ mod tests {
         assert!(Holders::look(whole.path(), || false).is_complete());
         assert!(!Holders::look(whole.path(), || true).is_complete());
         assert!(!Holders::look(proc("pid:[4026532270]").path(), || false).is_complete());
+        let hidden = proc(ALL_PROCESSES);
+        fs::remove_dir_all(hidden.path().join("1")).unwrap();
+        assert!(!Holders::look(hidden.path(), || false).is_complete(), "processes are hidden");
         for unreadable in ["4711/fd", "4711/maps", "locks"] {
             let proc = proc(ALL_PROCESSES);
             let path = proc.path().join(unreadable);

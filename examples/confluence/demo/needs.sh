@@ -25,6 +25,7 @@ mariadb_is_there() {
 processes_are_seen() { # whether it can be proven here that nobody has a file open
   local process
   [[ $(readlink /proc/self/ns/pid) == 'pid:[4026531836]' ]] || return 1 # the machine's own (PROC_PID_INIT_INO)
+  [[ -d /proc/1 ]] || return 1 # or others are hidden too (hidepid)
   for process in /proc/[0-9]*; do
     head -c 1 "$process/maps" >/dev/null 2>&1 || [[ ! -d $process ]] || return 1
   done
