@@ -25,7 +25,7 @@ mod call;
 pub mod compile;
 mod convert;
 pub mod database;
-mod endpoint;
+pub mod endpoint;
 pub mod engine;
 pub mod fault;
 mod holders;

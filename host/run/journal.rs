@@ -154,6 +154,10 @@ pub(crate) fn left(state: &Path) -> io::Result<Vec<String>> {
             Some(format!("a checkpoint of a {} of step {}", words.next()?, words.next()?))
         })
         .collect();
+    let holds = names(state.join("holds"))?.iter().filter(|name| name.ends_with(".json")).count();
+    if holds > 0 {
+        left.push(format!("{holds} of the holds that a run took: `strongroom recover`"));
+    }
     left.extend(names(state.to_owned())?.iter().filter_map(|name| {
         let snapshot = name.strip_prefix("restore-")?.strip_suffix(".ndjson")?;
         Some(format!("an interrupted restore of snapshot {snapshot}"))
@@ -388,7 +392,13 @@ mod tests {
             .checkpoint("backup", &PartName::new("wiki", "database"), &Checkpoint::default())
             .unwrap();
         RestoreJournal::open(state.path(), "0011").unwrap();
-        let expected = ["a checkpoint of a backup of step wiki", "an interrupted restore of snapshot 0011"];
+        std::fs::create_dir(state.path().join("holds")).unwrap();
+        std::fs::write(state.path().join("holds/000.json"), "{}").unwrap();
+        let expected = [
+            "1 of the holds that a run took: `strongroom recover`",
+            "a checkpoint of a backup of step wiki",
+            "an interrupted restore of snapshot 0011",
+        ];
         assert_eq!(left(state.path()).unwrap(), expected);
     }
 

@@ -33,6 +33,13 @@ access = "read"
 [step.site.grant.sql.sql]
 url = "postgresql://test@127.0.0.1:$PORT/$NAME"
 
+[step.site.grant.http.http]
+url = "http://127.0.0.1:$PORT"
+bearer = { file = "$DIR/token" }
+
+[step.site.grant.tcp.tcp]
+endpoints = ["127.0.0.1:$PORT"]
+
 [step.site.grant.tools.tool]
 argv = ["$TOOL", "--host={sql.sql.host}"]
 env = { PGPASSWORD = { secret = { file = "$DIR/password" } } }
@@ -45,8 +52,10 @@ fn site() -> Place {
     let text = SITE.replace("$PORT", &database.port.to_string()).replace("$NAME", &database.name);
     place.write("strongroom.toml", &text.replace("$TOOL", postgres::program("pg_dump").to_str().unwrap()));
     Tree::at(place.join("files")).file("a.txt", "text");
-    let password = place.write("password", "hunter2\n");
-    fs::set_permissions(password, fs::Permissions::from_mode(0o600)).unwrap();
+    for name in ["password", "token"] {
+        let secret = place.write(name, "hunter2\n");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    }
     place.accept();
     place
 }
@@ -65,6 +74,9 @@ fn where_all_is_well_each_thing_has_a_line_that_says_ok() {
         ("site/tools.tool", "pg_dump is of version "),
         ("site/sql.sql ", "answers test: version "),
         ("site/sql.sql clock", "this machine's"),
+        ("site/http.http ", "takes connections"),
+        ("site/tcp.tcp", "takes connections"),
+        ("site/http.http credential", "can be had"),
         ("site/tools.tool PGPASSWORD", "can be had"),
         ("lock", "free"),
         ("repository", "no snapshot yet, room for "),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
 
 use super::{Check, answered};
 use crate::{
-    config::{Config, EnvValue, Step},
+    config::{Config, EnvValue, Step, http::Credential},
     diagnostic::causes,
     secret::Source,
 };
@@ -46,8 +46,19 @@ fn of_step(step: &Step) -> Vec<(String, &Source)> {
             EnvValue::Text(_) => None,
         })
     });
+    let http = grants.http.iter().filter_map(|(name, grant)| {
+        let source = match grant.credential.as_ref()? {
+            Credential::Basic { password, .. } => password,
+            Credential::Bearer(source) | Credential::Header { value: source, .. } => source,
+        };
+        Some((format!("http.{name} credential"), source))
+    });
     let secrets = grants.secrets.iter().map(|(name, source)| (format!("secrets.{name}"), source));
-    sql.chain(tools).chain(secrets).map(|(name, source)| (format!("{}/{name}", step.name), source)).collect()
+    sql.chain(http)
+        .chain(tools)
+        .chain(secrets)
+        .map(|(name, source)| (format!("{}/{name}", step.name), source))
+        .collect()
 }
 
 /// A secret that can be had; that everybody can have it is worth a look.

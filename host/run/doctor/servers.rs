@@ -7,8 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Check;
 use crate::{
-    config::{SqlGrant, Step},
-    sandbox::database::Database,
+    config::{HttpGrant, SqlGrant, Step},
+    sandbox::{
+        database::Database,
+        endpoint::{self, Target},
+    },
 };
 
 /// How long a server may take to answer a question, connecting included.
@@ -43,7 +46,37 @@ pub(super) async fn asked(step: &Step, stop: &CancellationToken) -> Servers {
     for (name, grant) in &step.grants.sql {
         database(&mut servers, format!("{}/sql.{name}", step.name), name, grant, stop).await;
     }
+    for (name, grant) in &step.grants.http {
+        servers.checks.push(web(format!("{}/http.{name}", step.name), grant).await);
+    }
+    for (name, grant) in &step.grants.tcp {
+        let about = format!("{}/tcp.{name}", step.name);
+        for endpoint in &grant.endpoints {
+            servers.checks.push(service(about.clone(), &Target { name, grant, endpoint }).await);
+        }
+    }
     servers
+}
+
+/// Whether somebody takes connections there. What he would answer is the plugin's to ask.
+async fn web(about: String, grant: &HttpGrant) -> Check {
+    let connecting = tokio::net::TcpStream::connect((grant.address(), grant.port));
+    match tokio::time::timeout(grant.connect_timeout, connecting).await {
+        Ok(Ok(_)) => Check::ok(about, format!("{} takes connections", grant.origin())),
+        Ok(Err(error)) => Check::problem(about, format!("connecting to {}: {error}", grant.origin())),
+        Err(_) => {
+            let limit = humantime::format_duration(grant.connect_timeout);
+            Check::problem(about, format!("connecting to {}: no answer within {limit}", grant.origin()))
+        }
+    }
+}
+
+/// The same, TLS included.
+async fn service(about: String, target: &Target<'_>) -> Check {
+    match target.connect(endpoint::look_up).await {
+        Ok(_) => Check::ok(about, format!("{} takes connections", target.endpoint)),
+        Err(error) => Check::problem(about, error.message),
+    }
 }
 
 async fn database(servers: &mut Servers, about: String, name: &str, grant: &SqlGrant, stop: &CancellationToken) {
