@@ -15,7 +15,7 @@ headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 # shellcheck source=../examples/confluence/demo/needs.sh
 source examples/confluence/demo/needs.sh
 
-install='' sweep=(--faults 300)
+install='' sweep=(--faults 120)
 for argument in "$@"; do
   case $argument in
     --install) install=1 ;;

@@ -185,7 +185,8 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// Removes what a process that died had begun to write below a state directory. Call it under its lock only.
+/// Removes what a process that died had begun to write below a state directory, and checkpoints of restores that are
+/// over. Call it under its lock only.
 pub(crate) fn sweep(state: &Path) -> io::Result<()> {
     for directory in ["", "checkpoints", "values", "holds", "holds/needed"] {
         let entries = match std::fs::read_dir(state.join(directory)) {
@@ -194,8 +195,9 @@ pub(crate) fn sweep(state: &Path) -> io::Result<()> {
         };
         for entry in entries {
             let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
             // So `tempfile` names what is not finished.
-            if !entry.file_name().as_encoded_bytes().starts_with(b".tmp") {
+            if !name.starts_with(".tmp") && !is_of_an_ended_restore(state, &name) {
                 continue;
             }
             match entry.file_type()?.is_dir() {
@@ -205,6 +207,12 @@ pub(crate) fn sweep(state: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a checkpoint of that name belongs to a restore whose journal is gone: it could not be removed then.
+fn is_of_an_ended_restore(state: &Path, name: &str) -> bool {
+    let attempt = name.split_once('.').map(|(attempt, _)| attempt).filter(|attempt| attempt.starts_with("restore-"));
+    attempt.is_some_and(|attempt| !name.ends_with(".ndjson") && !state.join(format!("{attempt}.ndjson")).exists())
 }
 
 /// A restore's journal: for each part what it made, before it is made, and that it ended.
@@ -381,6 +389,21 @@ mod tests {
         assert_eq!(kept.last_checkpoint("restore-2233", &part), None, "another snapshot is another attempt");
         kept.forget_checkpoint("restore-0011", &part);
         assert_eq!(kept.last_checkpoint("restore-0011", &part), None);
+    }
+
+    #[test]
+    fn a_checkpoint_goes_with_the_journal_of_its_restore() {
+        let state = tempfile::tempdir().unwrap();
+        let (kept, part) = (Kept::new(state.path().into()), PartName::new("wiki", "home"));
+        RestoreJournal::open(state.path(), "0011").unwrap();
+        for attempt in ["backup", "restore-0011", "restore-2233"] {
+            kept.checkpoint(attempt, &part, &Checkpoint::default()).unwrap();
+        }
+        sweep(state.path()).unwrap();
+        let there =
+            ["backup", "restore-0011", "restore-2233"].map(|attempt| kept.last_checkpoint(attempt, &part).is_some());
+        assert_eq!(there, [true, true, false]);
+        assert!(RestoreJournal::peek(state.path(), "0011").unwrap().is_some());
     }
 
     #[test]
