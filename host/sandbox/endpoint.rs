@@ -15,7 +15,7 @@ use super::{
     fault::Code,
     native::Error,
     stream::socket::Wire,
-    tls::{self, Check, ServerName},
+    tls::{self, ServerName},
 };
 use crate::{
     config::{Endpoint, TcpGrant, TcpTls},
@@ -140,16 +140,12 @@ impl Target<'_> {
         Err(last)
     }
 
-    async fn encryption(&self, tls: &TcpTls) -> Result<(TlsConnector, ServerName<'static>), Error> {
-        let (ca, identity) = (tls.ca.clone(), tls.identity.clone());
-        let config =
-            tokio::task::spawn_blocking(move || tls::client(Check::AuthorityAndName, ca.as_deref(), identity.as_ref()));
-        let config = config.await.map_err(|cause| Error::new(Code::Internal, format!("{}: {cause}", self.doing())))?;
-        let config = config.map_err(|what| Error::new(Code::Invalid, format!("{}: {what}", self.doing())))?;
-        let name = tls.server_name.as_ref().unwrap_or(&self.endpoint.host).clone();
+    async fn encryption(&self, grant: &TcpTls) -> Result<(TlsConnector, ServerName<'static>), Error> {
+        let connector = tls::connector(&self.doing(), grant.ca.clone(), grant.identity.clone()).await?;
+        let name = grant.server_name.as_ref().unwrap_or(&self.endpoint.host).clone();
         let name = ServerName::try_from(name)
             .map_err(|cause| Error::new(Code::Invalid, format!("{}: {cause}: set server-name", self.doing())))?;
-        Ok((TlsConnector::from(std::sync::Arc::new(config)), name))
+        Ok((connector, name))
     }
 
     fn doing(&self) -> String {

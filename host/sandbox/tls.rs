@@ -1,6 +1,10 @@
 //! Encrypts connections to granted servers: whom to trust, and how much of a certificate is checked.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use rustls::pki_types::ServerName;
 use rustls::{
@@ -13,7 +17,9 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
+use tokio_rustls::TlsConnector;
 
+use super::{fault::Code, native};
 use crate::config::ClientCertificate;
 
 /// Where systems keep the authorities that they trust: Debian, Fedora, Alpine and macOS.
@@ -52,6 +58,21 @@ pub fn client(check: Check, ca: Option<&Path>, identity: Option<&ClientCertifica
         let (certificate, key) = (identity.certificate.display(), identity.key.display());
         format!("using {certificate} with the key {key}: {cause}")
     })
+}
+
+/// For connections to a server that must prove its name. The files are read on a thread that may block.
+///
+/// # Errors
+/// `invalid` for a file that cannot be used.
+pub async fn connector(
+    doing: &str,
+    ca: Option<PathBuf>,
+    identity: Option<ClientCertificate>,
+) -> Result<TlsConnector, native::Error> {
+    let made = tokio::task::spawn_blocking(move || client(Check::AuthorityAndName, ca.as_deref(), identity.as_ref()));
+    let config = made.await.map_err(|broken| native::Error::new(Code::Internal, format!("{doing}: {broken}")))?;
+    let config = config.map_err(|what| native::Error::new(Code::Invalid, format!("{doing}: {what}")))?;
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// What a server's certificate must name.

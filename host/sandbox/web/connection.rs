@@ -1,7 +1,7 @@
 //! Connections to a granted service: made within the grant's time, and kept a short while for the next request.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,17 +14,12 @@ use tokio::{
     net::TcpStream,
     time::{self, Instant},
 };
-use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Sent, failure};
 use crate::{
     config::HttpGrant,
-    sandbox::{
-        fault::Code,
-        native::Error,
-        tls::{self, Check},
-    },
+    sandbox::{fault::Code, native::Error, tls},
 };
 
 /// Largest head of an answer, in bytes; hyper reads at most 100 headers.
@@ -69,18 +64,9 @@ async fn dial(doing: &str, name: &str, grant: &HttpGrant) -> Result<Connection, 
     }
     let host =
         tls::server_name(grant.address()).map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
-    let encrypted = connector(doing, grant).await?.connect(host, stream).await;
+    let connector = tls::connector(doing, grant.ca.clone(), grant.identity.clone()).await?;
+    let encrypted = connector.connect(host, stream).await;
     shake(doing, encrypted.map_err(|cause| failure::connecting(doing, name, &cause))?).await
-}
-
-async fn connector(doing: &str, grant: &HttpGrant) -> Result<TlsConnector, Error> {
-    let ca = grant.ca.clone();
-    let identity = grant.identity.clone();
-    let made =
-        tokio::task::spawn_blocking(move || tls::client(Check::AuthorityAndName, ca.as_deref(), identity.as_ref()));
-    let config = made.await.map_err(|broken| Error::new(Code::Internal, format!("{doing}: {broken}")))?;
-    let config = config.map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 async fn shake(
