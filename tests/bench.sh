@@ -149,21 +149,25 @@ at = {line["message_type"]: when(line) for line in map(json.loads, sys.stdin)}
 print(round((at["part_ended"] - at["part_started"]).total_seconds() * 1000))'
 }
 
-one_by_one() {
-  tree
-  headline "files one by one through the plugin, and in a native loop ($ROUNDS rounds in turn)"
-  pipeline one-by-one "$OUT" "$FAST/tree" read true
+against_native() { # NAME SOURCE ONE-BY-ONE: rounds in turn; sets plugin and native, in milliseconds, and remark
   local round
+  pipeline "$1" "$OUT" "$2" read "$3"
   for ((round = 0; round < ROUNDS; round++)); do
     fresh
-    strongroom one-by-one --json --no-progress backup | storing_ms | tee -a "$DIR/plugin.ms"
+    strongroom "$1" --json --no-progress backup | storing_ms | tee -a "$DIR/$1-plugin.ms"
     fresh
-    "$NATIVE_LOOP" "$FAST/tree" "$OUT/native" | first | tee -a "$DIR/native.ms"
+    "$NATIVE_LOOP" "$2" "$OUT/native" | first | tee -a "$DIR/$1-native.ms"
   done
-  local plugin native
-  plugin=$(median <"$DIR/plugin.ms") native=$(median <"$DIR/native.ms")
-  row 'files one by one, rate against a native loop' "$(quotient "$native" "$plugin")" '' '>=' 0.97 \
-    "plugin $plugin ms ($(range <"$DIR/plugin.ms")), native $native ms ($(range <"$DIR/native.ms"))"
+  plugin=$(median <"$DIR/$1-plugin.ms") native=$(median <"$DIR/$1-native.ms")
+  remark="plugin $plugin ms ($(range <"$DIR/$1-plugin.ms")), native $native ms ($(range <"$DIR/$1-native.ms"))"
+}
+
+one_by_one() {
+  local plugin native remark
+  tree
+  headline "files one by one through the plugin, and in a native loop ($ROUNDS rounds in turn)"
+  against_native one-by-one "$FAST/tree" true
+  row 'files one by one, rate against a native loop' "$(quotient "$native" "$plugin")" '' '>=' 0.97 "$remark"
 }
 
 tar_zstd() { timed sh -c 'tar -C "$1" -cf - . | zstd -q -3 -T2 -f -o "$2"' sh "$FAST/tree" "$OUT/tree.tar.zst"; }
@@ -260,18 +264,9 @@ planning() {
 small_files() {
   headline "a tree of $FILES small files, and a native loop over it ($ROUNDS rounds in turn)"
   data entries "$FAST/small" "$FILES"
-  pipeline small "$OUT" "$FAST/small" read false
-  local round
-  for ((round = 0; round < ROUNDS; round++)); do
-    fresh
-    strongroom small --json --no-progress backup | storing_ms | tee -a "$DIR/small.ms"
-    fresh
-    "$NATIVE_LOOP" "$FAST/small" "$OUT/native" | first | tee -a "$DIR/small-native.ms"
-  done
-  local plugin native
-  plugin=$(median <"$DIR/small.ms") native=$(median <"$DIR/small-native.ms")
-  row 'a tree of small files, time against a native loop' "$(quotient "$plugin" "$native")" '' '<=' 1.05 \
-    "plugin $plugin ms ($(range <"$DIR/small.ms")), native $native ms ($(range <"$DIR/small-native.ms"))"
+  local plugin native remark
+  against_native small "$FAST/small" false
+  row 'a tree of small files, time against a native loop' "$(quotient "$plugin" "$native")" '' '<=' 1.05 "$remark"
   rm -rf -- "$FAST/small"
 }
 
