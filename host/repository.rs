@@ -123,6 +123,11 @@ pub trait Draft: Send + Sync {
     /// What it holds there.
     fn find(&self, path: &RawPath) -> Result<Option<Held>, Error>;
 
+    /// In which pass it was stored or seen unchanged last; quicker than [`Self::find`].
+    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
+        Ok(self.find(path)?.map(|held| held.pass))
+    }
+
     /// Marks what an earlier pass stored there as seen unchanged in `pass`.
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error>;
 
