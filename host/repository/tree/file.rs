@@ -147,7 +147,15 @@ impl<'a> Reading<'a> {
         // A file that grows all the time must end, too: one byte too many is enough to know.
         let file = file.take(identity.size + u64::from(!tolerant));
         let hasher = storing.options.name_digest.map(Hasher::new);
-        Ok(Some(Self { file, storing, meta: beneath::meta(&metadata), identity, hasher, tolerant, changed: false }))
+        Ok(Some(Self {
+            file,
+            storing,
+            meta: beneath::file_meta(&metadata),
+            identity,
+            hasher,
+            tolerant,
+            changed: false,
+        }))
     }
 
     fn end(&mut self) -> io::Result<()> {
