@@ -48,6 +48,22 @@ pub struct Meta {
     pub attributes: Attributes,
 }
 
+/// The annotation of a file that has holes, `yes`: restored, its zeros are holes again.
+const SPARSE: &str = "sparse";
+
+impl Meta {
+    /// Notes that the file has holes.
+    pub(crate) fn with_holes(mut self) -> Self {
+        self.attributes.push((SPARSE.to_owned(), "yes".to_owned()));
+        self
+    }
+
+    /// Whether it had holes.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.attributes.iter().any(|(name, value)| name == SPARSE && value == "yes")
+    }
+}
+
 /// How a file looked when it was stored: what tells, in a second pass, whether it must be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {

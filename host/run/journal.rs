@@ -53,11 +53,14 @@ impl Kept {
     /// The part has ended well. A checkpoint that stays would be taken for that of a later attempt.
     pub(crate) fn forget_checkpoint(&self, attempt: &str, part: &PartName) -> io::Result<()> {
         let path = self.checkpoint_path(attempt, part);
-        let removed = match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // Most parts leave none, and the directory may be one that this run cannot write to.
+        if !path.exists() {
+            return Ok(());
+        }
+        let removed = std::fs::remove_file(&path).and_then(|()| {
             // Else it could be back after a power cut.
-            removed => removed.and_then(|()| File::open(self.directory.join("checkpoints"))?.sync_all()),
-        };
+            File::open(self.directory.join("checkpoints"))?.sync_all()
+        });
         removed.map_err(|error| {
             io::Error::new(error.kind(), format!("its checkpoint {} could not be removed: {error}", path.display()))
         })

@@ -19,6 +19,8 @@ use crate::{
     secret::Secret,
 };
 
+#[cfg(test)]
+mod asking;
 mod mysql;
 mod postgres;
 mod rows;
