@@ -12,8 +12,9 @@ cd "$(dirname "$0")/.."
 die() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
 headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 
-# shellcheck source=../examples/confluence/demo/needs.sh
-source examples/confluence/demo/needs.sh
+# shellcheck source=../examples/needs.sh
+source examples/needs.sh
+BROKER=1
 
 install='' sweep=(--faults 120)
 for argument in "$@"; do

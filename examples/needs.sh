@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What the demo needs from the machine: finds it, names what is missing, or installs it (sourced by demo.sh).
+# What the demos need from the machine: finds it, names what is missing, or installs it (sourced by each demo.sh).
 
 DATABASE=postgresql # unless demo.sh is told otherwise
+BROKER=''           # whether a Kafka is wanted too
 MISSING=()
 
 missing() { # WHAT LINE-TO-PASTE
@@ -20,6 +21,10 @@ mariadb_is_there() {
   for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || return 1
   done
+}
+
+java_is_there() { # with its compiler: 17 or later
+  [[ $(javac -version 2>&1) =~ ^javac\ ([0-9]+) && ${BASH_REMATCH[1]} -ge 17 ]] && command -v java >/dev/null
 }
 
 processes_are_seen() { # whether it can be proven here that nobody has a file open
@@ -43,6 +48,10 @@ find_missing() {
     mariadb) mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server' ;;
     h2) processes_are_seen || missing 'a sight of every process' 'run it as root, and in no container' ;;
   esac
+  if [[ -n $BROKER ]]; then
+    java_is_there || missing 'Java 17 and its compiler' 'apt-get install --no-install-recommends default-jdk-headless'
+    command -v mvn >/dev/null || missing 'Maven, which brings Kafka' 'apt-get install --no-install-recommends maven'
+  fi
   command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || missing 'Python 3.10' 'apt-get install python3'
   command -v cc >/dev/null || missing 'a linker' 'apt-get install gcc libc6-dev'
@@ -62,6 +71,10 @@ install_missing() {
     postgresql) postgres_directory >/dev/null || packages+=(postgresql) ;;
     mariadb) mariadb_is_there || packages+=(mariadb-server) ;;
   esac
+  if [[ -n $BROKER ]]; then
+    java_is_there || packages+=(default-jdk-headless)
+    command -v mvn >/dev/null || packages+=(maven)
+  fi
   command -v unzip >/dev/null || packages+=(unzip)
   command -v python3 >/dev/null || packages+=(python3)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
