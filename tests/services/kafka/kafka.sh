@@ -5,6 +5,7 @@
 #        kafka.sh start 3|4 DIR [OPTION…]      returns when every broker answers
 #        kafka.sh stop DIR                     returns when they are gone; also after a start that was interrupted
 #        kafka.sh stop-broker DIR NUMBER       one of several, so that another one has to lead
+#        kafka.sh client DIR                   Kafka's own client, told by lines of JSON: see Client.java
 #
 #   --brokers N           how many, 1 unless given; the first is the controller too, so it has to stay
 #   --user NAME:PASSWORD  who may log in by SASL (PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512); opens the SASL listeners
@@ -37,7 +38,7 @@ fetch() { # 3|4: prints the directory
   flock -w 900 "$lock" || die "somebody else has been fetching Kafka $1 for 15 minutes: $CACHE/lock-$1"
   if [[ ! -d $lib ]]; then
     rm -rf "$lib.new"
-    mvn -q -B -ntp -f "$HERE/pom.xml" "${profile[@]}" -Dmaven.artifact.threads=16 \
+    mvn -q -B -ntp -Dstyle.color=never -f "$HERE/pom.xml" "${profile[@]}" -Dmaven.artifact.threads=16 \
       dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$lib.new" >&2
     mv "$lib.new" "$lib"
   fi
@@ -240,10 +241,18 @@ stop() { # the controller last: the others ask it for leave
   done
 }
 
+client() {
+  local lib
+  lib=$(<"$DIR/lib")
+  logging
+  exec "${JAVA[@]}" -Xmx256m -cp "$lib/*" "$HERE/Client.java" "127.0.0.1:$(sed -n 's/^plain 1 //p' "$DIR/ports")"
+}
+
 case ${1:-} in
   fetch) fetch "${2:?3 or 4}" ;;
   start) start "${2:?3 or 4}" "${3:?a directory}" "${@:4}" ;;
   stop) DIR=$(realpath -m "${2:?a directory}") && stop ;;
+  client) DIR=$(realpath "${2:?a directory}") && client ;;
   stop-broker) DIR=$(realpath -m "${2:?a directory}") && stop_broker "${3:?a number}" ;;
   *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2 && exit 2 ;;
 esac
