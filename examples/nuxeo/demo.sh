@@ -14,7 +14,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8
 USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
-INSTALL='' KAFKA=4 MODE=backup WANTED='' DIR='' PORT='' BROKER='' CHILD='' WRITER='' WORKER='' CONNECTION=()
+INSTALL='' KAFKA=4 MODE=backup WANTED='' DIR='' PORT='' CHILD='' WRITER='' WORKER='' CONNECTION=()
 RESTORED_PREFIX=nxr1-
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
