@@ -49,12 +49,15 @@ def due(ledger: list[dict], instants: Instants, deleted: dict[Place, int], fence
 
 
 def compacted(before: list[dict], after: list[dict]) -> dict[Place, list[Due]]:
-    """The same for a log that its cleaner may have cleaned meanwhile: what was there before, and must be if it was there after."""
+    """The same for a log that its cleaner may have cleaned meanwhile: what was there before, and must be if it was there after.
+
+    A tombstone may go from the restored log too: that is what its cleaner is for.
+    """
     left = {(record["partition"], record["offset"]) for record in after}
     places: dict[Place, list[Due]] = defaultdict(list)
     for record in sorted(before, key=lambda record: record["offset"]):
         places[record["topic"], record["partition"]].append(
-            Due(record["offset"], record, (record["partition"], record["offset"]) in left))
+            Due(record["offset"], record, (record["partition"], record["offset"]) in left and record["value"] is not None))
     return places
 
 

@@ -68,6 +68,9 @@ class Judge(unittest.TestCase):
             self.assertEqual([], problems)
         logs.match("a-0", due, records[:2], problems := [], cleaned=True)
         self.assertTrue(problems)
+        tombstone = [line(9, value=None)]
+        logs.match("a-0", logs.compacted(tombstone, tombstone)[PLACE], [], problems := [], cleaned=True)
+        self.assertEqual([], problems)
 
     def test_commits_are_translated_and_none_is_lost_invented_or_newer_than_the_group_was(self) -> None:
         offsets = [2, 5, 9]

@@ -13,7 +13,7 @@ from pathlib import Path
 from kafka import Kafka
 from streams import PREFIX
 
-QUEUE, RECORDS_MAX = "work-default", 25
+QUEUE, RECORDS_MAX = "work-default", 8
 
 
 def main() -> None:

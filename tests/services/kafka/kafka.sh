@@ -7,7 +7,7 @@
 #        kafka.sh stop-broker DIR NUMBER       one of several, so that another one has to lead
 #        kafka.sh client DIR                   Kafka's own client, told by lines of JSON: see Client.java
 #
-#   --brokers N           how many, 1 unless given; the first is the controller too, so it has to stay
+#   --brokers N           how many, 1 to 9, 1 unless given; the first is the controller too, so it has to stay
 #   --user NAME:PASSWORD  who may log in by SASL (PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512); opens the SASL listeners
 #   --tls                 opens the TLS listeners; DIR/ca.pem vouches for 127.0.0.1 and localhost
 #
@@ -233,11 +233,10 @@ stop_broker() { # NUMBER
 }
 
 stop() { # the controller last: the others ask it for leave
-  local files file
-  files=$(find "$DIR" -maxdepth 1 -name 'pid-*' 2>/dev/null | sort -r)
-  for file in $files; do
-    stop_broker "${file##*-}"
-    rm -f "$file"
+  local number
+  for number in 9 8 7 6 5 4 3 2 1; do
+    [[ ! -e $DIR/pid-$number ]] || stop_broker "$number"
+    rm -f "$DIR/pid-$number"
   done
 }
 
