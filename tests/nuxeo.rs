@@ -1,7 +1,8 @@
 //! Nuxeo's streams on a real Kafka: saved, proven and restored; and brokers that cut, delay, garble or lie.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -9,8 +10,6 @@ use crate::support::{
     kafka::{self, Kafka, Record},
     proxy::{Api, Fault, Proxy},
 };
-
-use std::time::Duration;
 
 /// Errors of [Kafka's protocol](https://kafka.apache.org/protocol.html#protocol_error_codes).
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
@@ -96,7 +95,9 @@ fn kept(kafka: &Kafka, topic: &str) -> BTreeMap<i64, Vec<Value>> {
 
 fn assert_same(kafka: &Kafka, source: &str, restored: &str) {
     let (was, now) = (kept(kafka, source), kept(kafka, restored));
-    let count = |one: &BTreeMap<i64, Vec<Value>>| one.iter().map(|(place, records)| (*place, records.len())).collect::<Vec<_>>();
+    let count = |one: &BTreeMap<i64, Vec<Value>>| {
+        one.iter().map(|(place, records)| (*place, records.len())).collect::<Vec<_>>()
+    };
     assert_eq!(count(&was), count(&now), "{source} and {restored} have other numbers of records");
     assert!(was == now, "{source} and {restored} differ");
 }
@@ -106,7 +107,8 @@ fn streams_come_back_record_by_record_and_groups_stand_where_they_stood() {
     let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
     let topic = format!("{prefix}{TOPIC}");
     fill(kafka, &topic);
-    let aborted = [Record::new(LONG_AGO, "k", "never happened")].map(|record| json!({ "partition": 1, "ts": record.time, "value": "bmV2ZXI=" }));
+    let aborted = [Record::new(LONG_AGO, "k", "never happened")]
+        .map(|record| json!({ "partition": 1, "ts": record.time, "value": "bmV2ZXI=" }));
     kafka.ask(&json!({ "do": "produce", "topic": topic, "transaction": "abort", "records": aborted }));
     kafka.produce(&topic, 1, "lz4", &[Record::new(LONG_AGO, "k", "after it")]);
     kafka.ask(&json!({ "do": "delete-records", "topic": topic, "partition": 2, "before": 50 }));
@@ -122,13 +124,101 @@ fn streams_come_back_record_by_record_and_groups_stand_where_they_stood() {
     assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
     assert_eq!(kafka.topics(&target), [format!("{target}audit-audit"), format!("{target}{TOPIC}")]);
     let found = kafka.ask(&json!({ "do": "committed", "group": format!("{target}{TOPIC}") }));
-    let mut offsets: Vec<_> = found["offsets"].as_array().unwrap().iter().map(|one| [one[1].as_i64(), one[2].as_i64()]).collect();
+    let mut offsets: Vec<_> =
+        found["offsets"].as_array().unwrap().iter().map(|one| [one[1].as_i64(), one[2].as_i64()]).collect();
     offsets.sort();
     // Of the second partition two offsets are an aborted record and its mark, of the third the first fifty records are gone.
     assert_eq!(offsets, [[Some(0), Some(17)], [Some(1), Some(200)], [Some(2), Some(10)]]);
     let again = restore(&place, kafka, &target);
     assert_ne!(again.code, 0, "topics that are there already are not written to: {again}");
     place.assert_left_nothing();
+}
+
+#[test]
+fn brokers_are_logged_in_to_with_and_without_tls() {
+    let kafka = Kafka::start(&["--user", "dam:hunter2", "--tls"]);
+    let prefix = kafka::prefix();
+    let topic = format!("{prefix}{TOPIC}");
+    fill(&kafka, &topic);
+    let tls = format!("tls = {{ ca = {:?} }}\n", kafka.authority().display().to_string());
+    let secret = "[step.streams.grant.secrets]\nkafka = { file = \"$DIR/password\" }\n";
+    let place = Place::new();
+    let save = |mechanism: &str, password: &str, listener: &str, grants: &str| {
+        place.write("password", password);
+        let config = format!("prefix = \"{prefix}\"\nsasl = \"{mechanism}\"\nuser = \"dam\"");
+        pipeline(&place, "strongroom", kafka.port(listener), &config);
+        let text = std::fs::read_to_string(place.join("strongroom.toml")).unwrap();
+        place.write("strongroom.toml", &(text + grants));
+        place.accept();
+        place.run(&["backup"])
+    };
+    for mechanism in ["plain", "scram-sha-256", "scram-sha-512"] {
+        save(mechanism, "hunter2", "sasl", secret).exits(0);
+        save(mechanism, "hunter2", "sasl-tls", &format!("{tls}{secret}")).exits(0);
+        let refused = save(mechanism, "wrong-one", "sasl", secret);
+        assert_ne!(refused.code, 0, "{refused}");
+        place.assert_hides("wrong-one", &[&refused.says("SASL_AUTHENTICATION_FAILED")]);
+    }
+    pipeline(&place, "strongroom", kafka.port("tls"), &format!("prefix = \"{prefix}\""));
+    let text = std::fs::read_to_string(place.join("strongroom.toml")).unwrap();
+    place.write("strongroom.toml", &(text + &tls));
+    place.accept();
+    place.run(&["backup"]).exits(0);
+    place.assert_hides("hunter2", &[]);
+}
+
+#[test]
+fn a_broker_that_stops_while_its_topics_are_read_is_followed_to_the_next_leader() {
+    let kafka = Kafka::start(&["--brokers", "3"]);
+    let prefix = kafka::prefix();
+    let topic = format!("{prefix}{TOPIC}");
+    kafka.ask(&json!({ "do": "create", "topic": topic, "partitions": 3, "replicas": 2 }));
+    for turn in 0..3 {
+        (0..3).for_each(|partition| {
+            drop(kafka.produce(
+                &topic,
+                partition,
+                "gzip",
+                &(0..40).map(|number| record(turn, number)).collect::<Vec<_>>(),
+            ))
+        });
+    }
+    let place = Place::new();
+    pipeline(&place, "strongroom", kafka.port("plain"), &format!("prefix = \"{prefix}\""));
+    let text = std::fs::read_to_string(place.join("strongroom.toml")).unwrap();
+    let endpoints: Vec<_> = kafka.ports("plain").iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let one = format!("\"127.0.0.1:{}\"", kafka.port("plain"));
+    place.write("strongroom.toml", &text.replace(&one, &endpoints.join(", ")));
+    place.accept();
+    let leaders = || kafka.ask(&json!({ "do": "describe", "topic": topic }))["leaders"].to_string();
+    // The first broker is the controller too and has to stay.
+    assert!(leaders().contains(['2', '3']), "{}", leaders());
+    place.run(&["backup"]).exits(0);
+    kafka.stop_broker(if leaders().contains('2') { 2 } else { 3 });
+    place.run(&["backup"]).exits(0);
+    assert_eq!(place.record()["state"], "complete");
+}
+
+#[test]
+fn a_restore_that_was_killed_is_finished_by_the_next() {
+    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
+    let topic = format!("{prefix}{TOPIC}");
+    fill(kafka, &topic);
+    let place = place(&prefix, kafka.port("plain"));
+    place.run(&["backup"]).exits(0);
+    let proxy = Proxy::start(kafka.port("plain"));
+    proxy.plan(Api::Produce, 1, usize::MAX, Fault::Delay(Duration::from_secs(3600)));
+    pipeline(&place, "target", proxy.port, &format!("target-prefix = \"{target}\""));
+    let going = place.start(&["-c", "target.toml", "restore", "latest"]);
+    crate::support::wait_for("the restore is in its midst", || proxy.fired() > 0);
+    going.signal(Signal::KILL);
+    going.finish();
+    let proxy = Proxy::start(kafka.port("plain"));
+    let text = std::fs::read_to_string(place.join("target.toml")).unwrap();
+    let port = text.split("127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    place.write("target.toml", &text.replace(&port, &proxy.port.to_string()));
+    place.run(&["-c", "target.toml", "restore", "latest"]).exits(0);
+    assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
 }
 
 /// A topic on the shared broker that is saved through a proxy with such a fault: how that went, and where.
@@ -167,7 +257,8 @@ impl Trial {
         assert_ne!(self.done.code, 0, "{}", self.done);
         assert!(self.proxy.fired() < 200, "it was tried {} times", self.proxy.fired());
         for set in self.place.sets() {
-            let record: Value = serde_json::from_slice(&crate::support::strongroom::unzip(&set, ".strongroom/record.json")).unwrap();
+            let record: Value =
+                serde_json::from_slice(&crate::support::strongroom::unzip(&set, ".strongroom/record.json")).unwrap();
             assert_ne!(record["state"], "complete", "{}", self.done);
         }
         self.done.says(words);
@@ -201,7 +292,8 @@ fn a_leader_that_has_changed_is_looked_for() {
 
 #[test]
 fn a_leader_that_is_never_found_is_given_up() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |topic| Fault::fetch_error(topic, NOT_LEADER_OR_FOLLOWER)).is_reported("NOT_LEADER_OR_FOLLOWER");
+    Trial::run(Api::Fetch, 0, usize::MAX, |topic| Fault::fetch_error(topic, NOT_LEADER_OR_FOLLOWER))
+        .is_reported("NOT_LEADER_OR_FOLLOWER");
 }
 
 #[test]

@@ -83,6 +83,19 @@ impl Kafka {
         line.unwrap_or_else(|| panic!("no listener {kind}: {ports}")).parse().unwrap()
     }
 
+    /// The ports of all its brokers' listeners of that kind.
+    pub fn ports(&self, kind: &str) -> Vec<u16> {
+        let ports = fs::read_to_string(self.directory.join("ports")).unwrap();
+        let lines = ports.lines().filter_map(|line| line.strip_prefix(kind)?.split_whitespace().nth(1));
+        lines.map(|port| port.parse().unwrap()).collect()
+    }
+
+    /// Stops one of several brokers; others have to lead then.
+    pub fn stop_broker(&self, number: u32) {
+        let stopped = script().arg("stop-broker").arg(&self.directory).arg(number.to_string()).status().unwrap();
+        assert!(stopped.success(), "broker {number} does not stop");
+    }
+
     /// The certificate that vouches for its TLS listeners.
     pub fn authority(&self) -> PathBuf {
         self.directory.join("ca.pem")
@@ -169,7 +182,8 @@ impl Record {
     }
 
     fn json(&self, partition: i32) -> Value {
-        let headers: Vec<_> = self.headers.iter().map(|(name, value)| json!([name, base64(value.as_deref())])).collect();
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| json!([name, base64(value.as_deref())])).collect();
         json!({
             "partition": partition, "ts": self.time, "key": base64(self.key.as_deref()), "value": base64(self.value.as_deref()),
             "headers": headers,

@@ -105,7 +105,12 @@ impl Proxy {
     pub fn start(broker: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = State { ports: (port, broker), faults: Mutex::default(), fired: AtomicUsize::new(0), passed: AtomicUsize::new(0) };
+        let state = State {
+            ports: (port, broker),
+            faults: Mutex::default(),
+            fired: AtomicUsize::new(0),
+            passed: AtomicUsize::new(0),
+        };
         let state = Arc::new(state);
         let shared = state.clone();
         thread::spawn(move || {
