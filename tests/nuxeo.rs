@@ -221,6 +221,58 @@ fn a_restore_that_was_killed_is_finished_by_the_next() {
     assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
 }
 
+/// Restores through a proxy that cuts one answer to such a question: what was asked for may have been done.
+fn is_restored_once(api: Api, after: usize) {
+    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
+    let topic = format!("{prefix}{TOPIC}");
+    fill(kafka, &topic);
+    kafka.ask(&json!({ "do": "commit", "group": topic, "offsets": [[topic, 0, 17]] }));
+    let place = place(&prefix, kafka.port("plain"));
+    place.run(&["backup"]).exits(0);
+    let proxy = Proxy::start(kafka.port("plain"));
+    proxy.plan(api, after, 1, Fault::Cut);
+    pipeline(&place, "target", proxy.port, &format!("target-prefix = \"{target}\""));
+    place.run(&["-c", "target.toml", "restore", "latest"]).exits(0);
+    assert_eq!(proxy.fired(), 1);
+    assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
+    let found = kafka.ask(&json!({ "do": "committed", "group": format!("{target}{TOPIC}") }));
+    assert_eq!(found["offsets"], json!([[format!("{target}{TOPIC}"), 0, 17]]));
+}
+
+#[test]
+fn records_whose_acknowledgement_is_lost_are_there_once() {
+    is_restored_once(Api::Produce, 1);
+}
+
+#[test]
+fn a_topic_whose_making_was_not_answered_is_the_restores_own() {
+    is_restored_once(Api::CreateTopics, 0);
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_stands() {
+    is_restored_once(Api::OffsetCommit, 0);
+}
+
+#[test]
+fn groups_with_members_are_not_moved() {
+    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
+    let topic = format!("{prefix}{TOPIC}");
+    fill(kafka, &topic);
+    kafka.ask(&json!({ "do": "commit", "group": topic, "offsets": [[topic, 0, 17]] }));
+    let place = place(&prefix, kafka.port("plain"));
+    place.run(&["backup"]).exits(0);
+    let group = format!("{target}{TOPIC}");
+    kafka.ask(&json!({ "do": "join", "group": group, "topics": [topic] }));
+    crate::support::wait_for("the group has a member", || kafka.ask(&json!({ "do": "poll" }))["records"] != json!([]));
+    let refused = restore(&place, kafka, &target);
+    kafka.ask(&json!({ "do": "leave" }));
+    assert_ne!(refused.code, 0, "{refused}");
+    refused.says(&group);
+    let found = kafka.ask(&json!({ "do": "committed", "group": group }));
+    assert_eq!(found["offsets"], json!([]));
+}
+
 /// A topic on the shared broker that is saved through a proxy with such a fault: how that went, and where.
 struct Trial {
     place: Place,
