@@ -1,0 +1,1 @@
+//! How a Nuxeo instance is configured: what its launcher reads, and what follows from it.
