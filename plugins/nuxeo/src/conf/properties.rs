@@ -12,6 +12,7 @@ mod escape;
 mod lines;
 
 pub use charset::Charset;
+pub(super) use {escape::encode, lines::ending};
 
 /// The largest file that is read: real ones have a few dozen KiB.
 pub const BYTES_MAX: usize = 4 << 20;

@@ -156,7 +156,7 @@ fn is_ending(byte: u8) -> bool {
 }
 
 /// The length of the line ending at that place: 0 where none is.
-pub(super) fn ending(bytes: &[u8], at: usize) -> usize {
+pub(in super::super) fn ending(bytes: &[u8], at: usize) -> usize {
     match (bytes.get(at), bytes.get(at.saturating_add(1))) {
         (Some(b'\r'), Some(b'\n')) => 2,
         (Some(b'\r' | b'\n'), _) => 1,
