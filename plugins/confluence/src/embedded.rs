@@ -13,7 +13,7 @@ use crate::{
     site::{Located, Place, Site},
 };
 
-pub mod format;
+pub use strongroom_database::embedded::format;
 
 /// Endings of files that say that a database is open: never stored.
 pub const LOCKS: [&str; 2] = [".lck", ".lock.db"];

@@ -5,27 +5,23 @@
 //! `readback`), then
 //! what is done: `inspect`, `backup`, `restore`, `verify`.
 
+use strongroom_database::{catalogue, engine, jdbc, readback, rows};
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
 
 pub mod backup;
-pub mod catalogue;
 pub mod cfg;
 pub mod cipher;
 pub mod describe;
 pub mod embedded;
-pub mod engine;
 pub mod findings;
 pub mod grants;
 pub mod home;
 pub mod init;
 pub mod inspect;
 pub mod install;
-pub mod jdbc;
 pub mod layout;
 pub mod paths;
-pub mod readback;
 pub mod restore;
-pub mod rows;
 pub mod setenv;
 pub mod settings;
 pub mod site;

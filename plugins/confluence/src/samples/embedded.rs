@@ -5,7 +5,7 @@ use super::*;
 /// A home with an embedded database of a real make, and nobody in sight.
 fn embedded(sample: &str, files: &str, usage: Usage) -> Host {
     let host = home(sample, &[("attachments/x", "x"), ("lock", ""), ("database/confluencedb.lck", "l")]);
-    for file in std::fs::read_dir(format!("{FIXTURES}/embedded/{files}")).unwrap() {
+    for file in std::fs::read_dir(format!("{FIXTURES}/../../database/fixtures/embedded/{files}")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), host.path("home").join("database").join(file.file_name())).unwrap();
     }
