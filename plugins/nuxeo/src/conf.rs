@@ -1,0 +1,3 @@
+//! How a Nuxeo instance is configured: what its launcher reads, and what follows from it.
+
+pub mod properties;
