@@ -200,6 +200,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::readback::tests::rows_of;
 
     const DUMP: &str = "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump
 DROP TABLE IF EXISTS `CONTENT`;
@@ -223,9 +224,7 @@ INSERT  IGNORE INTO `odd``one` VALUES ('\\n'),(\"x\");
 ";
 
     fn counted(pieces: &[&[u8]]) -> Result<Vec<(String, u64)>, Cut> {
-        let mut counter = Counter::default();
-        pieces.iter().for_each(|piece| counter.feed(piece));
-        Ok(counter.finish()?.into_iter().map(|(table, rows)| (table.to_string(), rows)).collect())
+        rows_of(Counter::default(), pieces)
     }
 
     fn wanted() -> Vec<(String, u64)> {

@@ -1,4 +1,4 @@
-//! Reads and rewrites the database URL of a Confluence, and says which vendor it names.
+//! Reads and rewrites the JDBC URL of a database, and says which vendor it names.
 //!
 //! The forms are the drivers' own: PostgreSQL's "Initializing the Driver", MySQL Connector/J's "Connection URL Syntax",
 //! Microsoft's "Building the connection URL", Oracle's "Data Sources and URLs", H2's "Database URL Overview" and

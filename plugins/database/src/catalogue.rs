@@ -1,13 +1,10 @@
-//! What the database says of itself: its tables, their rows, the build that wrote it.
+//! What the database says of itself: its tables, their rows, its size.
 
 use std::collections::BTreeMap;
 
-use strongroom_plugin::{Context, Result, sql::Transaction};
+use strongroom_plugin::{Context, Finding, Result, sql::Transaction};
 
-use crate::{
-    engine::{Engine, spelled},
-    readback::Table,
-};
+use crate::{engine::Engine, readback::Table};
 
 /// A table whose rows a dump holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,16 +87,6 @@ pub fn holds(tables: &[Listed], name: &str) -> bool {
     })
 }
 
-/// The newest build number in `confversion`.
-///
-/// # Errors
-/// As [`Transaction::value`].
-pub fn build_number(view: &Transaction) -> Result<Option<u64>> {
-    let statement = format!("SELECT max(buildnumber) FROM {}", spelled(view, "confversion")?);
-    let number = view.value(&statement, &[]).context("reading the table confversion")?;
-    Ok(number.and_then(|number| number.parse().ok()))
-}
-
 /// Bytes of all tables, as the server keeps them.
 const SIZE: &str = "SELECT coalesce(sum(pg_table_size(c.oid)), 0)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -118,6 +105,20 @@ pub fn size(view: &Transaction) -> Result<u64> {
         Engine::Postgresql => view.number(SIZE, &[]),
         Engine::Mysql => view.number(SIZE_MYSQL, &[]),
     }
+}
+
+/// What a dump of MySQL or MariaDB does not show as it was at one instant.
+///
+/// # Errors
+/// As [`Transaction::value`].
+pub fn without_transactions(view: &Transaction, part: &str) -> Result<Option<Finding>> {
+    const OTHERS: &str = "SELECT group_concat(table_name ORDER BY table_name SEPARATOR ', ')
+FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL AND engine <> 'InnoDB'";
+    let others = view.value(OTHERS, &[]).context("looking at the engines of tables")?;
+    Ok(others.map(|names| {
+        let message = format!("these tables are not InnoDB's, so that their rows may be of a later moment: {names}");
+        Finding::warning("tables-without-transactions", part, message)
+    }))
 }
 
 #[cfg(test)]

@@ -4,16 +4,14 @@ use strongroom_plugin::{
     Error, Finding, Instant, InstantKind, Outcome, Part, Result, Severity, TreeOptions, context, dirs, snapshot, tree,
 };
 
-use super::note;
-use crate::{
-    embedded::{Embedded, STOP, Seen},
-    inspect::{connection, parts},
-    site::Site,
-};
+use super::{Embedded, NOTE, Seen, health, stop};
+use crate::located::pattern;
 
-pub(super) fn backup(part: &Part) -> Result<Outcome> {
-    let database = Embedded::of(&Site::read()?)?;
-    let database = &database.ok_or_else(|| Error::invalid("the site has no embedded database: make a new plan"))?;
+/// Copies the files, and proves before and after that nobody uses them.
+///
+/// # Errors
+/// When somebody does, or that cannot be told; when the files change or cannot be read.
+pub fn backup(part: &Part, database: &Embedded) -> Result<Outcome> {
     let files = stopped(database)?;
     let asked = context::now();
     snapshot::fix_instant(&Instant {
@@ -26,19 +24,19 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
     })?;
     let dir = dirs::get(&database.at.grant)?;
     let mut findings = Vec::new();
-    // With their directory, whose owner must be Confluence's again.
-    let only = TreeOptions::default().including(files.iter().map(|file| parts::pattern(&file.name)));
+    // With their directory, whose owner must be the product's again.
+    let only = TreeOptions::default().including(files.iter().map(|file| pattern(&file.name)));
     let report = snapshot::put_subtree("", &dir, &database.at.path, &only)?;
     for file in &files {
-        findings.extend(connection::health(database, &file.name, file.size)?);
+        findings.extend(health(database, &part.name, file)?);
     }
     if stopped(database)? != files {
-        return Err(Error::other(
-            "the database's files changed while they were copied: Confluence was started meanwhile",
-        ));
+        let message =
+            format!("the database's files changed while they were copied: {} ran meanwhile", database.product);
+        return Err(Error::other(message));
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    context::set_note(note::EMBEDDED, &names.join("\n"))?;
+    context::set_note(NOTE, &names.join("\n"))?;
     tree::noted(part, report.stored)?;
     let count = files.len() as u64;
     let damaged = findings.iter().filter(|finding| finding.severity == Severity::Blocker).count() as u64;
@@ -54,7 +52,7 @@ fn stopped(database: &Embedded) -> Result<Vec<Seen>> {
         return Err(Error::not_found(format!("there are no files {}.* in {}", database.stem, database.at)));
     }
     match database.used()? {
-        Some(who) => Err(Error::other(format!("{who}: {STOP}"))),
+        Some(who) => Err(Error::other(format!("{who}: {}", stop(database.product)))),
         None => Ok(files),
     }
 }

@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// A name in SQL. PostgreSQL's tables of Confluence need no quotes.
+    /// A name in SQL. On PostgreSQL it must be one that needs no quotes.
     pub fn quoted(self, name: &str) -> String {
         match self {
             Self::Postgresql => name.to_owned(),
@@ -53,7 +53,7 @@ impl Engine {
     }
 }
 
-/// One of Confluence's tables as this database spells it, in SQL: on MySQL names may be in capitals, and are different then.
+/// One of a product's tables as this database spells it, in SQL: on MySQL names may be in capitals, and are different then.
 ///
 /// # Errors
 /// As [`Transaction::value`].

@@ -176,7 +176,7 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const DUMP: &str = "--
@@ -216,10 +216,14 @@ x
 SELECT pg_catalog.setval('public.s', 1, false);
 ";
 
-    fn counted(pieces: &[&[u8]]) -> Result<Vec<(String, u64)>, Cut> {
-        let mut counter = Counter::default();
+    /// What a counter makes of SQL that comes in these pieces.
+    pub(super) fn rows_of(mut counter: impl Count, pieces: &[&[u8]]) -> Result<Vec<(String, u64)>, Cut> {
         pieces.iter().for_each(|piece| counter.feed(piece));
         Ok(counter.finish()?.into_iter().map(|(table, rows)| (table.to_string(), rows)).collect())
+    }
+
+    fn counted(pieces: &[&[u8]]) -> Result<Vec<(String, u64)>, Cut> {
+        rows_of(Counter::default(), pieces)
     }
 
     fn wanted() -> Vec<(String, u64)> {

@@ -6,8 +6,14 @@ use strongroom_plugin::{Error, InputStream, Receipt, Result, log};
 
 use crate::{
     engine::Engine,
+    needs::DATABASE,
     readback::{self, Count, Table},
 };
+
+/// The key of the note that holds the rows per table of a part's dump.
+pub fn note(part: &str) -> String {
+    if part == DATABASE { "rows".to_owned() } else { format!("rows {part}") }
+}
 
 /// How many bytes lie between two signs of life.
 const PROGRESS_BYTES: u64 = 32 << 20;

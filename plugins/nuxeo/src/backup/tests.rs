@@ -1,0 +1,1 @@
+//! Backups against the scripted host.

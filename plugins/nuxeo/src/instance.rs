@@ -1,0 +1,1 @@
+//! An instance as its own files and the grants describe it.

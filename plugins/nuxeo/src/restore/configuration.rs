@@ -1,0 +1,201 @@
+//! Makes a restored `nuxeo.conf` name the restored database, directories, address and topics; nothing else in it changes.
+
+use std::collections::BTreeMap;
+
+use strongroom_database::{
+    grants::{self, Address},
+    jdbc::Url,
+    located::Located,
+    needs::DATABASE,
+};
+use strongroom_plugin::{Context, Error, Finding, Outcome, Result, archive, context, dirs, secrets};
+
+use super::target::{self, is_dump};
+use crate::{
+    backup::note,
+    conf::{
+        properties::{BYTES_MAX, Properties},
+        rewrite,
+    },
+    describe::grant,
+    inspect::part,
+    paths::Paths,
+    settings::Settings,
+};
+
+/// Rewrites the file that was restored, in the user's part and in the generated block.
+pub(super) fn rewrite(outcome: Outcome) -> Result<Outcome> {
+    let Some(noted) = context::note(note::CONF)? else {
+        let message = "the snapshot does not say where nuxeo.conf was: nothing in it was changed";
+        return Ok(outcome.finding(Finding::warning("conf-kept", part::CONFIGURATION, message)));
+    };
+    let (grant, path) = noted
+        .split_once('/')
+        .ok_or_else(|| Error::corrupt(format!("the note of where nuxeo.conf was says {noted:?}")))?;
+    let (dir, at) = (dirs::get(grant)?, Located::new(grant, path));
+    let doing = format!("rewriting {at}");
+    let stat = dir.stat(path).context(&doing)?;
+    let bytes = dir.read(path, BYTES_MAX).context(&doing)?;
+    let old = Properties::parse(&bytes).map_err(|bad| Error::corrupt(bad.to_string()).context(&doing))?;
+    let change = Change::read(&old)?;
+    let edits: Vec<(&str, &str)> = change.edits.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let new = rewrite::set(&bytes, &edits).map_err(|bad| Error::invalid(bad.to_string()).context(&doing))?;
+    if new != bytes {
+        dir.write_bytes(path, &new, Some(stat.mode)).context(doing)?;
+    }
+    // Names, never values: one of them is the password.
+    let names: Vec<&str> = change.edits.keys().map(String::as_str).collect();
+    let said = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    Ok(outcome.fact(format!("set in {at}"), said).findings(change.findings))
+}
+
+/// What the restored file shall say.
+#[derive(Default)]
+struct Change {
+    edits: BTreeMap<String, String>,
+    findings: Vec<Finding>,
+}
+
+impl Change {
+    fn read(old: &Properties) -> Result<Self> {
+        let settings = Settings::read()?;
+        let mut change = Self::default();
+        change.paths(old, &settings)?;
+        if archive::parts()?.iter().any(|name| name == part::DATABASE) && is_dump(DATABASE)? {
+            change.database(old)?;
+        }
+        change.addresses(old, &settings);
+        Ok(change)
+    }
+
+    fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.edits.insert(key.to_owned(), value.into());
+    }
+
+    fn keep(&mut self, code: &str, message: impl Into<String>) {
+        self.findings.push(Finding::warning(code, part::CONFIGURATION, message));
+    }
+
+    /// Everything that lay in a directory that has moved.
+    fn paths(&mut self, old: &Properties, settings: &Settings) -> Result<()> {
+        let (was, now) = (Paths::noted()?, Paths::of_target(settings));
+        for assignment in &old.assignments {
+            let moved: Vec<Option<String>> =
+                assignment.value.split(',').map(|piece| was.follow(piece.trim(), &now)).collect();
+            if moved.iter().any(Option::is_some) {
+                let pieces = assignment.value.split(',').zip(moved);
+                let pieces: Vec<String> =
+                    pieces.map(|(piece, moved)| moved.unwrap_or_else(|| piece.to_owned())).collect();
+                self.set(&assignment.key, pieces.join(","));
+            }
+        }
+        self.directory(part::DATA, "nuxeo.data.dir", &was, &now)?;
+        self.blobs(old, &was, &now)?;
+        self.parent(part::TRANSIENT, "nuxeo.transientstores.root", "transientstores", &was, &now)?;
+        self.directory(part::STREAM, "nuxeo.stream.chronicle.dir", &was, &now)
+    }
+
+    /// Where a part was and where it is now; none where it is not in the snapshot, has not moved, or nobody can tell.
+    fn moved(&self, name: &str, was: &Paths, now: &Paths) -> Result<Option<String>> {
+        if !archive::parts()?.iter().any(|part| part == name) {
+            return Ok(None);
+        }
+        let (Some(from), to) = (target::noted(name)?, target::place(name)?) else { return Ok(None) };
+        let new = now.path(&to.grant, &to.path);
+        Ok(new.filter(|new| was.path(&from.grant, &from.path).as_ref() != Some(new)))
+    }
+
+    fn directory(&mut self, name: &str, key: &str, was: &Paths, now: &Paths) -> Result<()> {
+        if let Some(new) = self.moved(name, was, now)? {
+            self.set(key, new);
+        }
+        Ok(())
+    }
+
+    /// A key that names the directory above.
+    fn parent(&mut self, name: &str, key: &str, last: &str, was: &Paths, now: &Paths) -> Result<bool> {
+        let Some(new) = self.moved(name, was, now)? else { return Ok(true) };
+        match new.strip_suffix(last).and_then(|root| root.strip_suffix('/')) {
+            Some(root) if !root.is_empty() => self.set(key, root),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Transient stores lie beside the blobs unless they are told otherwise: what moves those alone must say so of both.
+    fn blobs(&mut self, old: &Properties, was: &Paths, now: &Paths) -> Result<()> {
+        const STORE: &str = "repository.binary.store";
+        let explicit = old.assignments.iter().any(|assignment| assignment.key == STORE);
+        let Some(new) = self.moved(part::BLOBS, was, now)? else { return Ok(()) };
+        if explicit || !self.parent(part::BLOBS, "nuxeo.binarystores.root", "binaries", was, now)? {
+            self.set(STORE, new);
+        }
+        Ok(())
+    }
+
+    fn database(&mut self, old: &Properties) -> Result<()> {
+        const URL: &str = "nuxeo.db.jdbc.url";
+        if !grants::has("sql", DATABASE) {
+            return Ok(());
+        }
+        match Address::granted(DATABASE)? {
+            Some(address) if address.host.starts_with('/') => self.keep(
+                "url-kept",
+                format!("nuxeo.conf keeps its database: Java cannot use the socket in {}", address.host),
+            ),
+            Some(address) => {
+                self.set("nuxeo.db.host", &address.host);
+                self.set("nuxeo.db.port", address.port.to_string());
+                self.set("nuxeo.db.name", &address.name);
+                let url = last(old, URL).and_then(|url| Url::parse(url).ok()?.server());
+                if let Some(url) = url.and_then(|url| url.pointed_at(&address.host, address.port, &address.name)) {
+                    self.set(URL, url);
+                }
+            }
+            None => {}
+        }
+        self.set("nuxeo.db.user", grants::database_user(DATABASE)?);
+        if grants::has("secrets", grant::PASSWORD) {
+            // A secret file ends with a line break that is not part of the secret.
+            let password = secrets::reveal(grant::PASSWORD)?;
+            self.set("nuxeo.db.password", password.trim_end_matches(['\r', '\n']));
+        } else {
+            let message = "nuxeo.conf keeps its database password: secrets.database-password is not granted";
+            self.findings.push(Finding::info("password-kept", part::CONFIGURATION, message));
+        }
+        Ok(())
+    }
+
+    /// What the target is called by users and by brokers: nothing tells but the operator.
+    fn addresses(&mut self, old: &Properties, settings: &Settings) {
+        match &settings.url {
+            Some(url) => self.set("nuxeo.url", url),
+            None => self.findings.push(Finding::info(
+                "address-kept",
+                part::CONFIGURATION,
+                "nuxeo.url stays as it was: set url in the step's config where users see another address",
+            )),
+        }
+        if let Some(servers) = &settings.kafka_bootstrap {
+            self.set("kafka.bootstrap.servers", servers);
+        }
+        match &settings.topic_prefix {
+            Some(prefix) => self.set("kafka.topicPrefix", prefix),
+            None if last(old, "kafka.enabled").is_some_and(|value| value != "false") => self.keep(
+                "topics-kept",
+                "kafka.topicPrefix stays as it was, so that the restored instance works on the topics of the old one: set topic-prefix in the step's config, or let the step that restores the streams set it",
+            ),
+            None => {}
+        }
+        if last(old, "nuxeo.mongodb.server").is_some() {
+            let message =
+                "nuxeo.mongodb.server stays as it was: change it by hand where the restored database is another";
+            self.keep("mongodb-kept", message);
+        }
+    }
+}
+
+/// The value that counts: the last one, the generated block's if it has one.
+fn last<'a>(file: &'a Properties, key: &str) -> Option<&'a str> {
+    file.assignments.iter().rev().find(|assignment| assignment.key == key).map(|assignment| assignment.value.as_str())
+}
