@@ -31,10 +31,6 @@ access = "read"
 path = "$DIR/instance/data"
 access = "read"
 
-[step.dam.grant.dirs.binaries]
-path = "$DIR/instance/data/binaries"
-access = "read"
-
 [step.dam.grant.sql.database]
 url = "postgresql://backup@127.0.0.1:$PORT/nuxeo"
 password = { file = "$DIR/secrets/backup" }
@@ -61,7 +57,7 @@ TOML
 write_target() {
   local replicate=''
   [[ $MODE == backup ]] || replicate='replicate = true'
-  mkdir -p "$DIR/restored/home" "$DIR/restored/etc" "$DIR/restored/data/binaries"
+  mkdir -p "$DIR/restored/home" "$DIR/restored/etc" "$DIR/restored/data"
   cat >"$DIR/target.toml" <<TOML
 # Where to restore: other directories, another database, another role, another prefix of topics and groups.
 [pipeline]
@@ -88,10 +84,6 @@ access = "write"
 
 [step.dam.grant.dirs.data]
 path = "$DIR/restored/data"
-access = "write"
-
-[step.dam.grant.dirs.binaries]
-path = "$DIR/restored/data/binaries"
 access = "write"
 
 [step.dam.grant.sql.database]
