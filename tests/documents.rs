@@ -186,7 +186,8 @@ fn made_codes() -> BTreeSet<(String, String)> {
         r#"(?:Finding::(?:info|warning|blocker)\(|Finding::new\(\s*(?:Severity::)?\w+,|\b(?:blocker|warning|info)\()\s*"([a-z][a-z0-9-]+)""#,
     )
     .unwrap();
-    let files = ["host", "plugins/files", "plugins/database", "plugins/confluence"].map(|name| source_files(&root().join(name), "rs"));
+    let files = ["host", "plugins/files", "plugins/database", "plugins/confluence"]
+        .map(|name| source_files(&root().join(name), "rs"));
     let mut codes = BTreeSet::new();
     for file in files.concat() {
         let name = file.strip_prefix(root()).unwrap().display().to_string();
