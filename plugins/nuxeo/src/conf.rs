@@ -1,6 +1,11 @@
 //! How a Nuxeo instance is configured: what its launcher reads, and what follows from it.
 
 pub mod blobs;
+pub mod chain;
+mod defaults;
+pub mod encrypted;
 pub mod expand;
+pub mod files;
 pub mod properties;
 pub mod rewrite;
+pub mod secret;
