@@ -170,7 +170,7 @@ fn serve(client: &TcpStream, state: &State) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| {
             let _ = questions(client, &server, &asked);
-            let _ = server.shutdown(Shutdown::Both);
+            let _ = server.shutdown(Shutdown::Write);
         });
         let ended = answers(&server, client, &asked, state);
         let _ = client.shutdown(Shutdown::Both);
@@ -254,5 +254,74 @@ fn replace_all(body: &mut [u8], what: &[u8], other: &[u8]) {
     while let Some(place) = find(body, what, from) {
         body[place..place + what.len()].copy_from_slice(other);
         from = place + what.len();
+    }
+}
+
+mod tests {
+    //! The proxy breaks what it was told to break, and nothing else.
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"0123456789-topic-0000\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00-the-end";
+
+    /// Answers every question with its number, where it listens, and [`ANSWER`].
+    fn stand_in() -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                while let Ok(asked) = frame(&client) {
+                    let body = [&asked[4..8], b"127.0.0.1", &i32::from(port).to_be_bytes(), ANSWER].concat();
+                    send(&client, length(&body), &body).unwrap();
+                }
+            }
+        });
+        port
+    }
+
+    /// One question on a connection of its own: the length of the answer as it is said, and what follows until the end.
+    fn ask(proxy: &Proxy, api: Api) -> (i32, Vec<u8>) {
+        let mut client = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+        let question = [&(api as i16).to_be_bytes()[..], &[0, 11, 0, 0, 0, 7]].concat();
+        send(&client, length(&question), &question).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        (number(&answer), answer.split_off(4))
+    }
+
+    #[test]
+    fn a_client_is_led_back_to_the_proxy() {
+        let proxy = Proxy::start(stand_in());
+        let (length, body) = ask(&proxy, Api::Metadata);
+        assert_eq!(usize::try_from(length).unwrap(), body.len());
+        assert_eq!(body[13..17], i32::from(proxy.port).to_be_bytes());
+        let (_, body) = ask(&proxy, Api::Fetch);
+        assert_ne!(body[13..17], i32::from(proxy.port).to_be_bytes(), "nothing else is rewritten");
+    }
+
+    #[test]
+    fn each_fault_is_what_it_says_and_as_often_as_planned() {
+        let proxy = Proxy::start(stand_in());
+        let (_, whole) = ask(&proxy, Api::Fetch);
+        let broken = |fault: Fault| {
+            proxy.plan(Api::Fetch, 1, 1, fault);
+            let fired = proxy.fired();
+            assert_eq!((ask(&proxy, Api::Fetch).1, proxy.fired()), (whole.clone(), fired), "the first is let through");
+            let answer = ask(&proxy, Api::Fetch);
+            assert_eq!((ask(&proxy, Api::Fetch).1, proxy.fired()), (whole.clone(), fired + 1), "and so is the third");
+            answer
+        };
+        let full = length(&whole);
+        assert_eq!(broken(Fault::Cut), (full, whole[..whole.len() / 2].to_vec()));
+        assert_eq!(broken(Fault::Truncate), (full / 2, whole[..whole.len() / 2].to_vec()));
+        assert_eq!(broken(Fault::Length(-1)), (-1, whole.clone()));
+        assert_eq!(broken(Fault::Delay(Duration::from_millis(1))), (full, whole.clone()));
+        assert_ne!(broken(Fault::Correlation).1[..4], whole[..4]);
+        let (_, other) = broken(Fault::other_topic("topic", "cigar"));
+        assert!(find(&other, b"-cigar-", 0).is_some() && find(&other, b"topic", 0).is_none());
+        let (_, refused) = broken(Fault::fetch_error("topic-0000", 6));
+        assert_eq!(refused.iter().zip(&whole).filter(|(one, other)| one != other).count(), 1);
+        assert!(find(&refused, b"\x00\x00\x00\x01\x00\x00\x00\x00\x00\x06-the-end", 0).is_some());
     }
 }
