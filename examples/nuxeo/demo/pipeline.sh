@@ -49,6 +49,9 @@ offline = true
 plugin = "nuxeo-streams"
 after = ["dam"]
 
+[step.streams.config]
+prefix = "dam-"
+
 [step.streams.grant.tcp.kafka]
 endpoints = ["127.0.0.1:$KAFKA_PORT"]
 TOML
