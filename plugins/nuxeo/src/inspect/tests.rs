@@ -1,0 +1,1 @@
+//! What is concluded from instances of every kind.
