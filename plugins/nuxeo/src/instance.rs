@@ -1,6 +1,9 @@
 //! An instance as its own files and the grants describe it.
 
-use strongroom_database::{grants, located::Located};
+use strongroom_database::{
+    grants,
+    located::{Located, below},
+};
 use strongroom_plugin::{
     Error, Result,
     dirs::{self, Kind},
@@ -10,7 +13,7 @@ use crate::{
     conf::{
         chain::{self, Layout},
         effective::{Effective, Version},
-        files::Mounts,
+        files::{Files, Look, Mounts},
     },
     describe::grant,
     paths::Paths,
@@ -19,6 +22,9 @@ use crate::{
 
 /// The file that says how Nuxeo runs.
 pub const CONF: &str = "nuxeo.conf";
+
+/// Below the home: templates that the operator may have changed.
+pub const TEMPLATES: &str = "templates";
 
 /// What was found.
 #[derive(Debug)]
@@ -57,7 +63,7 @@ impl Instance {
             conf_d: paths.path(&conf.grant, "conf.d").filter(|_| conf.grant == grant::CONFIGURATION),
             environment: settings.environment.clone(),
         };
-        let chain = chain::read(&mounts(&paths)?, &layout)?;
+        let chain = chain::read(&Granted::of(&paths)?, &layout)?;
         let version = settings.version.as_deref().and_then(Version::parse);
         let effective = Effective::of(chain, &layout, version);
         let paths = named(&effective, &settings);
@@ -85,15 +91,39 @@ fn is_plain(at: &Located) -> Result<bool> {
 }
 
 /// What the configuration is read from: the data directory is known only afterwards.
-fn mounts(paths: &Paths) -> Result<Mounts> {
-    let mut mounts = Mounts::default();
-    let templates = grants::many(grant::TEMPLATES);
-    for name in [grant::HOME, grant::CONFIGURATION].into_iter().chain(templates.iter().map(String::as_str)) {
-        if let Some(path) = paths.get(name) {
-            mounts.add(path, dirs::get(name)?);
+struct Granted {
+    mounts: Mounts,
+    /// Where the templates of a home are that holds none: those of an image, which are as the product ships them.
+    out_of_reach: Option<String>,
+}
+
+impl Granted {
+    fn of(paths: &Paths) -> Result<Self> {
+        let mut mounts = Mounts::default();
+        let templates = grants::many(grant::TEMPLATES);
+        for name in [grant::HOME, grant::CONFIGURATION].into_iter().chain(templates.iter().map(String::as_str)) {
+            if let Some(path) = paths.get(name) {
+                mounts.add(path, dirs::get(name)?);
+            }
         }
+        let shipped = paths.path(grant::HOME, TEMPLATES);
+        let out_of_reach = if dirs::get(grant::HOME)?.exists(TEMPLATES)? { None } else { shipped };
+        Ok(Self { mounts, out_of_reach })
     }
-    Ok(mounts)
+
+    fn reaches(&self, path: &str) -> bool {
+        self.out_of_reach.as_ref().is_none_or(|templates| below(path, templates).is_none())
+    }
+}
+
+impl Files for Granted {
+    fn read(&self, path: &str, bytes_max: usize) -> Result<Look> {
+        if self.reaches(path) { self.mounts.read(path, bytes_max) } else { Ok(Look::OutOfReach) }
+    }
+
+    fn names(&self, path: &str) -> Result<Vec<String>> {
+        if self.reaches(path) { self.mounts.names(path) } else { Ok(Vec::new()) }
+    }
 }
 
 /// A directory that is granted for a purpose is that which the configuration names for it.

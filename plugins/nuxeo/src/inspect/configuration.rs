@@ -8,11 +8,8 @@ use crate::{
     backup::note,
     conf::effective::AuditIndex,
     describe::{self, grant},
-    instance::Instance,
+    instance::{Instance, TEMPLATES},
 };
-
-/// Below the home: templates that the operator may have changed.
-const TEMPLATES: &str = "templates";
 
 pub(super) fn look(instance: &Instance, seen: &mut Inspection) -> Result<()> {
     let mut items = vec![instance.conf.clone()];
