@@ -32,21 +32,19 @@ pub struct KeyFile {
     pub path: String,
 }
 
-/// Key stores, trust stores and key tabs.
+/// The most that are listed: real instances have a handful.
+const KEY_FILES_MAX: usize = 256;
+
+/// Key stores and trust stores.
 pub(super) fn key_files(values: &Values<'_>, home: &str) -> Vec<KeyFile> {
-    let mut found = Vec::new();
-    for key in values.chain.keys() {
-        let Some(value) = values.set(key) else { continue };
-        let name = key.to_ascii_lowercase();
-        let store = ["truststore.path", "keystore.path", "net.ssl.truststore", "net.ssl.keystore"];
-        let path = match name.as_str() {
-            "nuxeo.core.binarymanager_key" => option(&value, "keyStoreFile"),
-            _ if store.iter().any(|end| name.ends_with(end)) => Some(value),
-            _ => None,
-        };
-        found.extend(path.map(|path| KeyFile { key: key.to_owned(), path: absolute(home, &path) }));
-    }
-    found
+    let ends = ["truststore.path", "keystore.path", "net.ssl.truststore", "net.ssl.keystore"];
+    let store = |key: &str| ends.iter().any(|end| key.to_ascii_lowercase().ends_with(end));
+    let stores = values.chain.keys().filter(|key| store(key)).take(KEY_FILES_MAX);
+    let stores = stores.filter_map(|key| Some((key, values.set(key)?)));
+    let blobs = "nuxeo.core.binarymanager_key";
+    let blobs = values.set(blobs).and_then(|value| Some((blobs, option(&value, "keyStoreFile")?)));
+    let file = |(key, path): (&str, String)| KeyFile { key: key.to_owned(), path: absolute(home, &path) };
+    blobs.into_iter().chain(stores).map(file).collect()
 }
 
 /// The value of a name in `name=value,name=value`.

@@ -10,6 +10,8 @@ use crate::conf::{
 
 /// How many overridden assignments are named.
 const OVERRIDDEN_MAX: usize = 3;
+/// How many characters of a value are shown: a line, not a page.
+const SHOWN_MAX: usize = 500;
 
 /// The keys that an operator should see before a backup, in the order in which they are shown.
 pub const KEYS: [&str; 62] = [
@@ -82,7 +84,7 @@ pub const KEYS: [&str; 62] = [
 pub struct Explanation {
     /// The key.
     pub key: String,
-    /// What counts, secrets hidden.
+    /// What counts, secrets hidden, no longer than a line.
     pub value: String,
     /// How it is written, where that is something else.
     pub written: Option<String>,
@@ -127,6 +129,14 @@ impl Explanation {
     }
 }
 
+/// The text, or its beginning.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 impl Effective {
     /// Why a key is what it is; none where nothing sets it.
     pub fn explain(&self, key: &str) -> Option<Explanation> {
@@ -136,8 +146,8 @@ impl Effective {
         let overridden = before.iter().rev().map(|setting| setting.origin.clone());
         Some(Explanation {
             key: key.to_owned(),
-            written: (raw != value && last.value.contains("${")).then_some(raw),
-            value,
+            written: (raw != value && last.value.contains("${")).then(|| cut(&raw)),
+            value: cut(&value),
             origin: last.origin.clone(),
             overridden: overridden.filter(|origin| *origin != Origin::Product).collect(),
         })

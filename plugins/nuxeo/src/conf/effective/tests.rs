@@ -325,3 +325,29 @@ fn many_overridden_lines_are_named_in_part() {
     let wanted = "a = 5 from nuxeo.conf line 5, overrides line 4 and line 3 and line 2 and others";
     assert_eq!(explain(&seen, "a"), wanted);
 }
+
+#[test]
+fn a_long_value_is_shown_in_part() {
+    let seen = effective(&format!("a={}\n", "é".repeat(5000)), "2021");
+    assert_eq!(seen.explain("a").unwrap().value, format!("{}…", "é".repeat(500)));
+}
+
+#[test]
+fn hostile_configurations_come_to_something_and_end() {
+    let bomb = format!("a={}\nb={}\nc=${{b}}\n", "${b}".repeat(40), "${a}".repeat(40));
+    let keys = "nuxeo.data.dir nuxeo.templates nuxeo.db.jdbc.url nuxeo.mongodb.server kafka.enabled kafka.topicPrefix \
+                kafka.bootstrap.servers elasticsearch.addressList nuxeo.core.binarymanager_key kafka.sasl.jaas.config \
+                server.crypt.secretkey repository.binary.store nuxeo.db.port x.truststore.path";
+    let values =
+        ["${a}", "://@:,", "jdbc:h2:", "jdbc:postgresql://", "mongodb://@/?=", "..", "é\\u0000", "[::", ",,,", "{$$x}"];
+    for value in values {
+        for sasl in ["true", "false"] {
+            let lines: Vec<_> = keys.split_whitespace().map(|key| format!("{key}={value}\n")).collect();
+            let conf = format!("{bomb}{}kafka.sasl.enabled={sasl}\n", lines.concat());
+            let seen = effective(&conf, "");
+            let shown = shown(&seen.explanations()).join("\n");
+            assert!(shown.contains("kafka.topicPrefix") && shown.len() < 100_000, "{value}: {}", shown.len());
+            assert!(seen.directories.data.starts_with('/'), "{value}: {}", seen.directories.data);
+        }
+    }
+}

@@ -33,7 +33,7 @@ impl<'a> Values<'a> {
         pieces.split(',').map(str::trim).filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Whether the operator set it: `nuxeo.conf`, `conf.d`, or a template of their own.
+    /// Whether the operator set it, in `nuxeo.conf` or `conf.d`.
     pub(super) fn is_own(&self, key: &str) -> bool {
         matches!(self.chain.get(key).map(|setting| &setting.origin), Some(Origin::File { own: true, .. }))
     }
