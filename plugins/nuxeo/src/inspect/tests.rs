@@ -101,7 +101,8 @@ fn a_server_with_kafka_and_a_search_engine_is_understood() {
     for code in ["encrypted-values", "streams-elsewhere", "records-overflow", "sequence-index", "version-unknown"] {
         assert!(infos.contains(&code), "{code}: {infos:?}");
     }
-    assert!(fact(&seen, "nuxeo.url").starts_with("https://dam2.example/nuxeo from /etc/nuxeo/nuxeo.conf line 44"));
+    let url = "https://dam2.example/nuxeo from nuxeo.conf line 43, in the generated block, overrides line 10";
+    assert_eq!(fact(&seen, "nuxeo.url"), url);
     let whole = format!("{seen:?}");
     for secret in ["kafka-fixture", "jwt-fixture", "es-fixture", "changeit-fixture", "status-fixture", "Zml4dHVyZS1"] {
         assert!(!whole.contains(secret), "{secret}");

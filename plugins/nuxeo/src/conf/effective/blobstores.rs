@@ -1,6 +1,9 @@
 //! The blob providers that properties tell of, and whether a blob can go while it is copied.
 
-use super::{Directories, Values, Version, directories::absolute};
+use super::{
+    Directories, Values, Version,
+    directories::{absolute, in_data},
+};
 
 /// One blob provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub(super) fn all(values: &Values<'_>, directories: &Directories) -> Vec<BlobSto
         path: kind.has_directory().then_some(path),
         kind: kind.clone(),
     };
-    let default = absolute(&directories.data, &values.text("repository.binary.store"));
+    let default = in_data(values, &directories.data, &values.text("repository.binary.store"));
     let mut all = vec![store("default", default)];
     // The second name is that of LTS 2025.
     if values.flag("nuxeo.vcs.fulltext.storedInBlob") || values.flag("nuxeo.fulltext.storedInBlob") {

@@ -32,7 +32,7 @@ impl Directories {
         // The launcher makes these absolute against its home, the server's blob stores theirs against the data directory.
         let at_home = |key| absolute(home, &values.text(key));
         let data = at_home("nuxeo.data.dir");
-        let at_data = |key| absolute(&data, &values.text(key));
+        let at_data = |key| in_data(values, &data, &values.text(key));
         let transientstores_root = at_data("nuxeo.transientstores.root");
         Self {
             config: at_home("nuxeo.config.dir"),
@@ -65,6 +65,17 @@ impl Directories {
             "nuxeo.stream.chronicle.dir" => &self.chronicle,
             _ => return None,
         })
+    }
+}
+
+/// A path that may begin with the data directory as it is written: the launcher has made that absolute before.
+pub(super) fn in_data(values: &Values<'_>, data: &str, path: &str) -> String {
+    let written = values.text("nuxeo.data.dir");
+    match path.strip_prefix(written.as_str()) {
+        Some(rest) if !written.is_empty() && (rest.is_empty() || rest.starts_with('/')) => {
+            plain(&format!("{data}{rest}"))
+        }
+        _ => absolute(data, path),
     }
 }
 
