@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod chain;
 mod defaults;
+pub mod effective;
 pub mod encrypted;
 pub mod expand;
 pub mod files;

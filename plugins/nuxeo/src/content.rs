@@ -55,7 +55,7 @@ impl Content {
 
     /// The paths of which one must be there; none where the blob is kept elsewhere.
     fn paths(&self, key: &str) -> Option<Vec<String>> {
-        let provider = Key::parse(key).provider.unwrap_or_default();
+        let provider = provider(key);
         let rest = key.split_once(':').map_or(key, |(_, rest)| rest);
         if self.elsewhere.iter().any(|name| name == provider) {
             return None;
@@ -73,13 +73,18 @@ impl Content {
     fn line(&self, row: &[Option<String>]) -> Option<serde_json::Value> {
         let [Some(document), size, Some(key)] = row else { return None };
         let paths = self.paths(key).filter(|paths| !paths.is_empty())?;
-        let provider = Key::parse(key).provider.unwrap_or_default();
+        let provider = provider(key);
         let fixed = |store: &&Store| store.provider == provider && store.layout != Layout::Flat && !store.encrypted;
         let size = size.as_ref().filter(|_| self.stores.iter().any(|store| fixed(&store)));
         let mut line = vec![serde_json::json!(format!("content {document}")), serde_json::json!(size)];
         line.extend(paths.into_iter().map(serde_json::Value::from));
         Some(line.into())
     }
+}
+
+/// The provider that a key names; the repository's own is the one without a name, or `default`.
+fn provider(key: &str) -> &str {
+    Key::parse(key).provider.filter(|name| *name != "default").unwrap_or_default()
 }
 
 impl Product for Content {
@@ -197,6 +202,7 @@ mod tests {
         assert_eq!(line("records:0a-1").unwrap(), records);
         assert_eq!(line("other:0a").unwrap(), r#"["content d1",null,"data/*/0a"]"#);
         assert_eq!(line("s3:0a"), None);
+        assert_eq!(line("default:abcdef"), line("abcdef"));
     }
 
     #[test]

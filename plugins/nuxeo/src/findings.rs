@@ -34,6 +34,7 @@ pub const CODES: &[&str] = &[
     "not-nuxeo",
     "password-kept",
     "records-overflow",
+    "redis-elsewhere",
     "restore-tool",
     "search-embedded",
     "sequence-index",

@@ -1,6 +1,18 @@
 //! Looks at a running instance for a backup: what there is, what is in the way, what becomes a part.
 
-use strongroom_plugin::{Inspection, Result};
+use strongroom_plugin::{Finding, Inspection, Result};
+
+use crate::{
+    describe::{self, grant},
+    instance::{self, Instance},
+};
+
+mod configuration;
+mod data;
+mod database;
+mod facts;
+mod fitness;
+mod stores;
 
 /// Names of parts.
 pub mod part {
@@ -65,5 +77,25 @@ pub mod setting {
 /// # Errors
 /// When the configuration cannot be read, or a database does not answer.
 pub fn inspect() -> Result<Inspection> {
-    Ok(Inspection::of([]))
+    let mut seen = Inspection::of([]);
+    let conf = instance::conf();
+    if conf.find()?.is_none() {
+        let message = format!("there is no {conf}: grant the directory of nuxeo.conf as dirs.{}", grant::CONFIGURATION);
+        seen.findings.push(Finding::blocker("conf-missing", part::CONFIGURATION, message));
+        seen.wants.extend((conf.grant == grant::HOME).then(|| describe::configuration("/etc/nuxeo")));
+        return Ok(seen);
+    }
+    let instance = Instance::read()?;
+    seen.facts = facts::facts(&instance);
+    seen.findings.extend(fitness::findings(&instance));
+    let stores = stores::look(&instance, &mut seen)?;
+    let parts = data::look(&instance, &stores, &mut seen)?;
+    database::look(&instance, &stores, &mut seen)?;
+    seen.parts.extend(stores.parts()?);
+    seen.parts.extend(parts);
+    configuration::look(&instance, &mut seen)?;
+    Ok(seen)
 }
+
+#[cfg(test)]
+mod tests;

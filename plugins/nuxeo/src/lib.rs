@@ -23,9 +23,6 @@ pub mod stored;
 pub mod stores;
 pub mod verify;
 
-#[cfg(test)]
-mod samples;
-
 /// The plugin.
 #[derive(Default)]
 pub struct Nuxeo;

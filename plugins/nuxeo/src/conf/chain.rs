@@ -192,14 +192,16 @@ impl Reading<'_> {
             let path = &self.layout.conf;
             return Err(Error::not_found(format!("there is no {path}: grant the directory that it is in")));
         };
+        let Some(directory) = self.layout.conf_d.as_deref() else { return Ok(vec![conf]) };
+        // The launcher has run: then the container has appended what it found at its first start, and appends no more.
+        let marker = self.files.read(&format!("{}/configured", self.home()), properties::BYTES_MAX)?;
+        let started = conf.properties.block || matches!(marker, Look::Content(_));
         let mut own = vec![conf];
-        let Some(directory) = self.layout.conf_d.as_deref() else { return Ok(own) };
-        let done = self.files.read(&format!("{}/configured", self.home()), properties::BYTES_MAX)?;
         for name in self.files.names(directory)?.into_iter().take(FILES_MAX) {
             let path = format!("{}/{name}", directory.trim_end_matches('/'));
-            match done {
-                Look::Content(_) => self.chain.appended.push(self.shown(&path)),
-                _ => own.extend(self.unit(&path, true)?),
+            match started || own.iter().any(|unit| unit.properties.appended.contains(&path)) {
+                true => self.chain.appended.push(self.shown(&path)),
+                false => own.extend(self.unit(&path, true)?),
             }
         }
         Ok(own)

@@ -3,12 +3,12 @@
 //! `${env:VAR:default}` and `${env??:VAR}` are those of `ConfigurationLoader`, `${key}`, `${key:=default}` and `$${…}`
 //! those of `TextTemplate`, both in Nuxeo's sources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often references are replaced by values that hold references themselves.
 pub const DEPTH_MAX: usize = 10;
 /// The longest text that replacing may make.
-pub const BYTES_MAX: usize = 1 << 20;
+pub const BYTES_MAX: usize = 64 << 10;
 
 /// Variables of the environment that Nuxeo runs in, as the operator gave them.
 pub type Environment = BTreeMap<String, String>;
@@ -18,8 +18,8 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Expanded {
     /// The text.
     pub text: String,
-    /// The keys that were put in, first seen first.
-    pub keys: Vec<String>,
+    /// The keys that were put in.
+    pub keys: BTreeSet<String>,
     /// Whether references are left because they lead to themselves, too deep, or to too much text.
     pub endless: bool,
 }
@@ -104,7 +104,7 @@ pub fn references<'a>(value: &str, lookup: impl Fn(&str) -> Option<&'a str>) -> 
 }
 
 /// One round; none when the text would grow too long.
-fn once<'a>(text: &str, lookup: &impl Fn(&str) -> Option<&'a str>, keys: &mut Vec<String>) -> Option<String> {
+fn once<'a>(text: &str, lookup: &impl Fn(&str) -> Option<&'a str>, keys: &mut BTreeSet<String>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut before = None;
@@ -114,8 +114,8 @@ fn once<'a>(text: &str, lookup: &impl Fn(&str) -> Option<&'a str>, keys: &mut Ve
         let length = found.as_ref().map_or(2, |found| found.length);
         let value = found.and_then(|found| {
             let value = lookup(found.key);
-            if value.is_some() && !keys.iter().any(|key| key == found.key) {
-                keys.push(found.key.to_owned());
+            if value.is_some() {
+                keys.insert(found.key.to_owned());
             }
             value.or(found.default)
         });
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn references_are_replaced_through_other_references() {
         assert_eq!(expand("${a}-${b.c-d_e}-${#a}").text, "1-[1]-1");
-        assert_eq!(expand("${b.c-d_e}").keys, ["b.c-d_e", "a"]);
+        assert_eq!(expand("${b.c-d_e}").keys.into_iter().collect::<Vec<_>>(), ["a", "b.c-d_e"]);
         assert_eq!(expand("${none}/${no ne}/${}").text, "${none}/${no ne}/${}");
         assert_eq!(expand("${none:=dflt}").text, "dflt");
         assert_eq!(expand("${none:=}").text, "");
@@ -220,7 +220,10 @@ mod tests {
 
     #[test]
     fn what_refers_to_itself_ends() {
-        assert_eq!(expand("${self}"), Expanded { text: "${self}".into(), keys: vec!["self".into()], endless: false });
+        assert_eq!(
+            expand("${self}"),
+            Expanded { text: "${self}".into(), keys: ["self".to_owned()].into(), endless: false }
+        );
         let grown = expand("${grow}");
         assert!(grown.endless);
         assert_eq!(grown.text, format!("{}${{grow}}", "x".repeat(DEPTH_MAX + 1)));

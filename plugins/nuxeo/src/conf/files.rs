@@ -1,6 +1,9 @@
 //! Where configuration files are read from.
 
-use strongroom_plugin::{Result, dirs::Dir};
+use strongroom_plugin::{
+    Result,
+    dirs::{Dir, Entry, Kind},
+};
 
 /// The files of an instance by the absolute paths that Nuxeo itself uses.
 pub trait Files {
@@ -45,6 +48,15 @@ impl Mounts {
     }
 }
 
+/// The name of what may be a file, unless it is hidden.
+fn file_name(entry: Result<Entry>) -> Option<Result<String>> {
+    let plain = |entry: &Entry| matches!(entry.stat.kind, Kind::File | Kind::Symlink) && !entry.name.starts_with('.');
+    match entry {
+        Ok(entry) => plain(&entry).then_some(Ok(entry.name)),
+        Err(error) => Some(Err(error)),
+    }
+}
+
 fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(base)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
@@ -61,7 +73,7 @@ impl Files for Mounts {
 
     fn names(&self, path: &str) -> Result<Vec<String>> {
         match self.locate(path) {
-            Some((dir, rest)) if dir.exists(rest)? => dir.entries(rest).map(|entry| Ok(entry?.name)).collect(),
+            Some((dir, rest)) if dir.exists(rest)? => dir.entries(rest).filter_map(file_name).collect(),
             _ => Ok(Vec::new()),
         }
     }
@@ -76,7 +88,10 @@ mod tests {
     #[test]
     fn paths_are_read_from_the_innermost_directory() {
         let host = Host::new().files("home", &[("bin/nuxeo.conf", "outer"), ("a", "1")]);
-        let _host = host.files("configuration", &[("nuxeo.conf", "inner"), ("conf.d/b", ""), ("conf.d/a", "")]);
+        let _host = host.files(
+            "configuration",
+            &[("nuxeo.conf", "inner"), ("conf.d/b", ""), ("conf.d/a", ""), ("conf.d/.c", ""), ("conf.d/d/e", "")],
+        );
         let mut mounts = Mounts::default();
         mounts.add("/opt/nuxeo/", dirs::get("home").unwrap());
         mounts.add("/opt/nuxeo/bin", dirs::get("configuration").unwrap());

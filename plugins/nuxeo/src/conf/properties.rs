@@ -24,6 +24,9 @@ pub const BLOCK_BEGIN: &str = "### BEGIN - DO NOT EDIT BETWEEN BEGIN AND END ###
 /// The end of that part.
 pub const BLOCK_END: &str = "### END - DO NOT EDIT BETWEEN BEGIN AND END ###";
 
+/// How the entry point of Nuxeo's image marks what it appends, at the first start of a container.
+const APPENDED: &str = "## ENTRYPOINT: Append properties from ";
+
 /// The one name that is read by the start script and not as a property; each line adds to it.
 const JAVA_OPTS: &str = "JAVA_OPTS";
 
@@ -52,6 +55,8 @@ pub struct Properties {
     pub java_opts: Vec<Assignment>,
     /// Whether it has a generated block.
     pub block: bool,
+    /// Paths of the files that a container appended to it.
+    pub appended: Vec<String>,
     /// Where a line of the user's can be added: behind the last line before the generated block.
     pub(super) room: usize,
 }
@@ -83,7 +88,14 @@ impl Properties {
             return Err(BadProperties::TooLarge(bytes.len()));
         }
         let charset = Charset::of(bytes);
-        let mut read = Self { charset, assignments: Vec::new(), java_opts: Vec::new(), block: false, room: 0 };
+        let mut read = Self {
+            charset,
+            assignments: Vec::new(),
+            java_opts: Vec::new(),
+            block: false,
+            appended: Vec::new(),
+            room: 0,
+        };
         let mut inside = false;
         for line in Lines::new(bytes) {
             match line.kind {
@@ -92,7 +104,10 @@ impl Properties {
                     read.block = true;
                 }
                 Kind::Comment(text) if text.starts_with(BLOCK_END.as_bytes()) => inside = false,
-                Kind::Comment(_) => {}
+                Kind::Comment(text) => {
+                    let path = text.strip_prefix(APPENDED.as_bytes());
+                    read.appended.extend(path.map(|path| trim(&charset.decode(path)).to_owned()));
+                }
                 Kind::Assignment(pieces) => {
                     let text =
                         |raw: &[u8]| escape::decode(&charset.decode(raw)).ok_or(BadProperties::Escape(line.number));

@@ -10,7 +10,7 @@ use strongroom_database::{
 };
 use strongroom_plugin::{Context, Error, Finding, Outcome, Result, archive, context, dirs, secrets};
 
-use super::target::{self, is_dump};
+use super::target::{self, below_of, is_dump};
 use crate::{
     backup::note,
     conf::{
@@ -48,6 +48,11 @@ pub(super) fn rewrite(outcome: Outcome) -> Result<Outcome> {
     let said = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     Ok(outcome.fact(format!("set in {at}"), said).findings(change.findings))
 }
+
+/// The directory that holds those of blobs.
+const BLOBS_ROOT: &str = "nuxeo.binarystores.root";
+/// The directory of the repository's own blobs.
+const BLOBS: &str = "repository.binary.store";
 
 /// What the restored file shall say.
 #[derive(Default)]
@@ -89,10 +94,10 @@ impl Change {
                 self.set(&assignment.key, pieces.join(","));
             }
         }
-        self.directory(part::DATA, "nuxeo.data.dir", &was, &now)?;
+        self.directory(old, part::DATA, "nuxeo.data.dir", &was, &now)?;
         self.blobs(old, &was, &now)?;
-        self.parent(part::TRANSIENT, "nuxeo.transientstores.root", "transientstores", &was, &now)?;
-        self.directory(part::STREAM, "nuxeo.stream.chronicle.dir", &was, &now)
+        self.transient(old, &was, &now)?;
+        self.directory(old, part::STREAM, "nuxeo.stream.chronicle.dir", &was, &now)
     }
 
     /// Where a part was and where it is now; none where it is not in the snapshot, has not moved, or nobody can tell.
@@ -105,30 +110,40 @@ impl Change {
         Ok(new.filter(|new| was.path(&from.grant, &from.path).as_ref() != Some(new)))
     }
 
-    fn directory(&mut self, name: &str, key: &str, was: &Paths, now: &Paths) -> Result<()> {
+    /// A key that names the part's directory itself.
+    fn directory(&mut self, old: &Properties, name: &str, key: &str, was: &Paths, now: &Paths) -> Result<()> {
+        if last(old, key).is_none() && follows(name, grant::HOME)? {
+            return Ok(());
+        }
         if let Some(new) = self.moved(name, was, now)? {
             self.set(key, new);
         }
         Ok(())
     }
 
-    /// A key that names the directory above.
-    fn parent(&mut self, name: &str, key: &str, last: &str, was: &Paths, now: &Paths) -> Result<bool> {
-        let Some(new) = self.moved(name, was, now)? else { return Ok(true) };
-        match new.strip_suffix(last).and_then(|root| root.strip_suffix('/')) {
-            Some(root) if !root.is_empty() => self.set(key, root),
-            _ => return Ok(false),
+    /// Blobs lie in the data directory unless one of two keys says otherwise.
+    fn blobs(&mut self, old: &Properties, was: &Paths, now: &Paths) -> Result<()> {
+        let own = last(old, BLOBS).is_some();
+        if !own && last(old, BLOBS_ROOT).is_none() && follows(part::BLOBS, grant::DATA)? {
+            return Ok(());
         }
-        Ok(true)
+        let Some(new) = self.moved(part::BLOBS, was, now)? else { return Ok(()) };
+        match above(&new, "binaries").filter(|_| !own) {
+            Some(root) => self.set(BLOBS_ROOT, root),
+            None => self.set(BLOBS, new),
+        }
+        Ok(())
     }
 
-    /// Transient stores lie beside the blobs unless they are told otherwise: what moves those alone must say so of both.
-    fn blobs(&mut self, old: &Properties, was: &Paths, now: &Paths) -> Result<()> {
-        const STORE: &str = "repository.binary.store";
-        let explicit = old.assignments.iter().any(|assignment| assignment.key == STORE);
-        let Some(new) = self.moved(part::BLOBS, was, now)? else { return Ok(()) };
-        if explicit || !self.parent(part::BLOBS, "nuxeo.binarystores.root", "binaries", was, now)? {
-            self.set(STORE, new);
+    /// Transient stores lie beside the blobs unless a key says otherwise: what moves those alone must say so of both.
+    fn transient(&mut self, old: &Properties, was: &Paths, now: &Paths) -> Result<()> {
+        const ROOT: &str = "nuxeo.transientstores.root";
+        let beside = last(old, ROOT).is_none() && !self.edits.contains_key(BLOBS_ROOT);
+        if beside && follows(part::TRANSIENT, grant::DATA)? {
+            return Ok(());
+        }
+        if let Some(root) = self.moved(part::TRANSIENT, was, now)?.and_then(|new| above(&new, "transientstores")) {
+            self.set(ROOT, root);
         }
         Ok(())
     }
@@ -193,6 +208,23 @@ impl Change {
             self.keep("mongodb-kept", message);
         }
     }
+}
+
+/// Whether a part lies where it lay below the home, or below the data directory: what names that names the part too.
+fn follows(name: &str, base: &str) -> Result<bool> {
+    let (Some(was), now) = (target::noted(name)?, target::place(name)?) else { return Ok(false) };
+    if base == grant::HOME {
+        return Ok(was.grant == base && was == now);
+    }
+    let Some(data) = target::noted(part::DATA)? else { return Ok(false) };
+    let (was, now) = (below_of(&was, &data), below_of(&now, &target::place(part::DATA)?).map(str::to_owned));
+    Ok(was.is_some() && was == now.as_deref())
+}
+
+/// The directory above one of that name.
+fn above(path: &str, name: &str) -> Option<String> {
+    let root = path.strip_suffix(name)?.strip_suffix('/')?;
+    (!root.is_empty()).then(|| root.to_owned())
 }
 
 /// The value that counts: the last one, the generated block's if it has one.

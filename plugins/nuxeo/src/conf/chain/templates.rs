@@ -1,8 +1,11 @@
 //! Which templates an instance includes, and in which order.
 
-use super::{Look, Origin, Reading, Unit};
-use crate::conf::{defaults, properties};
+use std::collections::BTreeSet;
+
 use strongroom_plugin::{Error, Result};
+
+use super::{Look, Origin, Reading, Unit};
+use crate::conf::{defaults, expand, properties};
 
 /// How deep templates may include each other: those of the product go four deep.
 const DEPTH_MAX: usize = 32;
@@ -58,14 +61,16 @@ fn list(reading: &Reading<'_>, own: &[Unit]) -> String {
     let get = |key: &str| {
         let own = own.iter().rev().find_map(|unit| unit.properties.get(key));
         let environment = &reading.layout.environment;
-        let own = own.map(|one| crate::conf::expand::environment(&one.value, environment));
+        let own = own.map(|one| expand::environment(&one.value, environment));
         own.or_else(|| reading.chain.get(key).map(|setting| setting.value.clone()))
     };
     let named = get("nuxeo.templates").filter(|list| !list.trim().is_empty());
     let mut list = vec![named.unwrap_or_else(|| "default".to_owned())];
     let assignments = own.iter().flat_map(|unit| &unit.properties.assignments).map(|one| one.key.as_str());
     let keys = assignments.chain(reading.chain.keys()).filter(|key| key.starts_with("nuxeo.append.templates."));
-    list.extend(keys.collect::<std::collections::BTreeSet<_>>().into_iter().filter_map(get));
+    let keys: BTreeSet<_> = keys.collect();
+    // One more than can be read: then it is refused and not cut short.
+    list.extend(keys.into_iter().take(TEMPLATES_MAX + 1).filter_map(get));
     list.extend(reading.layout.environment.get("NUXEO_PROFILES").cloned());
     list.join(",")
 }

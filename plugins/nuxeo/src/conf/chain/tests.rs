@@ -191,6 +191,13 @@ fn conf_d_counts_until_the_container_has_appended_it() {
     let chain = with(&started, &layout);
     assert_eq!(chain.get("x").unwrap().value, "conf");
     assert_eq!(chain.appended, ["/etc/nuxeo/conf.d/a.conf", "/etc/nuxeo/conf.d/b.conf"]);
+    let traced = "x=conf\n## ENTRYPOINT: Append properties from /etc/nuxeo/conf.d/a.conf\nx=a\n";
+    let chain = with(&[files[0], ("/etc/nuxeo/nuxeo.conf", traced), files[2], files[3]], &layout);
+    assert_eq!(chain.appended, ["/etc/nuxeo/conf.d/a.conf"]);
+    assert_eq!(chain.get("x").unwrap().value, "b");
+    let run = format!("x=conf\n{}\nx=block\n", properties::BLOCK_BEGIN);
+    let chain = with(&[files[0], ("/etc/nuxeo/nuxeo.conf", &run), files[2], files[3]], &layout);
+    assert_eq!((chain.get("x").unwrap().value.as_str(), chain.appended.len()), ("block", 2));
 }
 
 #[test]
