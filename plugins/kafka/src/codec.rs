@@ -53,7 +53,7 @@ impl Codec {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Self::Snappy => Box::new(snappy::Blocks::new(packed, bytes_max)?),
             Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
-            Self::Zstd => Box::new(zstd(packed, bytes_max)?),
+            Self::Zstd => Box::new(zstd(packed)?),
         };
         Ok(Unpacked { codec: self, source, left: bytes_max })
     }
@@ -83,11 +83,8 @@ impl Codec {
 const ZSTD_WINDOW_BYTES_MAX: u64 = 16 << 20;
 
 /// The window is allocated as soon as the frame names its size.
-fn zstd(packed: &[u8], bytes_max: u64) -> Result<impl Read> {
-    use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
-    let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(bytes_max.min(ZSTD_WINDOW_BYTES_MAX));
-    StreamingDecoder::new_with_decoder(packed, decoder)
+fn zstd(packed: &[u8]) -> Result<impl Read> {
+    ruzstd::decoding::StreamingDecoder::new_with_max_window_size(packed, ZSTD_WINDOW_BYTES_MAX)
         .map_err(|error| Error::corrupt(format!("reading zstd: {error}")))
 }
 

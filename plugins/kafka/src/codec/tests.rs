@@ -49,7 +49,7 @@ fn snappy_without_the_java_client_s_framing_is_read() {
 fn a_zstd_frame_that_asks_for_too_much_memory_is_refused() {
     // Magic, no content size, a window of 2^(10 + exponent), and an empty last block.
     let frame = |exponent: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, exponent << 3, 1, 0, 0];
-    assert_eq!(unpacked(Codec::Zstd, &frame(13), 16 << 20).unwrap(), []);
+    assert!(unpacked(Codec::Zstd, &frame(13), 16 << 20).unwrap().is_empty());
     for exponent in [15, 17, 31] {
         let error = unpacked(Codec::Zstd, &frame(exponent), 24 << 20).unwrap_err();
         assert!(error.contains("indow"), "{error}");
