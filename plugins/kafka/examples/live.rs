@@ -114,7 +114,7 @@ fn write(cluster: &mut Cluster) -> Result<()> {
     println!("made {name}; again: {}", cluster.create_topic(&name, 5, 1, &[]).unwrap_err());
     cluster.set_configs(
         &name,
-        &[("retention.ms".to_owned(), None), ("max.message.bytes".to_owned(), Some("2000000".to_owned()))],
+        &[("segment.ms".to_owned(), None), ("max.message.bytes".to_owned(), Some("2000000".to_owned()))],
     )?;
     let mut producer = cluster.producer()?;
     for (partition, codec) in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd].into_iter().enumerate()

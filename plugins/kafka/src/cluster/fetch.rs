@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a broker answers for a partition. Its records stay in the host until they are read; as long as it lives, nothing
-/// else can be asked of that broker.
+/// else can be asked of that broker, and the cluster must not be dropped.
 pub struct Fetched {
     /// One behind the last record that all replicas have.
     pub high_watermark: i64,

@@ -72,7 +72,7 @@ impl Fetched {
 
     /// The end, where at least one batch came before it or there was nothing at all.
     fn cut_off(&mut self) -> Result<Option<Piece>> {
-        if self.position == self.asked && self.left > 0 {
+        if self.position == self.asked && self.bytes > 0 {
             let message = format!("the batch at offset {} does not fit into what was asked for", self.asked);
             return Err(Cause::limit(message).into());
         }
