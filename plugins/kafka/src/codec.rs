@@ -53,10 +53,7 @@ impl Codec {
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Self::Snappy => Box::new(snappy::Blocks::new(packed, bytes_max)?),
             Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
-            Self::Zstd => Box::new(
-                ruzstd::decoding::StreamingDecoder::new(packed)
-                    .map_err(|error| Error::corrupt(format!("reading zstd: {error}")))?,
-            ),
+            Self::Zstd => Box::new(zstd(packed)?),
         };
         Ok(Unpacked { codec: self, source, left: bytes_max })
     }
@@ -80,6 +77,15 @@ impl Codec {
         };
         Ok(packed.with_context_of(self)?)
     }
+}
+
+/// What a frame may ask to look back on: 16 MiB, that of level 19 twice over. Levels 20 to 22 may ask for more.
+const ZSTD_WINDOW_BYTES_MAX: u64 = 16 << 20;
+
+/// The window is allocated as soon as the frame names its size.
+fn zstd(packed: &[u8]) -> Result<impl Read> {
+    ruzstd::decoding::StreamingDecoder::new_with_max_window_size(packed, ZSTD_WINDOW_BYTES_MAX)
+        .map_err(|error| Error::corrupt(format!("reading zstd: {error}")))
 }
 
 /// Frames as the Java client writes them: blocks of 64 KiB, each on its own.

@@ -237,6 +237,3 @@ pub(crate) fn refusal(code: i16, words: Option<&str>) -> Result<()> {
         Some(fault) => Err(Error::of(fault, words)),
     }
 }
-
-#[cfg(test)]
-mod tests;

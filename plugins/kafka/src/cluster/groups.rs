@@ -173,7 +173,8 @@ fn members_of(group: &str, described: Option<(String, i16, usize)>) -> Result<us
     match described {
         Some((id, code, members)) if id == group => match refusal(code, None) {
             Ok(()) => Ok(members),
-            Err(error) if error.is(Fault::GroupIdNotFound) => Ok(0),
+            // A broker may list the request of KIP-848 and still have no such groups (3.7 to 3.9).
+            Err(error) if error.is(Fault::GroupIdNotFound) || error.is(Fault::UnsupportedVersion) => Ok(0),
             Err(error) => Err(error),
         },
         _ => Err(Error::corrupt("the broker answers for another group")),
