@@ -1,5 +1,4 @@
-//! Where every stream ends, taken as soon as the databases have their instant, and how each topic is made. Settles at
-//! once.
+//! Where every stream ends, taken as soon as the databases have their instant, and how each topic is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,6 @@ pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings)
     let shapes = broker.topics()?;
     let sorted = inventory::sort(&prefixes, &settings.skip_topics, shapes.keys());
     let mut topics = ends(broker, &shapes, &sorted.taken)?;
-    snapshot::settled()?;
     for (topic, fenced) in &mut topics {
         describe(broker, topic, fenced).context(format!("asking how the topic {topic} is made"))?;
     }
@@ -46,6 +44,8 @@ pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings)
     findings.extend(gaps(&fence, &noted::<Positions>(note::POSITIONS)?));
     let (expected, actual, more) = planned(plan, &fence);
     keep(&fence)?;
+    // Not before the note is there: the records wait for nothing else.
+    snapshot::settled()?;
     let summary = format!("{} topics, {} partitions", fence.topics.len(), partitions(&fence));
     let outcome = Outcome::new(summary).receipt("topics", expected, actual).findings(findings).findings(more);
     Ok(outcome.fact("cluster", &fence.cluster).fact("cut", cut_in_words(&fence)))
