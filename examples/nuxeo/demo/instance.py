@@ -29,6 +29,12 @@ CREATE TABLE kv_work (key varchar(2048) PRIMARY KEY, long bigint, string text, b
 """
 _STORE = "<?xml version=\"1.0\"?>\n<binary-store>\n  <digest>MD5</digest>\n  <depth>2</depth>\n</binary-store>\n"
 _AVRO = '{"type":"record","name":"Record","namespace":"org.nuxeo.lib.stream.computation","fields":[{"name":"key","type":"string"}]}'
+_POSTGRESQL = """nuxeo.template.includes=common
+postgresql.target=.
+nuxeo.db.port=5432
+nuxeo.db.name=nuxeo
+nuxeo.db.jdbc.url=jdbc:postgresql://${nuxeo.db.host}:${nuxeo.db.port}/${nuxeo.db.name}
+"""
 CONF = """# A sample instance of an LTS 2021: PostgreSQL, Kafka, no search engine
 JAVA_OPTS=-Xms1g -Xmx4g
 JAVA_OPTS=$JAVA_OPTS -Dfile.encoding=UTF-8
@@ -115,10 +121,10 @@ def tree(top: Path, kafka: str, database: str, password: str) -> None:
     home, data = top / "home", top / "data"
     write(top / "etc/nuxeo.conf", CONF.format(top=top, kafka=kafka, database=database, password=password))
     (top / "etc/nuxeo.conf").chmod(0o600)
-    write(home / "templates/nuxeo.defaults", "nuxeo.templates=default\nnuxeo.db.jdbc.url=\nkafka.topicPrefix=nuxeo-\nkafka.enabled=false\n")
+    write(home / "templates/nuxeo.defaults", "nuxeo.templates=default\nkafka.topicPrefix=nuxeo-\nkafka.enabled=false\n")
     write(home / "templates/common-base/nuxeo.defaults", "common-base.target=.\n")
     write(home / "templates/common/nuxeo.defaults", "nuxeo.template.includes=common-base\ncommon.target=.\n")
-    write(home / "templates/postgresql/nuxeo.defaults", "nuxeo.template.includes=common\npostgresql.target=.\nnuxeo.db.port=5432\nnuxeo.db.name=nuxeo\n")
+    write(home / "templates/postgresql/nuxeo.defaults", _POSTGRESQL)
     write(home / "templates/quartz-cluster/nuxeo.defaults", "quartz-cluster.target=.\n")
     write(home / "templates/custom/strongroom/nuxeo.defaults", "custom.target=.\n")
     write(home / "templates/custom/strongroom/config/own-config.xml", "<component name=\"own\"/>\n")

@@ -13,10 +13,9 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True)
 class Instants:
-    """The last millisecond that belongs in a restored log for sure, the first that does not, and when the fence was set (seconds)."""
+    """The last millisecond since 1970 that belongs in a restored log, and when the fence was set (in seconds)."""
 
     cut: int
-    after_cut: int
     fence_began: float
     fence_ended: float
 
@@ -41,9 +40,9 @@ def due(ledger: list[dict], instants: Instants, deleted: dict[Place, int], fence
     for line in sorted(ledger, key=lambda line: line["offset"]):
         place = line["topic"], line["partition"]
         late = fenced and line["sent"] > instants.fence_ended
-        if line["aborted"] or line["ts"] >= instants.after_cut or late or line["offset"] < deleted.get(place, 0):
+        if line["aborted"] or line["ts"] > instants.cut or late or line["offset"] < deleted.get(place, 0):
             continue
-        must = line["ts"] <= instants.cut and line["acked"] < instants.fence_began
+        must = line["acked"] < instants.fence_began
         places[place].append(Due(line["offset"], line, must))
     return places
 

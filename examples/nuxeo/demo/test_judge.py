@@ -8,7 +8,7 @@ import unittest
 import logs
 
 PLACE = ("dam-a", 0)
-INSTANTS = logs.Instants(cut=1000, after_cut=1002, fence_began=10.0, fence_ended=11.0)
+INSTANTS = logs.Instants(cut=1000, fence_began=10.0, fence_ended=11.0)
 
 
 def line(offset: int, ts: int = 500, at: float = 1.0, aborted: bool = False, **other: object) -> dict:
@@ -26,11 +26,11 @@ def judge(ledger: list[dict], back: list[int], deleted: int = 0, fenced: bool = 
 
 class Judge(unittest.TestCase):
     def test_what_is_within_the_cut_and_before_the_fence_is_right(self) -> None:
-        ledger = [line(0), line(1, ts=2000), line(2, ts=400), line(3, at=12.0), line(4, aborted=True)]
-        self.assertEqual(([0, 2], []), judge(ledger, [0, 2]))
+        ledger = [line(0), line(1, ts=1001), line(2, ts=400), line(3, at=12.0), line(4, aborted=True), line(5, ts=1000)]
+        self.assertEqual(([0, 2, 5], []), judge(ledger, [0, 2, 5]))
 
     def test_a_lost_record_one_from_after_the_cut_one_from_after_the_fence_and_an_aborted_one_are_named(self) -> None:
-        for extra in (line(1, ts=2000), line(1, at=12.0), line(1, aborted=True)):
+        for extra in (line(1, ts=1001), line(1, at=12.0), line(1, aborted=True)):
             self.assertTrue(judge([line(0), extra], [0, 1])[1], extra)
         self.assertTrue(judge([line(0), line(1)], [0])[1])
         self.assertTrue(judge([line(0), line(1)], [1], deleted=0)[1])

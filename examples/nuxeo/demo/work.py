@@ -1,7 +1,6 @@
 """Compares the restored topics and groups with the ledger, as Kafka's own client reads them: what is back, and what is still to do."""
 
 import json
-import math
 from datetime import datetime
 from pathlib import Path
 
@@ -28,8 +27,8 @@ def _bounds(record: dict, stage: str) -> tuple[float, float]:
 
 def instant(record: dict) -> logs.Instants:
     """The database's instant as the set's record states it, and when the fence was set."""
-    cut = _seconds(_part(record, "dam", "database")["instant"]["not_after"]) * 1000
-    return logs.Instants(math.floor(cut), math.ceil(cut) + 1, *_bounds(record, "fence"))
+    seconds, nanoseconds = _part(record, "dam", "database")["instant"]["not_after"]
+    return logs.Instants(seconds * 1000 + nanoseconds // 1_000_000, *_bounds(record, "fence"))
 
 
 def _lines(path: Path) -> list[dict]:
