@@ -327,6 +327,19 @@ fn many_overridden_lines_are_named_in_part() {
 }
 
 #[test]
+fn large_records_are_elsewhere_only_when_works_go_through_streams() {
+    let needs =
+        |more: &str| effective(&format!("kafka.enabled=true\n{more}"), "2021").overflow.needs_transient_stores();
+    assert!(needs(""));
+    assert!(!needs("nuxeo.stream.work.enabled=false\n"));
+    assert!(!needs("nuxeo.stream.work.computation.filter.enabled=false\n"));
+    assert!(!needs("nuxeo.transientstore.provider=mongodb\n"));
+    let class =
+        "nuxeo.stream.work.computation.filter.class=org.nuxeo.ecm.core.work.KeyValueStoreOverflowRecordFilter\n";
+    assert!(!needs(class));
+}
+
+#[test]
 fn a_long_value_is_shown_in_part() {
     let seen = effective(&format!("a={}\n", "é".repeat(5000)), "2021");
     assert_eq!(seen.explain("a").unwrap().value, format!("{}…", "é".repeat(500)));
