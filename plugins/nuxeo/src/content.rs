@@ -137,8 +137,10 @@ fn text(engine: Engine, what: &str) -> String {
 fn is_digest(engine: Engine, data: &str, digits: usize) -> String {
     match engine {
         Engine::Postgresql => format!("{data} ~ '^[0-9a-f]{{{digits}}}$'"),
-        // Without regard to a collation that takes capitals for the same.
-        Engine::Mysql => format!("CAST({data} AS BINARY) REGEXP '^[0-9a-f]{{{digits}}}$'"),
+        // Most collations take capitals for the same, and MySQL 8 has no regular expressions for bytes.
+        Engine::Mysql => format!(
+            "({data} REGEXP '^[0-9a-f]{{{digits}}}$' AND CAST({data} AS BINARY) = CAST(lower({data}) AS BINARY))"
+        ),
     }
 }
 

@@ -62,6 +62,9 @@ impl Blobs<'_> {
     fn store(&self, part: &Part, pass: Pass) -> Result<Outcome> {
         let Some((digits, algorithm)) = self.store.digest() else {
             let report = self.put(&TreeOptions::default().excluding(TEMPORARY).tolerant())?;
+            if pass == Pass::Ahead {
+                return Ok(tree::outcome(&report));
+            }
             tree::noted(part, report.stored)?;
             let message = "its files are named by documents and may change: only their presence can be proved";
             return Ok(tree::outcome(&report).finding(Finding::info("blobs-unchecked", self.part, message)));
@@ -72,16 +75,15 @@ impl Blobs<'_> {
         let named = self.put(&named)?;
         let others = self.put(&TreeOptions::default().excluding([&pattern]).excluding(TEMPORARY).tolerant())?;
         tree::noted(part, named.files + others.stored)?;
-        let outcome = tree::outcome(&others)
-            .receipt(
-                "blobs",
-                named.expected.saturating_sub(named.directories),
-                named.stored.saturating_sub(named.directories),
-            )
-            .fact("blobs", format!("{} files, {} bytes", named.files, named.size));
-        let Some(algorithm) = algorithm else { return Ok(outcome.finding(self.unchecked())) };
-        let wrong = self.wrong(&named, algorithm, pass)?;
-        Ok(self.said(outcome, &named, &wrong))
+        let of_files = |count: u64| count.saturating_sub(named.directories);
+        let outcome = tree::outcome(&others).receipt("blobs", of_files(named.expected), of_files(named.stored));
+        let (files, size) = (named.files + others.files, named.size + others.size);
+        let outcome = Outcome { summary: format!("{files} files, {size} bytes"), ..outcome };
+        match algorithm {
+            Some(algorithm) => Ok(self.said(outcome, &named, &self.wrong(&named, algorithm, pass)?, pass)),
+            None if pass == Pass::Ahead => Ok(outcome),
+            None => Ok(outcome.finding(self.unchecked())),
+        }
     }
 
     fn put(&self, options: &TreeOptions) -> Result<TreeReport> {
@@ -142,7 +144,10 @@ impl Blobs<'_> {
         Ok(if right { Look::Right } else { Look::Damaged })
     }
 
-    fn said(&self, mut outcome: Outcome, report: &TreeReport, wrong: &Wrong) -> Outcome {
+    fn said(&self, mut outcome: Outcome, report: &TreeReport, wrong: &Wrong, pass: Pass) -> Outcome {
+        if pass == Pass::Ahead {
+            return outcome;
+        }
         let damaged = wrong.damaged.len() as u64;
         for path in wrong.damaged.iter().take(NAMED_MAX) {
             let message =
