@@ -48,7 +48,10 @@ impl Content {
     fn main(&self) -> Option<(&Store, usize, u32)> {
         let store = self.stores.iter().find(|store| store.provider.is_empty())?;
         match (&store.layout, store.digest()) {
-            (Layout::Digest { depth, .. }, Some((digits, _))) => Some((store, digits, *depth)),
+            // Deeper than a digest is long, a store has another law, which `Store::paths` knows.
+            (Layout::Digest { depth, .. }, Some((digits, _))) if 2 * *depth as usize <= digits => {
+                Some((store, digits, *depth))
+            }
             _ => None,
         }
     }
@@ -231,6 +234,14 @@ mod tests {
             statement.contains("concat('blobs/data/', concat(substr(`data`, 1, 2), '/')") && !statement.contains("||")
         );
         assert!(others(Engine::Postgresql, "content", Some(32)).contains("AND NOT (\"data\" ~"));
+    }
+
+    #[test]
+    fn a_store_that_is_deeper_than_its_digests_is_listed_key_by_key() {
+        let mut content = content();
+        content.stores[0].layout = Layout::Digest { algorithm: "MD5".into(), depth: 17 };
+        assert!(content.main().is_none());
+        assert_eq!(content.paths(&"0a".repeat(16)).unwrap(), [format!("blobs/data/000/{}", "0a".repeat(16))]);
     }
 
     #[test]
