@@ -186,7 +186,7 @@ fn made_codes() -> BTreeSet<(String, String)> {
         r#"(?:Finding::(?:info|warning|blocker)\(|Finding::new\(\s*(?:Severity::)?\w+,|\b(?:blocker|warning|info)\()\s*"([a-z][a-z0-9-]+)""#,
     )
     .unwrap();
-    let files = ["host", "plugins/files", "plugins/database", "plugins/confluence"]
+    let files = ["host", "plugins/files", "plugins/database", "plugins/confluence", "plugins/nuxeo"]
         .map(|name| source_files(&root().join(name), "rs"));
     let mut codes = BTreeSet::new();
     for file in files.concat() {
@@ -201,7 +201,13 @@ fn made_codes() -> BTreeSet<(String, String)> {
 }
 
 fn manuals_of_codes() -> String {
-    let names = ["docs/operations.md", "docs/confluence.md", "plugins/files/README.md", "plugins/confluence/README.md"];
+    let names = [
+        "docs/operations.md",
+        "docs/confluence.md",
+        "docs/nuxeo.md",
+        "plugins/files/README.md",
+        "plugins/confluence/README.md",
+    ];
     names.iter().map(|name| fs::read_to_string(root().join(name)).unwrap_or_default()).collect()
 }
 
@@ -231,6 +237,8 @@ fn every_code_of_a_finding_can_be_given_a_severity() {
         ("plugins/database/", list("plugins/database/src/findings.rs", "CODES: &[&str] = &[")),
         // Whoever uses that crate reports its codes.
         ("plugins/database/", list("plugins/confluence/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/database/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/nuxeo/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
     ];
     let made = made_codes();
     for (place, known) in lists {

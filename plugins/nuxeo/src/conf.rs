@@ -7,6 +7,7 @@ pub mod effective;
 pub mod encrypted;
 pub mod expand;
 pub mod files;
+mod paths;
 pub mod properties;
 pub mod rewrite;
 pub mod secret;

@@ -48,7 +48,10 @@ impl Content {
     fn main(&self) -> Option<(&Store, usize, u32)> {
         let store = self.stores.iter().find(|store| store.provider.is_empty())?;
         match (&store.layout, store.digest()) {
-            (Layout::Digest { depth, .. }, Some((digits, _))) => Some((store, digits, *depth)),
+            // Deeper than a digest is long, a store has another law, which `Store::paths` knows.
+            (Layout::Digest { depth, .. }, Some((digits, _))) if 2 * *depth as usize <= digits => {
+                Some((store, digits, *depth))
+            }
             _ => None,
         }
     }
@@ -137,8 +140,10 @@ fn text(engine: Engine, what: &str) -> String {
 fn is_digest(engine: Engine, data: &str, digits: usize) -> String {
     match engine {
         Engine::Postgresql => format!("{data} ~ '^[0-9a-f]{{{digits}}}$'"),
-        // Without regard to a collation that takes capitals for the same.
-        Engine::Mysql => format!("CAST({data} AS BINARY) REGEXP '^[0-9a-f]{{{digits}}}$'"),
+        // Most collations take capitals for the same, and MySQL 8 has no regular expressions for bytes.
+        Engine::Mysql => format!(
+            "({data} REGEXP '^[0-9a-f]{{{digits}}}$' AND CAST({data} AS BINARY) = CAST(lower({data}) AS BINARY))"
+        ),
     }
 }
 
@@ -229,6 +234,14 @@ mod tests {
             statement.contains("concat('blobs/data/', concat(substr(`data`, 1, 2), '/')") && !statement.contains("||")
         );
         assert!(others(Engine::Postgresql, "content", Some(32)).contains("AND NOT (\"data\" ~"));
+    }
+
+    #[test]
+    fn a_store_that_is_deeper_than_its_digests_is_listed_key_by_key() {
+        let mut content = content();
+        content.stores[0].layout = Layout::Digest { algorithm: "MD5".into(), depth: 17 };
+        assert!(content.main().is_none());
+        assert_eq!(content.paths(&"0a".repeat(16)).unwrap(), [format!("blobs/data/000/{}", "0a".repeat(16))]);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub fn management(url: &str) -> Need {
     Need::http(grant::MANAGEMENT)
         .because("the consumer that deletes unused blobs is paused while a snapshot is made")
         .suggest(format!(
-            "url = {}\nmethods = [\"PUT\"]\npaths = [\"/nuxeo/api/v1/management/stream/consumer\"]\nuser = \"backup\"\npassword = {{ file = \"/etc/strongroom/nuxeo-management\" }}\n",
+            "url = {}\nmethods = [\"PUT\"]\npaths = [\"/nuxeo/api/v1/management/stream/consumer\"]\nbasic = {{ user = \"backup\", password = {{ file = \"/etc/strongroom/nuxeo-management\" }} }}\n",
             toml_string(url)
         ))
 }

@@ -1,6 +1,6 @@
 //! The codes of all findings that this plugin reports: `docs/nuxeo.md` says what to do about each.
 
-/// In alphabetical order; `differs`, `no-count` and `skipped` are those of stored trees.
+/// In alphabetical order; `no-count` and `skipped` are also those of stored trees.
 pub const CODES: &[&str] = &[
     "address-kept",
     "audit-index",
@@ -15,7 +15,6 @@ pub const CODES: &[&str] = &[
     "database-contradiction",
     "database-url",
     "defaults-in-use",
-    "differs",
     "embedded-damaged",
     "embedded-in-use",
     "embedded-missing",

@@ -70,12 +70,14 @@ impl Instance {
         Ok(Self { settings, effective, paths, conf })
     }
 
-    /// Where an absolute path of the configuration lies; none where it lies in no granted directory.
+    /// Where an absolute path of the configuration lies; none where it lies in no granted directory, or behind a link:
+    /// that leads out of what was granted, or might.
     pub fn place(&self, path: &str) -> Option<Located> {
-        self.paths.locate(path).map(|(grant, rest)| Located::new(grant, rest))
+        let at = self.paths.locate(path).map(|(grant, rest)| Located::new(grant, rest))?;
+        (!is_behind_link(&at)).then_some(at)
     }
 
-    /// The same, if something is there that can be read: a link leads out of what was granted, or might.
+    /// The same, if a file or a directory is there.
     ///
     /// # Errors
     /// As [`dirs::Dir::find`].
@@ -84,6 +86,15 @@ impl Instance {
         let found = if at.path.is_empty() { true } else { is_plain(&at)? };
         Ok(found.then_some(at))
     }
+}
+
+fn is_behind_link(at: &Located) -> bool {
+    let ends = at.path.match_indices('/').map(|(end, _)| end).chain([at.path.len()]).filter(|end| *end > 0);
+    let link = |end: usize| {
+        let above = Located::new(&at.grant, &at.path[..end]);
+        above.find().is_ok_and(|found| found.is_some_and(|stat| stat.kind == Kind::Symlink))
+    };
+    ends.into_iter().any(link)
 }
 
 fn is_plain(at: &Located) -> Result<bool> {

@@ -211,6 +211,12 @@ fn texts(xml: &[u8]) -> Result<[Option<String>; 2], BadDescriptor> {
                 seen = true;
                 open.push(name);
             }
+            Event::Empty(tag) if open.is_empty() => {
+                if tag.name().as_ref() != b"binary-store" {
+                    return Err(BadDescriptor::Root(String::from_utf8_lossy(tag.name().as_ref()).into_owned()));
+                }
+                seen = true;
+            }
             Event::End(_) => drop(open.pop()),
             Event::Text(text) => {
                 let text = text.decode().map_err(|error| malformed(error.to_string()))?.into_owned();
@@ -271,6 +277,8 @@ mod tests {
     #[test]
     fn what_a_descriptor_does_not_say_is_the_default() {
         assert_eq!(descriptor("<binary-store></binary-store>").unwrap(), Descriptor::default());
+        assert_eq!(descriptor("<binary-store/>").unwrap(), Descriptor::default());
+        assert_eq!(descriptor("<store/>").unwrap_err(), BadDescriptor::Root("store".into()));
         let read = descriptor("<binary-store><digest>sha-512</digest></binary-store>").unwrap();
         assert_eq!((read.digest, read.depth), (Digest::Sha512, 2));
         let read = descriptor("<binary-store><depth> 0 </depth><digest>SHA-384</digest></binary-store>").unwrap();

@@ -169,14 +169,14 @@ impl Reading<'_> {
         let root = format!("{}/templates", self.home());
         for unit in self.defaults_in(&root)?.unwrap_or_default() {
             self.chain.defaults = true;
-            self.apply(&unit)?;
+            self.apply(&unit);
         }
         let home = self.home().to_owned();
         self.chain.put("nuxeo.home", &home, Origin::Start);
         self.chain.put("nuxeo.conf", &self.layout.conf, Origin::Start);
         templates::include(&mut self, &own)?;
         for unit in &own {
-            self.apply(unit)?;
+            self.apply(unit);
             self.chain.java_opts.extend(unit.properties.java_opts.iter().map(|one| one.value.clone()));
         }
         Ok(self.chain)
@@ -225,16 +225,16 @@ impl Reading<'_> {
         }
         let properties = Properties::parse(&bytes).map_err(|error| Error::invalid(error.to_string()));
         let properties = properties.context(format!("reading {path}"))?;
+        self.settings += properties.assignments.len();
+        if self.settings > SETTINGS_MAX {
+            return Err(Error::limit(format!("the configuration sets more than {SETTINGS_MAX} properties")));
+        }
         let path: Rc<str> = self.shown(path).into();
         self.chain.files.push((path.clone(), properties.charset));
         Ok(Some(Unit { path, own, properties }))
     }
 
-    fn apply(&mut self, unit: &Unit) -> Result<()> {
-        self.settings += unit.properties.assignments.len();
-        if self.settings > SETTINGS_MAX {
-            return Err(Error::limit(format!("the configuration sets more than {SETTINGS_MAX} properties")));
-        }
+    fn apply(&mut self, unit: &Unit) {
         for one in &unit.properties.assignments {
             let missing = |name: &&str| !self.layout.environment.contains_key(*name);
             self.chain.unset.extend(expand::variables(&one.value).into_iter().filter(missing).map(str::to_owned));
@@ -242,7 +242,6 @@ impl Reading<'_> {
             let origin = Origin::File { path: unit.path.clone(), line: one.line, block: one.block, own: unit.own };
             self.chain.put(&one.key, &value, origin);
         }
-        Ok(())
     }
 
     /// A path as an operator would name it: below the home directory, or `nuxeo.conf`.

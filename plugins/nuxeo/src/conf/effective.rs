@@ -3,6 +3,7 @@
 use super::{
     chain::{Chain, Layout},
     encrypted::Encrypted,
+    paths,
 };
 
 mod blobstores;
@@ -75,7 +76,7 @@ impl Effective {
     pub fn of(chain: Chain, layout: &Layout, version: Option<Version>) -> Self {
         let values = Values::new(&chain);
         let version = version.or_else(|| Version::parse(&values.text("org.nuxeo.ecm.product.version")));
-        let home = directories::plain(&layout.home);
+        let home = paths::plain(&layout.home);
         let directories = Directories::of(&values, &home);
         let database_template = database::template(&chain);
         let databases = database::all(&values, &directories, database_template.as_deref());

@@ -243,6 +243,13 @@ mod tests {
         let bomb = "${a}".repeat(30);
         let expanded = references("${a}", |_| Some(&bomb));
         assert!(expanded.endless && expanded.text.len() <= BYTES_MAX + bomb.len());
+        let (lookups, large) = (std::cell::Cell::new(0), "x".repeat(BYTES_MAX / 2));
+        let count = |_: &str| {
+            lookups.set(lookups.get() + 1);
+            Some(large.as_str())
+        };
+        assert!(references(&"${a}".repeat(10_000), count).endless);
+        assert!(lookups.get() < 10, "it ends before the text is made: {}", lookups.get());
         let long = format!("{}${{", "$".repeat(100_000));
         assert_eq!(references(&long, |_| None).text.len(), long.len() - 1);
     }

@@ -45,7 +45,7 @@ pub fn set(bytes: &[u8], edits: &[(&str, &str)]) -> Result<Vec<u8>, BadRewrite> 
         let text = encode(&raw, file.charset);
         let places = [false, true].map(|block| last(&file, key, block));
         if places.iter().all(Option::is_none) {
-            added.push_str(&format!("{}={text}{newline}", encode_key(key, &file)));
+            added.push_str(&format!("{key}={text}{newline}"));
         }
         for place in places.into_iter().flatten().filter(|place| place.value != raw) {
             patches.push(match &place.spot {
@@ -73,7 +73,7 @@ fn last<'a>(file: &'a Properties, key: &str, block: bool) -> Option<&'a Assignme
 }
 
 fn check(key: &str, value: &str) -> Result<(), BadRewrite> {
-    let plain = |character: char| character.is_alphanumeric() || "._-".contains(character);
+    let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if key.is_empty() || key == "JAVA_OPTS" || !key.chars().all(plain) {
         return Err(BadRewrite::Key(key.to_owned()));
     }
@@ -84,10 +84,6 @@ fn check(key: &str, value: &str) -> Result<(), BadRewrite> {
         return Err(BadRewrite::Environment(key.to_owned()));
     }
     Ok(())
-}
-
-fn encode_key(key: &str, file: &Properties) -> String {
-    encode(key, file.charset)
 }
 
 /// The line ending that the file uses.
@@ -260,7 +256,7 @@ mod tests {
         assert_eq!(refused("a", " x"), BadRewrite::Blank("a".into()));
         assert_eq!(refused("a", "x\n"), BadRewrite::Blank("a".into()));
         assert_eq!(refused("a", "${env:HOME}"), BadRewrite::Environment("a".into()));
-        for key in ["", "JAVA_OPTS", "a b", "a=b", "#a", "a\nb"] {
+        for key in ["", "JAVA_OPTS", "a b", "a=b", "#a", "a\nb", "é"] {
             assert_eq!(refused(key, "x"), BadRewrite::Key(key.into()));
         }
         assert_eq!(set(b"\\u1", &[]).unwrap_err(), BadRewrite::Properties(BadProperties::Escape(1)));

@@ -67,7 +67,7 @@ fn tree(name: &str, stage: Stage, at: &Located, summary: String) -> Part {
 }
 
 fn outside(code: &str, part: &str, path: &str, want: Need, seen: &mut Inspection) {
-    let message = format!("{path} lies outside every granted directory: grant dirs.{}", want.name);
+    let message = format!("{path} lies outside every granted directory (or behind a link): grant dirs.{}", want.name);
     seen.findings.push(Finding::blocker(code, part, message));
     seen.wants.push(want);
 }

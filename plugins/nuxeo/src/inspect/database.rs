@@ -37,7 +37,12 @@ pub(super) fn look(instance: &Instance, stores: &Stores, seen: &mut Inspection) 
         };
         let Some(part) = part else { continue };
         let part = if repository { of_repository(part, stores)? } else { part };
-        seen.parts.push(if std::mem::take(&mut pause) { part.set(setting::PAUSE, "yes") } else { part });
+        let paused = std::mem::take(&mut pause);
+        seen.parts.push(if paused {
+            part.uses(format!("http.{}", grant::MANAGEMENT)).set(setting::PAUSE, "yes")
+        } else {
+            part
+        });
     }
     for name in others() {
         let part = of_grant(&name, &name, "a further database, dumped in one view and read back");

@@ -1,9 +1,15 @@
 //! What was found and where, for people: each value that matters, and why it is what it is. No value in here is a secret.
 
 use crate::{
-    conf::effective::{AuditIndex, Database},
+    conf::{
+        chain::Origin,
+        effective::{AuditIndex, Database, Explanation},
+    },
     instance::Instance,
 };
+
+/// Keys that are shown although nobody has set them: where everything lies.
+const ALWAYS: [&str; 4] = ["nuxeo.templates", "nuxeo.data.dir", "repository.binary.store", "nuxeo.db.jdbc.url"];
 
 pub(super) fn facts(instance: &Instance) -> Vec<(String, String)> {
     let effective = &instance.effective;
@@ -33,7 +39,8 @@ pub(super) fn facts(instance: &Instance) -> Vec<(String, String)> {
         let place = store.path.as_deref().unwrap_or("in no directory");
         fact(&format!("blobs of {}", store.provider), format!("{place} ({})", store.class));
     }
-    facts.extend(effective.explanations().into_iter().map(|one| (one.key.clone(), one.reason())));
+    let told = |one: &Explanation| one.origin != Origin::Product || ALWAYS.contains(&one.key.as_str());
+    facts.extend(effective.explanations().into_iter().filter(told).map(|one| (one.key.clone(), one.reason())));
     facts
 }
 

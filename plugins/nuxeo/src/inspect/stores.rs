@@ -95,7 +95,7 @@ fn directory(instance: &Instance, configured: &BlobStore, stores: &mut Stores, s
         true => Some(Located::new(&own, "")),
         false => instance.place(path).filter(|at| !at.path.is_empty()),
     };
-    let Some(at) = place.filter(|at| !is_link(at)) else {
+    let Some(at) = place else {
         let message =
             format!("{path} holds blobs and lies outside every granted directory (or is a link): grant dirs.{own}");
         seen.findings.push(Finding::blocker("blobs-outside", part::BLOBS, message));
@@ -103,11 +103,6 @@ fn directory(instance: &Instance, configured: &BlobStore, stores: &mut Stores, s
         return Ok(());
     };
     stores.add(provider, configured.kind == Kind::Encrypted, at)
-}
-
-/// A link leads out of what was granted, or might.
-fn is_link(at: &Located) -> bool {
-    !at.path.is_empty() && at.find().is_ok_and(|found| found.is_some_and(|stat| stat.kind == Entry::Symlink))
 }
 
 impl Stores {

@@ -146,6 +146,25 @@ fn b_everything_embedded_must_be_stopped() {
 }
 
 #[test]
+fn b_a_stopped_embedded_database_is_copied_and_comes_back() {
+    let database = std::fs::read(format!("{FIXTURES}/../../database/fixtures/embedded/h2-2/h2db.mv.db")).unwrap();
+    let host = Host::new().files("home", &[("bin/nuxeo.conf", &conf("b")), ("nxserver/data/h2/x", "")]);
+    let host = host.display("dirs", "home", "/opt/nuxeo, read").in_use("home", "", Usage::Free);
+    std::fs::write(host.path("home").join("nxserver/data/h2/nuxeo.mv.db"), &database).unwrap();
+    let seen = look();
+    assert!(codes(&seen, Severity::Blocker).is_empty(), "{:?}", seen.findings);
+    assert!(proven(&backup(part(&seen, "database"), Pass::InStage).unwrap().receipts));
+    assert_eq!(host.stored_paths(), ["nuxeo.mv.db"]);
+    let place = host.noted(&note::place("database")).unwrap();
+    drop(host);
+    let host =
+        Host::new().target("home", &[]).target("data", &[]).archived("database", "nuxeo.mv.db", database.clone());
+    let host = host.note(&note::place("database"), &place).note(&note::place("data"), "home/nxserver/data");
+    assert!(proven(&Nuxeo.restore(part(&seen, "database")).unwrap().receipts));
+    assert_eq!(std::fs::read(host.path("data").join("h2/nuxeo.mv.db")).unwrap(), database);
+}
+
+#[test]
 fn c_mongodb_with_encrypted_blobs_is_saved_by_its_tool() {
     let host = sample("c", &[], &[]).files("binaries", &[(HELLO, "NUXEOCRYPT")]);
     let seen = look();
@@ -203,6 +222,17 @@ fn a_second_store_that_documents_name_is_told_from_one_of_digests() {
     drop(host);
     let _host = a().files("binaries-bad", &[("config.xml", "<binary-store><digest>MD5")]);
     assert!(Nuxeo.inspect(Purpose::Backup).unwrap_err().message.contains("config.xml: it is no complete XML"));
+}
+
+#[test]
+fn a_directory_behind_a_link_is_asked_for() {
+    let host = Host::new().files("home", &[("bin/nuxeo.conf", "nuxeo.templates=postgresql\n"), ("nxserver/x", "")]);
+    let host = host.display("dirs", "home", "/opt/nuxeo, read");
+    std::os::unix::fs::symlink("/var/lib/nuxeo", host.path("home").join("nxserver/data")).unwrap();
+    let seen = look();
+    assert_eq!(codes(&seen, Severity::Blocker), ["blobs-outside", "data-outside"]);
+    let _host = host.files("data", &[("binaries/config.xml", "<binary-store/>")]);
+    assert!(codes(&look(), Severity::Blocker).is_empty(), "{:?}", look().findings);
 }
 
 #[test]

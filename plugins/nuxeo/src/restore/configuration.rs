@@ -40,8 +40,11 @@ pub(super) fn rewrite(outcome: Outcome) -> Result<Outcome> {
     let change = Change::read(&old)?;
     let edits: Vec<(&str, &str)> = change.edits.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let new = rewrite::set(&bytes, &edits).map_err(|bad| Error::invalid(bad.to_string()).context(&doing))?;
-    if new != bytes {
-        dir.write_bytes(path, &new, Some(stat.mode)).context(doing)?;
+    // It holds passwords. Its group is often the one that Nuxeo runs in.
+    let mode = stat.mode & 0o770;
+    match new == bytes {
+        true => dir.set_mode(path, mode).context(doing)?,
+        false => dir.write_bytes(path, &new, Some(mode)).context(doing)?,
     }
     // Names, never values: one of them is the password.
     let names: Vec<&str> = change.edits.keys().map(String::as_str).collect();

@@ -108,7 +108,7 @@ fn free(name: &str, target: &Target) -> Result<bool> {
     if name == part::CONFIGURATION {
         for item in archive::items(name, &target.from).take(LOOKED_FOR_MAX) {
             let item = item?;
-            let below = item.path[target.from.len()..].trim_start_matches('/');
+            let below = item.path.strip_prefix(&target.from).unwrap_or_default().trim_start_matches('/');
             if matches!(item.kind, archive::Kind::File) && dir.exists(below)? {
                 return Ok(false);
             }

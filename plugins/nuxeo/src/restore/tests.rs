@@ -1,5 +1,7 @@
 //! Restores against the scripted host.
 
+use std::os::unix::fs::PermissionsExt;
+
 use strongroom_plugin::{
     Inspection, Severity, Stage,
     context::Operation,
@@ -82,6 +84,8 @@ fn the_restored_configuration_names_the_target_in_both_of_its_parts_and_nothing_
     );
     assert_eq!(new.lines().count(), CONF.lines().count());
     assert!(!format!("{outcome:?}").contains("n=w"), "{outcome:?}");
+    let file = host.path("configuration").join("nuxeo.conf");
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o007, 0, "others may not read it");
     // Repeated after an interruption it comes to the same.
     restore(&part(part::CONFIGURATION)).unwrap();
     assert_eq!(host.file("configuration", "nuxeo.conf").unwrap(), new);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use strongroom_plugin::{Error, Result};
 
 use super::{Look, Origin, Reading, Unit};
-use crate::conf::{defaults, expand, properties};
+use crate::conf::{defaults, expand, paths, properties};
 
 /// How deep templates may include each other: those of the product go four deep.
 const DEPTH_MAX: usize = 32;
@@ -77,8 +77,8 @@ fn list(reading: &Reading<'_>, own: &[Unit]) -> String {
 
 fn one(reading: &mut Reading<'_>, token: &str, depth: usize) -> Result<()> {
     let path = match token.starts_with('/') {
-        true => token.to_owned(),
-        false => format!("{}/templates/{token}", reading.home()),
+        true => paths::plain(token),
+        false => paths::plain(&format!("{}/templates/{token}", reading.home())),
     };
     let seen = reading.chain.templates.iter().any(|template| template.path == path);
     if seen || reading.open.contains(&path) {
@@ -100,7 +100,7 @@ fn values(reading: &mut Reading<'_>, path: &str, depth: usize) -> Result<State> 
         let includes = units.iter().rev().find_map(|unit| unit.properties.get("nuxeo.template.includes"));
         let includes = includes.map_or_else(String::new, |one| one.value.clone());
         includes.split(',').filter(|token| !token.is_empty()).try_for_each(|token| one(reading, token, depth + 1))?;
-        units.iter().try_for_each(|unit| reading.apply(unit))?;
+        units.iter().for_each(|unit| reading.apply(unit));
         return Ok(State::Read);
     }
     let look = reading.files.read(&format!("{path}/nuxeo.defaults"), properties::BYTES_MAX)?;

@@ -69,7 +69,7 @@ fn files_count_in_the_launchers_order() {
             ("/opt/nuxeo/templates/common/nuxeo.defaults", "x=common\n"),
             ("/opt/nuxeo/templates/postgresql/nuxeo.defaults", "nuxeo.template.includes=common,default\nx=pg\n"),
             ("/srv/own/nuxeo.defaults", "x=own\n"),
-            ("/etc/nuxeo/nuxeo.conf", "nuxeo.templates=postgresql,/srv/own\n\nx=user\n"),
+            ("/etc/nuxeo/nuxeo.conf", "nuxeo.templates=../templates/./postgresql,/srv/x/../own\n\nx=user\n"),
         ],
         &layout(),
     );

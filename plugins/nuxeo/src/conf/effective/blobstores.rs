@@ -1,9 +1,7 @@
 //! The blob providers that properties tell of, and whether a blob can go while it is copied.
 
-use super::{
-    Directories, Values, Version,
-    directories::{absolute, in_data},
-};
+use super::{Directories, Values, Version, directories::in_data};
+use crate::conf::paths::absolute;
 
 /// One blob provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Whether an instance is one node of several, and which files its properties name.
 
-use super::{Values, directories::absolute};
+use super::Values;
+use crate::conf::paths::absolute;
 
 /// What makes several nodes one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,10 +104,8 @@ impl fmt::Display for Explanation {
 impl Explanation {
     /// The same without the key.
     pub fn reason(&self) -> String {
-        let mut text = format!("{} from {}", self.value, self.origin);
-        if let Some(written) = &self.written {
-            text = format!("{} (written {written}) from {}", self.value, self.origin);
-        }
+        let written = self.written.as_ref().map(|written| format!(" (written {written})")).unwrap_or_default();
+        let mut text = format!("{}{written} from {}", self.value, self.origin);
         for (at, other) in self.overridden.iter().take(OVERRIDDEN_MAX).enumerate() {
             text.push_str(if at == 0 { ", overrides " } else { " and " });
             text.push_str(&self.nearby(other));

@@ -141,6 +141,8 @@ fn sample_a_reaches_kafka_with_a_login() {
 fn sample_b_is_all_embedded_and_must_stop() {
     let seen = effective(B, "10.10");
     assert_eq!(seen.directories.data, "/opt/nuxeo/nxserver/data");
+    assert_eq!(seen.directories.transientstores, "/opt/nuxeo/nxserver/data/transientstores");
+    assert_eq!(seen.blob_stores[0].path.as_deref(), Some("/opt/nuxeo/nxserver/data/binaries"));
     assert_eq!(seen.directories.log, "/var/log/nuxeo");
     assert_eq!(seen.directories.packages, "/opt/nuxeo/packages");
     assert_eq!(seen.database_template.as_deref(), Some("default"));
@@ -324,6 +326,19 @@ fn many_overridden_lines_are_named_in_part() {
     let seen = effective("a=1\na=2\na=3\na=4\na=5\n", "2021");
     let wanted = "a = 5 from nuxeo.conf line 5, overrides line 4 and line 3 and line 2 and others";
     assert_eq!(explain(&seen, "a"), wanted);
+}
+
+#[test]
+fn large_records_are_elsewhere_only_when_works_go_through_streams() {
+    let needs =
+        |more: &str| effective(&format!("kafka.enabled=true\n{more}"), "2021").overflow.needs_transient_stores();
+    assert!(needs(""));
+    assert!(!needs("nuxeo.stream.work.enabled=false\n"));
+    assert!(!needs("nuxeo.stream.work.computation.filter.enabled=false\n"));
+    assert!(!needs("nuxeo.transientstore.provider=mongodb\n"));
+    let class =
+        "nuxeo.stream.work.computation.filter.class=org.nuxeo.ecm.core.work.KeyValueStoreOverflowRecordFilter\n";
+    assert!(!needs(class));
 }
 
 #[test]

@@ -125,10 +125,6 @@ impl Iterator for Joined<'_> {
             }
             let escapes = byte == b'\\' && !self.escaped;
             let next = self.at + 1;
-            if escapes && next == self.bytes.len() {
-                self.at = next;
-                return None;
-            }
             let length = if escapes { ending(self.bytes, next) } else { 0 };
             if length == 0 {
                 let at = std::mem::replace(&mut self.at, next);
