@@ -28,6 +28,8 @@ pub(crate) struct Connection {
 /// A whole answer.
 pub(crate) struct Answer {
     bytes: Vec<u8>,
+    /// How long its own header is.
+    head: usize,
     version: i16,
     flexible: bool,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Frame {
 impl Answer {
     /// Reads all of it; `read` is told its version.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Reader, i16) -> Result<T>) -> Result<T> {
-        let mut reader = Reader::new(&self.bytes, self.flexible);
+        let mut reader = self.body();
         let value = read(&mut reader, self.version)?;
         reader.tags()?;
         reader.end()?;
@@ -50,7 +52,11 @@ impl Answer {
 
     /// Reads as much of it as matters.
     pub(crate) fn read_part<T>(&self, read: impl FnOnce(&mut Reader, i16) -> Result<T>) -> Result<T> {
-        read(&mut Reader::new(&self.bytes, self.flexible), self.version)
+        read(&mut self.body(), self.version)
+    }
+
+    fn body(&self) -> Reader<'_> {
+        Reader::new(self.bytes.get(self.head..).unwrap_or_default(), self.flexible)
     }
 }
 
@@ -126,14 +132,10 @@ impl Connection {
         }
         let bytes = self.read(length, deadline)?;
         let flexible = api.is_flexible(version);
-        let mut answer = Answer { bytes, version, flexible };
-        if flexible {
-            // The answer's own header ends with tagged fields.
-            let mut reader = Reader::new(&answer.bytes, true);
-            reader.tags()?;
-            answer.bytes = reader.take(reader.left())?.to_vec();
-        }
-        Ok(answer)
+        let mut header = Reader::new(&bytes, flexible);
+        header.tags()?;
+        let head = bytes.len() - header.left();
+        Ok(Answer { bytes, head, version, flexible })
     }
 
     fn too_long(&self, api: &Api, length: usize) -> Error {
@@ -193,9 +195,9 @@ impl Connection {
         }
     }
 
-    /// Exactly `count` bytes.
+    /// Exactly `count` bytes, no more than an answer may have.
     fn read(&self, count: usize, deadline: Deadline) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(count);
         while bytes.len() < count {
             let left = u32::try_from(count - bytes.len()).unwrap_or(u32::MAX);
             let chunk = self.input.read_chunk(left).map_err(|cause| self.lost(cause))?;

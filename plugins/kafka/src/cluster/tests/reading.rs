@@ -203,5 +203,6 @@ fn a_connection_that_ends_among_the_records_is_noticed() {
     });
     let mut cluster = connect().unwrap();
     let mut fetched = cluster.fetch(TOPIC, 0, 0, 1000).unwrap();
-    assert!(fetched.next_piece().unwrap().unwrap().bytes(1 << 20).is_err());
+    let error = fetched.next_piece().unwrap().unwrap().bytes(1 << 20).unwrap_err();
+    assert!(error.is_lost(), "{error}");
 }
