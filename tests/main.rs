@@ -41,5 +41,5 @@ mod false_success;
 mod bad_input;
 /// A product on a real MariaDB, from backup to restore.
 mod mariadb;
-/// Nuxeo's streams on a real Kafka, which also cuts, garbles and lies.
+/// Nuxeo, and its streams on a real Kafka, which also cuts, garbles and lies.
 mod nuxeo;

@@ -1,9 +1,11 @@
-//! Nuxeo's streams on a real Kafka: saved, proven and restored.
+//! Nuxeo on a real Kafka: streams are saved, proven and restored.
 
 /// Logging in, encrypted connections, several brokers.
 mod brokers;
 /// Brokers that cut, delay, garble or lie.
 mod faults;
+/// The consumer that deletes blobs, and runs that are killed.
+mod gc;
 
 use std::{
     collections::BTreeMap,
@@ -80,7 +82,8 @@ fn fill(kafka: &Kafka, topic: &str) {
 }
 
 fn record(turn: usize, number: i64) -> Record {
-    let mut record = Record::new(*YESTERDAY + number, &format!("key-{number}"), &format!("{turn}-{number}-").repeat(50));
+    let mut record =
+        Record::new(*YESTERDAY + number, &format!("key-{number}"), &format!("{turn}-{number}-").repeat(50));
     match number % 5 {
         0 => record.key = None,
         1 => record.value = None,
@@ -122,7 +125,9 @@ fn streams_come_back_record_by_record_and_groups_stand_where_they_stood() {
     kafka.ask(&json!({ "do": "delete-records", "topic": topic, "partition": 2, "before": 50 }));
     kafka.topic(&format!("{prefix}audit-audit"), 2);
     let group = format!("{prefix}{TOPIC}");
-    kafka.ask(&json!({ "do": "commit", "group": group, "offsets": [[topic, 0, 17], [topic, 1, after[0]], [topic, 2, 60]] }));
+    kafka.ask(
+        &json!({ "do": "commit", "group": group, "offsets": [[topic, 0, 17], [topic, 1, after[0]], [topic, 2, 60]] }),
+    );
 
     let place = place(&prefix, kafka.port("plain"));
     place.run(&["backup"]).exits(0);

@@ -137,8 +137,9 @@ fn a_bit_that_is_another_is_found_by_the_checksum_of_its_batch() {
     Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::change(flip)).is_reported(TOPIC);
 }
 
-/// Restores through a proxy that cuts one answer to such a question: what was asked for may have been done.
-fn is_restored_once(api: Api, after: usize) {
+/// Restores through a proxy that cuts one answer to such a question: what was asked for may have been done. Returns how
+/// that went, and restores again without it unless it went well.
+fn restored_once(api: Api, after: usize) -> Done {
     let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
     let topic = format!("{prefix}{TOPIC}");
     fill(kafka, &topic);
@@ -148,24 +149,30 @@ fn is_restored_once(api: Api, after: usize) {
     let proxy = Proxy::start(kafka.port("plain"));
     proxy.plan(api, after, 1, Fault::Cut);
     pipeline(&place, "target", proxy.port, &format!("target-prefix = \"{target}\""));
-    place.run(&["-c", "target.toml", "restore", "latest"]).exits(0);
+    let restore = || place.run(&["-c", "target.toml", "restore", "latest"]);
+    let done = restore();
     assert_eq!(proxy.fired(), 1);
+    if done.code != 0 {
+        restore().exits(0);
+    }
     assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
     let found = kafka.ask(&json!({ "do": "committed", "group": format!("{target}{TOPIC}") }));
     assert_eq!(found["offsets"], json!([[format!("{target}{TOPIC}"), 0, 17]]));
+    done
 }
 
 #[test]
 fn records_whose_acknowledgement_is_lost_are_there_once() {
-    is_restored_once(Api::Produce, 1);
+    restored_once(Api::Produce, 1).exits(0);
 }
 
 #[test]
 fn a_topic_whose_making_was_not_answered_is_the_restores_own() {
-    is_restored_once(Api::CreateTopics, 0);
+    // Whether it was made is not known: it is said, and the next attempt makes it anew.
+    restored_once(Api::CreateTopics, 0).says(TOPIC);
 }
 
 #[test]
 fn a_commit_whose_answer_is_lost_stands() {
-    is_restored_once(Api::OffsetCommit, 0);
+    restored_once(Api::OffsetCommit, 0).exits(0);
 }
