@@ -152,6 +152,23 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(wrong)
 }
 
+/// `TOPIC/topic.json`, where no records were wanted: without a file there would be no part to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shape {
+    /// [`VERSION`]
+    pub version: u32,
+    /// Which records were to be stored: none.
+    pub records: Records,
+    /// Its partitions.
+    pub partitions: Vec<i32>,
+}
+
+/// What stands for a topic without records.
+pub fn shape(topic: &str) -> String {
+    format!("{topic}/topic.json")
+}
+
 /// As text that a person can read.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The records of one topic, or of all of them: partition by partition up to the fence, and no newer than the cut.
 
-use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Receipt, Result, log};
+use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Receipt, Result, log, snapshot};
 
 use super::{capture::capture, note, noted};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     inspect::setting,
     scan::{Range, Scanned, Unread},
     settings::{Records, Settings},
-    store::{Fence, Fenced, Index, Positions},
+    store::{self, Fence, Fenced, Index, Positions, Shape, VERSION},
 };
 
 pub(super) fn backup(broker: &mut impl Broker, part: &Part, settings: &Settings) -> Result<Outcome> {
@@ -94,6 +94,8 @@ impl Done {
     fn shape(&mut self, broker: &mut impl Broker, topic: &str, fenced: &Fenced) -> Result<()> {
         let partitions: Vec<i32> = fenced.partitions.keys().copied().collect();
         let there = broker.offsets(topic, &partitions, Edge::Start)?;
+        let shape = Shape { version: VERSION, records: Records::None, partitions: there.keys().copied().collect() };
+        snapshot::put_bytes(&store::shape(topic), store::to_json(&shape)?.as_bytes())?;
         self.receipts.push(Receipt {
             subject: format!("topic {topic} partitions"),
             expected: partitions.len() as u64,

@@ -207,7 +207,7 @@ fn without_records_the_topics_shape_is_kept_for_a_replication() {
     let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1)])])]);
     let [.., records] = whole(&mut broker, &Settings { records: crate::settings::Records::None, ..settings() });
     assert!(proven(&records.receipts));
-    assert_eq!(host.stored_paths(), ["fence.json", "positions.json"]);
+    assert_eq!(host.stored_paths(), ["dam-work-default/topic.json", "fence.json", "positions.json"]);
 }
 
 #[test]
@@ -244,6 +244,20 @@ fn another_prefix_in_nuxeo_conf_fails_the_fence() {
         let [_, fence, _] = whole(&mut broker, &settings());
         assert_eq!(codes(&fence), [code]);
     }
+}
+
+/// The records begin as soon as the fence has settled: once they came before its note, and all failed.
+#[test]
+fn a_fence_has_not_settled_before_the_records_can_read_it() {
+    let host = host();
+    let mut broker = Memory::default().topic(TOPIC, vec![Log::default()]);
+    with(&mut broker, &Part::new(part::POSITIONS, Stage::Positions), &settings()).unwrap();
+    broker.0.borrow_mut().refused.insert("configs".into());
+    with(&mut broker, &fence_part(TOPIC), &settings()).unwrap_err();
+    assert!(!host.has_settled());
+    broker.0.borrow_mut().refused.clear();
+    with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
+    assert!(host.has_settled() && host.noted(note::FENCE).is_some());
 }
 
 #[test]

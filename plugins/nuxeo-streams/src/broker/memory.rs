@@ -53,7 +53,7 @@ pub(crate) struct State {
     pub(crate) before_fetch: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>, i64)>>,
     /// How often something may be produced; then the brokers are gone.
     pub(crate) produces_left: Option<u32>,
-    /// Settings that are refused.
+    /// Settings that cannot be changed; `configs`: none can be read.
     pub(crate) refused: BTreeSet<String>,
 }
 
@@ -120,6 +120,9 @@ impl Broker for Memory {
         let defaults =
             [("cleanup.policy", "delete"), ("message.timestamp.type", "CreateTime"), ("retention.ms", "604800000")];
         let state = self.0.borrow();
+        if state.refused.contains("configs") {
+            return Err(Error::denied("TOPIC_AUTHORIZATION_FAILED"));
+        }
         let own = &state.topics[topic].configs;
         let defaults = defaults.iter().filter(|(name, _)| !own.contains_key(*name)).map(|pair| config(*pair, false));
         Ok(own.iter().map(|(name, value)| config((name, value), true)).chain(defaults).collect())
