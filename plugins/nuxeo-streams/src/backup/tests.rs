@@ -267,3 +267,27 @@ fn a_part_behind_a_failed_one_says_so() {
     let error = with(&mut broker, &records_of(TOPIC), &settings()).unwrap_err();
     assert!(error.message.contains("the part fence"), "{error}");
 }
+
+#[test]
+fn a_long_batch_is_spliced_and_proved_by_the_host() {
+    let long = |value: Vec<u8>| {
+        let mut builder = strongroom_kafka::Builder::keeping_offsets(Codec::None, 0);
+        let record = strongroom_kafka::Record { timestamp: 1, value: Some(&value), ..Default::default() };
+        builder.push(&record).unwrap();
+        builder.finish(None).unwrap()
+    };
+    let whole = long(vec![7; 100 << 10]);
+    let mut damaged = whole.clone();
+    damaged[50 << 10] ^= 1;
+    for (batch, is_right) in [(whole, true), (damaged, false)] {
+        let host = host();
+        let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch.clone()])]);
+        with(&mut broker, &Part::new(part::POSITIONS, Stage::Positions), &settings()).unwrap();
+        with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
+        match with(&mut broker, &records_of(TOPIC), &settings()) {
+            Ok(outcome) => assert!(is_right && proven(&outcome.receipts)),
+            Err(error) => assert!(!is_right && error.message.contains("checksum"), "{error}"),
+        }
+        assert!(!is_right || host.stored(&store::batches(TOPIC, 0)).unwrap() == batch);
+    }
+}
