@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use strongroom_kafka::{Header, batch::TimestampType};
-use strongroom_plugin::{Context, Error, InputStream, Result, context};
+use strongroom_plugin::{Context, Error, InputStream, Result, context, log};
 
 use crate::{
     broker::{Batches, Broker, Edge, Fetched},
@@ -20,6 +20,8 @@ pub use window::{read_batch, skip};
 /// How often a fetch may bring nothing while there should be something: with the pause, about a minute. A transaction
 /// that is open for longer (its producer's `transaction.timeout.ms` is a minute by default) is not waited for.
 const EMPTY_MAX: u32 = 60;
+/// How often a connection may break while a partition is read.
+const BROKEN_MAX: u32 = 8;
 /// The pause between them.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often nothing has to come before a compacted partition is taken for empty up to the fence.
@@ -90,7 +92,7 @@ pub enum Unread {
 pub fn scan(broker: &mut impl Broker, range: Range, keeper: Keeper, taker: &mut impl Taker) -> Result<Scanned> {
     let doing = format!("reading {}-{}", range.topic, range.partition);
     let at = range.from;
-    let mut scan = Scan { range, keeper, at, seen: Scanned::default(), empty: 0 };
+    let mut scan = Scan { range, keeper, at, seen: Scanned::default(), empty: 0, broken: 0 };
     scan.run(broker, taker).context(doing)?;
     Ok(scan.seen)
 }
@@ -103,6 +105,8 @@ struct Scan<'a> {
     seen: Scanned,
     /// Fetches in a row that brought nothing.
     empty: u32,
+    /// Connections that broke.
+    broken: u32,
 }
 
 impl Scan<'_> {
@@ -162,7 +166,12 @@ impl Scan<'_> {
         let mut window = Window::new(&batches.records, batches.bytes);
         while self.at < self.range.to {
             // The last batch of an answer may be cut off; the next fetch begins with it.
-            let Some(header) = window.next(taker)? else { break };
+            let header = match window.next(taker) {
+                Ok(Some(header)) => header,
+                Ok(None) => break,
+                Err(error) if window.is_lost() => return self.again(error),
+                Err(error) => return Err(error),
+            };
             match self.fate(&header, &mut aborted) {
                 Fate::Whole => {
                     window.keep(header.clone(), taker)?;
@@ -181,6 +190,16 @@ impl Scan<'_> {
             self.at = header.next_offset().min(self.range.to).max(self.at);
         }
         window.end(taker)
+    }
+
+    /// The connection broke between two batches: the next fetch goes on there.
+    fn again(&mut self, error: Error) -> Result<()> {
+        self.broken += 1;
+        if self.broken > BROKEN_MAX {
+            return Err(error);
+        }
+        log::warn(format!("reading {}-{} goes on at {}: {error}", self.range.topic, self.range.partition, self.at));
+        context::sleep(PAUSE)
     }
 
     /// What becomes of the next batch; what is missing before it is a hole.

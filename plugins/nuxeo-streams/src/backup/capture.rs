@@ -93,9 +93,7 @@ impl Taker for Writer {
                 Some(Why::Before | Why::Fence) => continue,
                 Some(why) => tally.leave_out(why, 1),
                 None => {
-                    let new = || {
-                        (Builder::keeping_offsets(codec, record.offset).timestamp_type(clock), record.offset)
-                    };
+                    let new = || (Builder::keeping_offsets(codec, record.offset).timestamp_type(clock), record.offset);
                     kept.get_or_insert_with(new).0.push(&record)?;
                     (newest, last) = (newest.max(record.timestamp), record.offset);
                     tally.kept += 1;

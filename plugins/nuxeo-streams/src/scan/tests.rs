@@ -70,6 +70,21 @@ fn cluster(log: Log) -> Memory {
 }
 
 #[test]
+fn a_connection_that_breaks_is_taken_up_where_it_broke_and_not_for_ever() {
+    for (broken, goes_on) in [(3, true), (100, false)] {
+        let mut broker = cluster(Log::of((0..6).map(|n| batch(&[(n, 1)])).collect()));
+        broker.0.borrow_mut().broken = broken;
+        match run(&mut broker, range(0, 6, false)) {
+            Ok((offsets, seen)) => {
+                assert!(goes_on && offsets == (0..6).collect::<Vec<_>>(), "{offsets:?}");
+                assert_whole(&seen, range(0, 6, false));
+            }
+            Err(error) => assert!(!goes_on && error.message.contains("dropped"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn long_and_short_batches_come_in_their_order() {
     let short = |n: i64| batch(&[(n, 1)]);
     let late = |n: i64| batch(&[(n, 1), (n + 1, 5000)]);

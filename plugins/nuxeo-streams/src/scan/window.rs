@@ -5,7 +5,7 @@ use strongroom_kafka::{
     Header,
     batch::{self, HEADER_BYTES},
 };
-use strongroom_plugin::{Error, InputStream, Result};
+use strongroom_plugin::{Error, ErrorCode, InputStream, Result};
 
 use super::Taker;
 
@@ -27,12 +27,14 @@ pub(super) struct Window<'a> {
     /// Up to here it is kept, and waits to be moved on.
     kept: usize,
     headers: Vec<Header>,
+    /// The connection broke where nothing was waiting to be moved on: what came before it is safe.
+    lost: bool,
 }
 
 impl<'a> Window<'a> {
     /// Over a stream of so many bytes.
     pub(super) fn new(stream: &'a InputStream, bytes: u64) -> Self {
-        Self { stream, left: bytes, shown: Vec::new(), start: 0, kept: 0, headers: Vec::new() }
+        Self { stream, left: bytes, shown: Vec::new(), start: 0, kept: 0, headers: Vec::new(), lost: false }
     }
 
     /// The next batch, to be kept, taken or passed; none where the rest is not a whole one.
@@ -63,9 +65,15 @@ impl<'a> Window<'a> {
     /// Shows the next bytes of the stream.
     fn show(&mut self, bytes: u64, taker: &mut impl Taker) -> Result<()> {
         self.move_on(taker)?;
-        self.shown = self.stream.peek(u32::try_from(bytes.min(self.left)).unwrap_or(u32::MAX))?;
+        let shown = self.stream.peek(u32::try_from(bytes.min(self.left)).unwrap_or(u32::MAX));
+        self.shown = shown.inspect_err(|error| self.lost = may_pass(error))?;
         (self.start, self.kept) = (0, 0);
         Ok(())
+    }
+
+    /// Whether reading broke off between two batches, and may go on with another fetch.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Hands on what is kept.
@@ -127,7 +135,8 @@ impl<'a> Window<'a> {
 
     fn consumed(&mut self, bytes: u64) {
         self.left = self.left.saturating_sub(bytes);
-        self.start = usize::try_from(bytes).map_or(usize::MAX, |bytes| self.start.saturating_add(bytes)).min(self.shown.len());
+        self.start =
+            usize::try_from(bytes).map_or(usize::MAX, |bytes| self.start.saturating_add(bytes)).min(self.shown.len());
         self.kept = self.start;
     }
 
@@ -135,6 +144,11 @@ impl<'a> Window<'a> {
     pub(super) fn end(mut self, taker: &mut impl Taker) -> Result<()> {
         self.move_on(taker)
     }
+}
+
+/// Whether a connection may be had again.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::Io | ErrorCode::Timeout | ErrorCode::Unavailable)
 }
 
 fn is_long(header: &Header) -> bool {
