@@ -99,6 +99,9 @@ pub struct Index {
     pub rewritten: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of the longest batch, where one was too long to be shown while it was stored; else 0.
+    #[serde(default)]
+    pub longest: u64,
     /// SHA-256 of the file of batches.
     pub sha256: String,
     /// Records kept, and offsets that are not, by the reason.

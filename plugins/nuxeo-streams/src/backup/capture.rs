@@ -80,6 +80,7 @@ impl Taker for Writer {
             return Err(Error::corrupt(message));
         }
         self.stored(header.base_offset, header.last_offset(), header.max_timestamp);
+        self.index.longest = self.index.longest.max(header.bytes());
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::{capture::capture, note, noted};
 use crate::{
     broker::{Broker, Edge},
     inspect::setting,
-    scan::{Range, Scanned, Unread},
+    scan::{self, Range, Scanned, Unread},
     settings::{Records, Settings},
     store::{self, Fence, Fenced, Index, Positions, Shape, VERSION},
 };
@@ -80,6 +80,15 @@ impl Done {
             self.findings.push(Finding::warning("retention-gap", &name, message));
         }
         self.findings.extend(scanned.unread.map(|(offset, why)| unread(&name, offset, range.to, why)));
+        if index.longest > scan::BATCH_BYTES_MAX {
+            let message = format!(
+                "a batch of {} bytes is stored, and this version restores batches of at most {}: lower the topic's \
+                 max.message.bytes",
+                index.longest,
+                scan::BATCH_BYTES_MAX
+            );
+            self.findings.push(Finding::warning("batch-too-long", &name, message));
+        }
         if tally.holes > 0 && !range.compacted {
             let message = format!(
                 "{} offsets hold nothing, and the topic's cleanup.policy is not compact: it was once, or the brokers have \

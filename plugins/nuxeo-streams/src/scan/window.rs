@@ -14,7 +14,7 @@ const LONG_BYTES: u64 = 32 << 10;
 /// How much is shown at a time.
 const WINDOW_BYTES: u64 = 256 << 10;
 /// The most bytes of a batch that is looked into: with its records unpacked it must fit into a plugin's memory.
-const BATCH_BYTES_MAX: u64 = 16 << 20;
+pub const BATCH_BYTES_MAX: u64 = 16 << 20;
 
 /// What is shown of a stream of batches.
 pub(super) struct Window<'a> {
