@@ -148,8 +148,8 @@ fn write(cluster: &mut Cluster) -> Result<()> {
 fn record(n: usize, value: &str) -> Record<'_> {
     Record {
         timestamp: 1_600_000_000_000 + n as i64,
-        key: (n % 3 > 0).then_some(b"key"),
-        value: (n % 10 > 0).then_some(value.as_bytes()),
+        key: (!n.is_multiple_of(3)).then_some(b"key"),
+        value: (!n.is_multiple_of(10)).then_some(value.as_bytes()),
         headers: vec![(b"a", Some(b"1")), (b"a", None)],
         ..Record::default()
     }

@@ -44,6 +44,8 @@ pub(crate) const CREATE_TOPICS: Api = api("CreateTopics", 19, 3, 4);
 pub(crate) const DELETE_TOPICS: Api = api("DeleteTopics", 20, 1, 3);
 pub(crate) const INIT_PRODUCER_ID: Api = api("InitProducerId", 22, 0, 1);
 pub(crate) const DESCRIBE_CONFIGS: Api = api("DescribeConfigs", 32, 1, 2);
+/// Replaces all settings of a topic: only for brokers that do not know [`INCREMENTAL_ALTER_CONFIGS`].
+pub(crate) const ALTER_CONFIGS: Api = api("AlterConfigs", 33, 0, 1);
 pub(crate) const SASL_AUTHENTICATE: Api = api("SaslAuthenticate", 36, 0, 1);
 /// Since Kafka 2.3 (KIP-339).
 pub(crate) const INCREMENTAL_ALTER_CONFIGS: Api = api("IncrementalAlterConfigs", 44, 0, 0);

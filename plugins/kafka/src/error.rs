@@ -95,8 +95,18 @@ impl Error {
         }
     }
 
-    /// Whether no answer came.
-    pub(crate) fn is_lost(&self) -> bool {
+    /// Records whose end did not come, whatever the host calls it: a part of a stream that ends too early is `corrupt` to it.
+    pub(crate) fn cut_off(cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        match cause.code {
+            ErrorCode::Corrupt => Self::lost(Cause { code: ErrorCode::Unavailable, ..cause }, true),
+            _ => Self::lost(cause, true),
+        }
+    }
+
+    /// Whether no answer came, or only a part of one: the connection is gone, and the next request makes another. Records
+    /// that ended in this are fetched again.
+    pub fn is_lost(&self) -> bool {
         matches!(self.kind, Kind::Lost { .. })
     }
 }

@@ -36,6 +36,8 @@ impl Cluster {
     /// # Errors
     /// The broker's fault, or what kept it from answering.
     pub fn groups(&mut self) -> Result<Vec<Group>> {
+        // One that joined since would keep its groups to itself.
+        self.refresh()?;
         let mut groups = BTreeMap::new();
         for broker in self.brokers.clone() {
             let doing = format!("listing the groups of broker {}", broker.id);
@@ -139,9 +141,15 @@ fn classic_members(connection: &mut Connection, group: &str) -> Result<usize> {
         reader.list(|reader| {
             let (code, id) = (reader.i16()?, reader.text()?);
             // State, protocol type, protocol.
-            (reader.text()?, reader.text()?, reader.text()?);
+            reader.text()?;
+            reader.text()?;
+            reader.text()?;
             let members = reader.list(|reader| {
-                (reader.text()?, reader.text()?, reader.text()?, reader.bytes()?, reader.bytes()?);
+                reader.text()?;
+                reader.text()?;
+                reader.text()?;
+                reader.bytes()?;
+                reader.bytes()?;
                 Ok(())
             })?;
             Ok((id.to_owned(), code, members.len()))
@@ -163,7 +171,10 @@ fn consumer_members(connection: &mut Connection, group: &str) -> Result<usize> {
         }
         let (code, _words, id) = (reader.i16()?, reader.nullable_text()?, reader.text()?.to_owned());
         // State, the epochs of group and assignment, the assignor.
-        (reader.text()?, reader.i32()?, reader.i32()?, reader.text()?);
+        reader.text()?;
+        reader.i32()?;
+        reader.i32()?;
+        reader.text()?;
         Ok(Some((id, code, reader.count()?)))
     })?;
     members_of(group, described)

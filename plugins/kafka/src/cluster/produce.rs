@@ -99,7 +99,8 @@ fn produce(connection: &mut Connection, topic: &str, partition: i32, batch: &[u8
             let written = reader.list(|reader| {
                 let (index, code, offset) = (reader.i32()?, reader.i16()?, reader.i64()?);
                 // When it was appended, and where the log starts.
-                (reader.i64()?, reader.i64()?);
+                reader.i64()?;
+                reader.i64()?;
                 let mut words = None;
                 if version >= 8 {
                     reader.list(|reader| Ok((reader.i32()?, reader.nullable_text()?.is_some())))?;

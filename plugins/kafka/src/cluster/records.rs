@@ -22,7 +22,7 @@ impl Piece {
     /// The whole batch, taken into the plugin.
     ///
     /// # Errors
-    /// `limit` when it is longer than `bytes_max`; what ended the connection.
+    /// `limit` when it is longer than `bytes_max`; what ended the connection ([`Error::is_lost`]).
     pub fn bytes(mut self, bytes_max: u64) -> Result<Vec<u8>> {
         let bytes = self.header.bytes();
         if bytes > bytes_max {
@@ -30,10 +30,10 @@ impl Piece {
             return Err(Cause::limit(format!("{message}, and {bytes_max} are allowed")).into());
         }
         let mut batch = self.raw.to_vec();
-        (&mut self.body).take(self.header.body_bytes()).read_to_end(&mut batch).map_err(Cause::from)?;
+        (&mut self.body).take(self.header.body_bytes()).read_to_end(&mut batch).map_err(Error::cut_off)?;
         match batch.len() as u64 == bytes {
             true => Ok(batch),
-            false => Err(Error::corrupt("the connection ended inside a batch")),
+            false => Err(Error::cut_off(Cause::corrupt("the connection ended inside a batch"))),
         }
     }
 }
@@ -46,13 +46,13 @@ impl Fetched {
     ///
     /// # Errors
     /// `corrupt` when the batches do not lead on from where they were asked for, so that reading on would never end;
-    /// `limit` when the first one does not fit into what was asked for; what ended the connection.
+    /// `limit` when the first one does not fit into what was asked for; what ended the connection ([`Error::is_lost`]).
     pub fn next_piece(&mut self) -> Result<Option<Piece>> {
         if self.left < HEADER_BYTES as u64 {
             return self.cut_off();
         }
         let mut raw = [0; HEADER_BYTES];
-        self.records.read_exact(&mut raw).map_err(Cause::from)?;
+        self.records.read_exact(&mut raw).map_err(Error::cut_off)?;
         self.left -= HEADER_BYTES as u64;
         let header = Header::parse(&raw)?;
         if header.body_bytes() > self.left {
@@ -72,7 +72,7 @@ impl Fetched {
 
     /// The end, where at least one batch came before it or there was nothing at all.
     fn cut_off(&mut self) -> Result<Option<Piece>> {
-        if self.position == self.asked && self.left > 0 {
+        if self.position == self.asked && self.bytes > 0 {
             let message = format!("the batch at offset {} does not fit into what was asked for", self.asked);
             return Err(Cause::limit(message).into());
         }

@@ -1,5 +1,7 @@
 //! Topics: what there are, how they are set, making and removing them.
 
+use std::collections::BTreeMap;
+
 use super::{
     Cluster,
     ask::{Again, To},
@@ -7,8 +9,8 @@ use super::{
 };
 use crate::{
     Error, Fault, Result,
-    api::{CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, INCREMENTAL_ALTER_CONFIGS},
-    connection::refusal,
+    api::{ALTER_CONFIGS, CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, INCREMENTAL_ALTER_CONFIGS},
+    connection::{Connection, refusal},
     wire::Reader,
 };
 
@@ -133,10 +135,7 @@ impl Cluster {
     /// The broker's fault, or what kept it from answering.
     pub fn configs(&mut self, topic: &str) -> Result<Vec<Setting>> {
         self.ask(To::Any, Again::Harmless, format_args!("reading the settings of topic {topic:?}"), |connection, _| {
-            let answer = connection.ask(&DESCRIBE_CONFIGS, |writer, _| {
-                writer.count(1).i8(TOPIC).text(topic).i32(-1).bool(false);
-            })?;
-            let mut settings = answer.read(|reader, _| one_resource(reader, topic, |reader| reader.list(setting)))?;
+            let mut settings = describe(connection, topic)?;
             settings.sort_by(|left, right| left.name.cmp(&right.name));
             Ok(settings)
         })
@@ -187,7 +186,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Changes these settings of a topic and no others; none sets one back to its default. Needs Kafka 2.3.
+    /// Changes these settings of a topic and no others; none sets one back to its default. Before Kafka 2.3 the topic's own
+    /// settings are read and written back with the changes, so nobody else must change them at that moment.
     ///
     /// # Errors
     /// [`Fault::InvalidConfig`] and others of the broker, or what kept it from answering.
@@ -197,6 +197,9 @@ impl Cluster {
             Again::Harmless,
             format_args!("changing the settings of topic {topic:?}"),
             |connection, _| {
+                if !connection.versions().knows(&INCREMENTAL_ALTER_CONFIGS) {
+                    return replace(connection, topic, configs);
+                }
                 let answer = connection.ask(&INCREMENTAL_ALTER_CONFIGS, |writer, _| {
                     writer.count(1).i8(TOPIC).text(topic);
                     writer.list(configs.iter(), |writer, (name, value)| {
@@ -216,6 +219,29 @@ impl Cluster {
     pub(super) fn timeout_ms(&self) -> i32 {
         i32::try_from(self.options.request_timeout.as_millis() / 2).unwrap_or(i32::MAX)
     }
+}
+
+fn describe(connection: &mut Connection, topic: &str) -> Result<Vec<Setting>> {
+    let answer = connection.ask(&DESCRIBE_CONFIGS, |writer, _| {
+        writer.count(1).i8(TOPIC).text(topic).i32(-1).bool(false);
+    })?;
+    answer.read(|reader, _| one_resource(reader, topic, |reader| reader.list(setting)))
+}
+
+/// The only change that brokers before 2.3 know: all of a topic's settings at once.
+fn replace(connection: &mut Connection, topic: &str, changes: &[(String, Option<String>)]) -> Result<()> {
+    let own = describe(connection, topic)?.into_iter().filter(|setting| setting.overridden);
+    let mut settings: BTreeMap<_, _> = own.map(|setting| (setting.name, setting.value)).collect();
+    settings.extend(changes.iter().cloned());
+    settings.retain(|_, value| value.is_some());
+    let answer = connection.ask(&ALTER_CONFIGS, |writer, _| {
+        writer.count(1).i8(TOPIC).text(topic);
+        writer.list(settings.iter(), |writer, (name, value)| {
+            writer.text(name).text(value.as_deref().unwrap_or_default());
+        });
+        writer.bool(false);
+    })?;
+    answer.read(|reader, _| one_resource(reader, topic, |_| Ok(())))
 }
 
 /// Reads what an answer says of the one topic that was asked for, behind the time that the broker throttled it.
