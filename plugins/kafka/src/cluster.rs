@@ -110,7 +110,7 @@ impl Cluster {
             leaders: BTreeMap::new(),
             coordinators: BTreeMap::new(),
         };
-        cluster.ask(ask::To::Any, ask::Again::Harmless, "looking for brokers", |_, _| Ok(()))?;
+        cluster.refresh()?;
         Ok(cluster)
     }
 

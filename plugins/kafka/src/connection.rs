@@ -16,7 +16,6 @@ const CLIENT: &str = "strongroom";
 
 /// A broker that listens, and what it understands.
 pub(crate) struct Connection {
-    endpoint: String,
     input: InputStream,
     output: OutputStream,
     versions: Versions,
@@ -88,7 +87,6 @@ impl Connection {
         let connected = service.connect_with_idle(endpoint, options.request_timeout);
         let (input, output) = connected.map_err(|cause| Error::lost(cause, false))?;
         let mut connection = Self {
-            endpoint: endpoint.to_owned(),
             input,
             output,
             versions: Versions::default(),
@@ -140,8 +138,8 @@ impl Connection {
 
     fn too_long(&self, api: &Api, length: usize) -> Error {
         Cause::limit(format!(
-            "{} answers {} with {length} bytes, and {} are allowed: is it a Kafka broker, and does it want TLS?",
-            self.endpoint, api.name, self.answer_bytes_max
+            "it answers {} with {length} bytes, and {} are allowed: is it a Kafka broker, and does it want TLS?",
+            api.name, self.answer_bytes_max
         ))
         .into()
     }
@@ -167,14 +165,14 @@ impl Connection {
         writer.i32(0).i16(api.key).i16(version).i32(self.correlation).text(CLIENT);
         writer.flexible(api.is_flexible(version)).tags();
         write(&mut writer);
-        let mut bytes = writer.into_bytes();
+        let mut bytes = writer.into_request()?;
         let length =
             i32::try_from(bytes.len().saturating_sub(4)).map_err(|_| Cause::limit("a request is over 2 GiB"))?;
         if let Some(place) = bytes.first_chunk_mut() {
             *place = length.to_be_bytes();
         }
         let deadline = Deadline::after(self.timeout);
-        self.output.write_all(&bytes).map_err(|error| self.lost(error.into()))?;
+        self.output.write_all(&bytes).map_err(|error| lost(error.into()))?;
         Ok(deadline)
     }
 
@@ -183,14 +181,14 @@ impl Connection {
         let bytes = self.read(4, deadline)?;
         let length = Reader::new(&bytes, false).i32()?;
         let Some(left) = usize::try_from(length).ok().and_then(|length| length.checked_sub(4)) else {
-            return Err(Error::corrupt(format!("{} says that its answer is {length} bytes long", self.endpoint)));
+            return Err(Error::corrupt(format!("the broker says that its answer is {length} bytes long")));
         };
         let correlation = Reader::new(&self.read(4, deadline)?, false).i32()?;
         match correlation == self.correlation {
             true => Ok(left),
             false => Err(Error::corrupt(format!(
-                "{} answers request {correlation}, and {} was asked",
-                self.endpoint, self.correlation
+                "the broker answers request {correlation}, and {} was asked",
+                self.correlation
             ))),
         }
     }
@@ -200,7 +198,7 @@ impl Connection {
         let mut bytes = Vec::with_capacity(count);
         while bytes.len() < count {
             let left = u32::try_from(count - bytes.len()).unwrap_or(u32::MAX);
-            let chunk = self.input.read_chunk(left).map_err(|cause| self.lost(cause))?;
+            let chunk = self.input.read_chunk(left).map_err(lost)?;
             if chunk.is_empty() {
                 return Err(self.closed());
             }
@@ -218,18 +216,18 @@ impl Connection {
             1 | 2 => ": does it listen there for Kafka, and does it want TLS, or a login?",
             _ => "",
         };
-        Error::lost(Cause::unavailable(format!("{} closed the connection{why}", self.endpoint)), true)
+        Error::lost(Cause::unavailable(format!("the broker closed the connection{why}")), true)
     }
 
     fn late(&self) -> Error {
-        let message = format!("{} took longer than {} s to answer", self.endpoint, self.timeout.as_secs_f32());
+        let message = format!("the broker took longer than {} s to answer", self.timeout.as_secs_f32());
         Error::lost(Cause::new(ErrorCode::Timeout, message), true)
     }
+}
 
-    /// Reading or writing failed.
-    pub(crate) fn lost(&self, cause: Cause) -> Error {
-        Error::lost(cause.context(format!("talking to {}", self.endpoint)), true)
-    }
+/// Reading or writing failed.
+pub(crate) fn lost(cause: Cause) -> Error {
+    Error::lost(cause, true)
 }
 
 /// An error for a code that is not 0.

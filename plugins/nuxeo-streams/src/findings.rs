@@ -2,6 +2,7 @@
 
 /// In alphabetical order.
 pub const CODES: &[&str] = &[
+    "batch-too-long",
     "batches-damaged",
     "brokers-refuse",
     "clocks-differ",

@@ -4,17 +4,24 @@
 
 use std::time::Duration;
 
-use strongroom_kafka::{Header, batch::HEADER_BYTES, batch::TimestampType};
-use strongroom_plugin::{Context, Error, InputStream, Result, context};
+use strongroom_kafka::{Header, batch::TimestampType};
+use strongroom_plugin::{Context, Error, InputStream, Result, context, log};
 
 use crate::{
     broker::{Batches, Broker, Edge, Fetched},
     keep::{Aborted, Facts, Fate, Keeper, Tally, Why},
 };
 
+mod window;
+
+use window::Window;
+pub use window::{BATCH_BYTES_MAX, read_batch, skip};
+
 /// How often a fetch may bring nothing while there should be something: with the pause, about a minute. A transaction
 /// that is open for longer (its producer's `transaction.timeout.ms` is a minute by default) is not waited for.
 const EMPTY_MAX: u32 = 60;
+/// How often a connection may break while a partition is read.
+const BROKEN_MAX: u32 = 8;
 /// The pause between them.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often nothing has to come before a compacted partition is taken for empty up to the fence.
@@ -37,24 +44,25 @@ pub struct Range<'a> {
 
 /// Takes what is kept.
 pub trait Taker {
-    /// The next batch of the stream, header included, is kept as it is: it must be consumed.
+    /// Batches that are kept as they are, one behind the other, and what they say of themselves. Their checksums are
+    /// right. The stream stands where they begin, and they must be consumed from it.
     ///
     /// # Errors
     /// Then the scan ends.
-    fn whole(&mut self, header: &Header, batch: &InputStream) -> Result<()>;
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()>;
 
-    /// The next batch has to be looked into: `keeper` decides over each record. It must be consumed. Returns the
-    /// records that the range covers, kept and not.
+    /// The same of a batch that is too long to be shown: its checksum is not proved yet.
     ///
     /// # Errors
     /// Then the scan ends.
-    fn straddling(
-        &mut self,
-        header: &Header,
-        batch: &InputStream,
-        keeper: &mut Keeper,
-        tally: &mut Tally,
-    ) -> Result<u64>;
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()>;
+
+    /// A batch that has to be looked into: `keeper` decides over each record. Its checksum may be wrong. Returns how
+    /// many records the range covers, kept and not.
+    ///
+    /// # Errors
+    /// Then the scan ends.
+    fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64>;
 }
 
 /// What a scan saw.
@@ -84,7 +92,7 @@ pub enum Unread {
 pub fn scan(broker: &mut impl Broker, range: Range, keeper: Keeper, taker: &mut impl Taker) -> Result<Scanned> {
     let doing = format!("reading {}-{}", range.topic, range.partition);
     let at = range.from;
-    let mut scan = Scan { range, keeper, at, seen: Scanned::default(), empty: 0 };
+    let mut scan = Scan { range, keeper, at, seen: Scanned::default(), empty: 0, broken: 0 };
     scan.run(broker, taker).context(doing)?;
     Ok(scan.seen)
 }
@@ -97,6 +105,8 @@ struct Scan<'a> {
     seen: Scanned,
     /// Fetches in a row that brought nothing.
     empty: u32,
+    /// Connections that broke.
+    broken: u32,
 }
 
 impl Scan<'_> {
@@ -153,77 +163,92 @@ impl Scan<'_> {
 
     fn take(&mut self, mut batches: Batches, taker: &mut impl Taker) -> Result<()> {
         let mut aborted = Aborted::new(std::mem::take(&mut batches.aborted));
-        let mut left = batches.bytes;
-        while self.at < self.range.to && left >= HEADER_BYTES as u64 {
-            let header = Header::parse(&batches.records.peek(HEADER_BYTES as u32)?)?;
-            if header.bytes() > left {
-                // The last batch of an answer may be cut off; the next fetch begins with it.
-                return Ok(());
-            }
-            left -= header.bytes();
-            self.batch(&header, &batches.records, &mut aborted, taker)?;
-        }
-        Ok(())
-    }
-
-    fn batch(
-        &mut self,
-        header: &Header,
-        stream: &InputStream,
-        aborted: &mut Aborted,
-        taker: &mut impl Taker,
-    ) -> Result<()> {
-        let facts = facts(header);
-        self.keeper.advance(self.at);
-        if facts.next <= self.at {
-            // The broker may begin with a batch that is behind us; it must not hold us up.
-            aborted.see(&facts);
-            return skip(stream, header.bytes());
-        }
-        if facts.base > self.at {
-            self.seen.tally.holes += distance(self.at, facts.base.min(self.range.to));
-        }
-        let fate = match aborted.see(&facts) {
-            Some(why) => Fate::Not(why),
-            None => self.keeper.batch(&facts),
-        };
-        let covered = distance(facts.base.max(self.at), facts.next.min(self.range.to));
-        match fate {
-            Fate::Whole => {
-                taker.whole(header, stream)?;
-                self.count(covered, facts.count, |tally, count| tally.kept += count);
-            }
-            Fate::Straddles => {
-                let records = taker.straddling(header, stream, &mut self.keeper, &mut self.seen.tally)?;
-                self.count(covered, records, |_, _| {});
-            }
-            Fate::Not(why @ (Why::Control | Why::Aborted)) => {
-                skip(stream, header.bytes())?;
-                self.seen.tally.leave_out(why, covered);
-            }
-            Fate::Not(why) => {
-                skip(stream, header.bytes())?;
-                if !matches!(why, Why::Before | Why::Fence) {
-                    self.count(covered, facts.count, |tally, count| tally.leave_out(why, count));
+        let mut window = Window::new(&batches.records, batches.bytes);
+        while self.at < self.range.to {
+            // The last batch of an answer may be cut off; the next fetch begins with it.
+            let header = match window.next(taker) {
+                Ok(Some(header)) => header,
+                Ok(None) => break,
+                Err(error) if window.is_lost() => return self.again(error),
+                Err(error) => return Err(error),
+            };
+            match self.fate(&header, &mut aborted) {
+                Fate::Whole => {
+                    window.keep(header.clone(), taker)?;
+                    self.count(&header, header.count.into(), |tally, count| tally.kept += count);
+                }
+                Fate::Straddles => {
+                    let batch = window.take(&header, taker)?;
+                    let records = taker.straddling(&batch, &mut self.keeper, &mut self.seen.tally)?;
+                    self.count(&header, records, |_, _| {});
+                }
+                Fate::Not(why) => {
+                    window.pass(&header, taker)?;
+                    self.leave_out(&header, why);
                 }
             }
+            self.at = header.next_offset().min(self.range.to).max(self.at);
         }
-        self.at = facts.next.min(self.range.to).max(self.at);
-        Ok(())
+        window.end(taker)
+    }
+
+    /// The connection broke between two batches: the next fetch goes on there.
+    fn again(&mut self, error: Error) -> Result<()> {
+        self.broken += 1;
+        if self.broken > BROKEN_MAX {
+            return Err(error);
+        }
+        log::warn(format!("reading {}-{} goes on at {}: {error}", self.range.topic, self.range.partition, self.at));
+        context::sleep(PAUSE)
+    }
+
+    /// What becomes of the next batch; what is missing before it is a hole.
+    fn fate(&mut self, header: &Header, aborted: &mut Aborted) -> Fate {
+        let facts = facts(header);
+        self.keeper.advance(self.at);
+        self.seen.tally.holes += distance(self.at, facts.base.min(self.range.to));
+        match aborted.see(&facts) {
+            Some(why) => Fate::Not(why),
+            None => self.keeper.batch(&facts),
+        }
+    }
+
+    fn leave_out(&mut self, header: &Header, why: Why) {
+        match why {
+            Why::Before | Why::Fence => {}
+            Why::Control | Why::Aborted => self.seen.tally.leave_out(why, self.covered(header)),
+            Why::Newer | Why::Late => {
+                self.count(header, header.count.into(), |tally, count| tally.leave_out(why, count));
+            }
+        }
+    }
+
+    /// Offsets that a batch adds to what was seen of the range.
+    fn covered(&self, header: &Header) -> u64 {
+        distance(header.base_offset.max(self.at), header.next_offset().min(self.range.to))
     }
 
     /// Records of a batch, and the holes between them.
-    fn count(&mut self, covered: u64, records: u64, add: impl FnOnce(&mut Tally, u64)) {
-        self.seen.tally.holes += covered.saturating_sub(records);
+    fn count(&mut self, header: &Header, records: u64, add: impl FnOnce(&mut Tally, u64)) {
+        self.seen.tally.holes += self.covered(header).saturating_sub(records);
         add(&mut self.seen.tally, records);
     }
 }
 
-fn skip(stream: &InputStream, bytes: u64) -> Result<()> {
-    match stream.skip(bytes)? {
-        skipped if skipped == bytes => Ok(()),
-        _ => Err(Error::corrupt("a batch is cut off")),
+/// Each of these batches, one behind the other.
+///
+/// # Errors
+/// What `using` says.
+pub fn each(headers: &[Header], batches: &[u8], mut using: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut rest = batches;
+    for header in headers {
+        let cut_off = || Error::corrupt(format!("the batch at offset {} is cut off", header.base_offset));
+        let length = usize::try_from(header.bytes()).map_err(|_| cut_off())?;
+        let (batch, behind) = rest.split_at_checked(length).ok_or_else(cut_off)?;
+        using(batch)?;
+        rest = behind;
     }
+    Ok(())
 }
 
 fn distance(from: i64, to: i64) -> u64 {
@@ -242,30 +267,6 @@ pub fn facts(header: &Header) -> Facts {
         transactional: header.is_transactional(),
         producer: header.producer_id,
     }
-}
-
-/// The most bytes of a batch that is looked into: with its records unpacked it must fit into a plugin's memory.
-pub const BATCH_BYTES_MAX: u64 = 16 << 20;
-
-/// The bytes of a batch.
-///
-/// # Errors
-/// `limit` when it is too long, `corrupt` when it is cut off.
-pub fn read_batch(header: &Header, stream: &InputStream) -> Result<Vec<u8>> {
-    let bytes = header.bytes();
-    if bytes > BATCH_BYTES_MAX {
-        let message = format!("the batch at offset {} is longer than {BATCH_BYTES_MAX} bytes", header.base_offset);
-        return Err(Error::limit(message));
-    }
-    let mut batch = Vec::with_capacity(bytes as usize);
-    while (batch.len() as u64) < bytes {
-        let chunk = stream.read_chunk((bytes - batch.len() as u64).min(1 << 20) as u32)?;
-        if chunk.is_empty() {
-            return Err(Error::corrupt(format!("the batch at offset {} is cut off", header.base_offset)));
-        }
-        batch.extend_from_slice(&chunk);
-    }
-    Ok(batch)
 }
 
 #[cfg(test)]

@@ -99,6 +99,9 @@ pub struct Index {
     pub rewritten: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of the longest batch, where one was too long to be shown while it was stored; else 0.
+    #[serde(default)]
+    pub longest: u64,
     /// SHA-256 of the file of batches.
     pub sha256: String,
     /// Records kept, and offsets that are not, by the reason.
@@ -150,6 +153,23 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
         return Err(Error::unsupported(message));
     }
     serde_json::from_str(text).map_err(wrong)
+}
+
+/// `TOPIC/topic.json`, where no records were wanted: without a file there would be no part to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shape {
+    /// [`VERSION`]
+    pub version: u32,
+    /// Which records were to be stored: none.
+    pub records: Records,
+    /// Its partitions.
+    pub partitions: Vec<i32>,
+}
+
+/// What stands for a topic without records.
+pub fn shape(topic: &str) -> String {
+    format!("{topic}/topic.json")
 }
 
 /// As text that a person can read.

@@ -62,12 +62,16 @@ fn records(name: &str) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Partitions of a topic that are in the snapshot; where none were wanted, those of the fence.
+/// Partitions of a topic that are in the snapshot; where no records were wanted, its shape stands for all.
 fn partitions(name: &str, topic: &str, fence: &Fence) -> Result<u64> {
     let Some(fenced) = fence.topics.get(topic) else { return Ok(0) };
     let mut there = 0;
     for partition in fenced.partitions.keys() {
-        there += u64::from(fence.records == Wanted::None || archive::exists(name, &store::index(topic, *partition))?);
+        let path = match fence.records {
+            Wanted::None => store::shape(topic),
+            _ => store::index(topic, *partition),
+        };
+        there += u64::from(archive::exists(name, &path)?);
     }
     Ok(there)
 }

@@ -32,7 +32,7 @@ pub(crate) enum Again {
 }
 
 /// How long to wait before repetition `tried`, counted from 0.
-fn pause(options: &Options, tried: u32) -> Duration {
+pub(super) fn pause(options: &Options, tried: u32) -> Duration {
     options.backoff.saturating_mul(1 << tried.min(16)).min(options.backoff_max)
 }
 
@@ -60,7 +60,6 @@ impl Cluster {
         }
     }
 
-    /// The connection is kept only when its last answer was read to where it should be.
     fn ask_once<T>(
         &mut self,
         to: To,
@@ -72,25 +71,35 @@ impl Cluster {
             // One that stood idle may be closed already, and one that fails then cannot be told from a lost answer.
             self.connections.remove(&endpoint);
         }
-        let mut connection = self.connection(&endpoint)?;
-        let asked = once(&mut connection, self);
-        let in_step = match &asked {
+        self.talk(&endpoint, once)
+    }
+
+    /// Talks to one broker. The connection is kept only when its last answer was read to where it should be.
+    pub(super) fn talk<T>(
+        &mut self,
+        endpoint: &str,
+        talk: impl FnOnce(&mut Connection, &Self) -> Result<T>,
+    ) -> Result<T> {
+        let mut connection = match self.connections.remove(endpoint) {
+            Some(connection) => connection,
+            None => Connection::open(&self.service, endpoint, &self.login, &self.options)
+                .map_err(|error| error.context(format!("connecting to {endpoint} (tcp {:?})", self.grant)))?,
+        };
+        let told = talk(&mut connection, self);
+        let in_step = match &told {
             Ok(_) => true,
             Err(error) => error.fault().is_some(),
         };
         if in_step {
-            self.connections.insert(endpoint, connection);
+            self.connections.insert(endpoint.to_owned(), connection);
         }
-        asked
+        told.map_err(|error| error.context(format!("asking {endpoint}")))
     }
 
-    /// The connection to `endpoint`, out of the collection: what fails does not go back.
-    pub(super) fn connection(&mut self, endpoint: &str) -> Result<Connection> {
-        match self.connections.remove(endpoint) {
-            Some(connection) => Ok(connection),
-            None => Connection::open(&self.service, endpoint, &self.login, &self.options)
-                .map_err(|error| error.context(format!("connecting to {endpoint} (tcp {:?})", self.grant))),
-        }
+    /// Looks again who belongs to the cluster.
+    pub(super) fn refresh(&mut self) -> Result<()> {
+        self.stale = true;
+        self.ask(To::Any, Again::Harmless, "looking for brokers", |_, _| Ok(()))
     }
 
     /// Nothing that was known of leaders, coordinators and brokers is believed any more.

@@ -24,6 +24,9 @@ pub struct Broker {
     pub endpoint: String,
 }
 
+/// What a coordinator is asked to coordinate: a group, not a transaction.
+const GROUP: i8 = 0;
+
 /// What one broker says of the cluster.
 pub(super) struct Seen {
     id: String,
@@ -72,7 +75,7 @@ impl Cluster {
     pub(super) fn look(&mut self) -> Result<()> {
         let mut last = Error::lost(Cause::unavailable("the grant names no endpoint"), false);
         for endpoint in self.candidates() {
-            match self.look_at(&endpoint) {
+            match self.talk(&endpoint, |connection, _| metadata(connection, Some(&[]))) {
                 Ok(seen) => {
                     self.learn(seen);
                     return Ok(());
@@ -94,13 +97,6 @@ impl Cluster {
             }
         }
         candidates
-    }
-
-    fn look_at(&mut self, endpoint: &str) -> Result<Seen> {
-        let mut connection = self.connection(endpoint)?;
-        let seen = metadata(&mut connection, Some(&[]))?;
-        self.connections.insert(endpoint.to_owned(), connection);
-        Ok(seen)
     }
 
     fn learn(&mut self, seen: Seen) {
@@ -133,9 +129,7 @@ impl Cluster {
 
     fn leaders_of(&mut self, topic: &str) -> Result<BTreeMap<i32, i32>> {
         let endpoint = self.any_endpoint()?;
-        let mut connection = self.connection(&endpoint)?;
-        let seen = metadata(&mut connection, Some(&[topic]))?;
-        self.connections.insert(endpoint, connection);
+        let seen = self.talk(&endpoint, |connection, _| metadata(connection, Some(&[topic])))?;
         let found = seen.topics.into_iter().find(|(_, found)| found.name == topic);
         let (fault, found) = found.ok_or_else(|| {
             Error::corrupt(format!("the broker was asked for topic {topic:?}, and answers for another"))
@@ -152,20 +146,23 @@ impl Cluster {
             return Ok(*id);
         }
         let endpoint = self.any_endpoint()?;
-        let mut connection = self.connection(&endpoint)?;
-        let answer = connection.ask(&FIND_COORDINATOR, |writer, _| {
-            writer.text(group).i8(0);
-        })?;
-        self.connections.insert(endpoint, connection);
-        let id = answer.read(|reader, _| {
-            reader.i32()?;
-            let (code, words, id) = (reader.i16()?, reader.nullable_text()?, reader.i32()?);
-            reader.text()?;
-            reader.i32()?;
-            refusal(code, words)?;
-            Ok(id)
-        })?;
+        let id = self.talk(&endpoint, |connection, _| coordinator(connection, group))?;
         self.coordinators.insert(group.to_owned(), id);
         Ok(id)
     }
+}
+
+fn coordinator(connection: &mut Connection, group: &str) -> Result<i32> {
+    let answer = connection.ask(&FIND_COORDINATOR, |writer, _| {
+        writer.text(group).i8(GROUP);
+    })?;
+    answer.read(|reader, _| {
+        reader.i32()?;
+        let (code, words, id) = (reader.i16()?, reader.nullable_text()?, reader.i32()?);
+        // Where it listens, which the metadata say too.
+        reader.text()?;
+        reader.i32()?;
+        refusal(code, words)?;
+        Ok(id)
+    })
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Error, Result,
     api::FETCH,
-    connection::{Connection, Frame, refusal},
+    connection::{Connection, Frame, lost, refusal},
     wire::Reader,
 };
 
@@ -130,14 +130,14 @@ fn head(connection: &Connection, frame: &Frame, topic: &str) -> Result<Head> {
             frame.left.saturating_sub(used)
         )));
     }
-    connection.input().skip(used as u64).map_err(|cause| connection.lost(cause))?;
+    connection.input().skip(used as u64).map_err(lost)?;
     Ok(head)
 }
 
 /// How long the head is, and the head.
 fn parse_head(connection: &Connection, frame: &Frame, topic: &str, bytes_max: usize) -> Result<(usize, Head)> {
     let asked = frame.left.min(bytes_max);
-    let shown = connection.input().peek(asked as u32).map_err(|cause| connection.lost(cause))?;
+    let shown = connection.input().peek(asked as u32).map_err(lost)?;
     if shown.len() < asked {
         return Err(connection.closed());
     }

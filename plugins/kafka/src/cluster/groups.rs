@@ -36,6 +36,8 @@ impl Cluster {
     /// # Errors
     /// The broker's fault, or what kept it from answering.
     pub fn groups(&mut self) -> Result<Vec<Group>> {
+        // One that joined since would keep its groups to itself.
+        self.refresh()?;
         let mut groups = BTreeMap::new();
         for broker in self.brokers.clone() {
             let doing = format!("listing the groups of broker {}", broker.id);

@@ -1,12 +1,16 @@
 //! Writes the values of a request.
 
+use strongroom_plugin::Error as Cause;
+
 use super::put_unsigned;
+use crate::Result;
 
 /// A request so far.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     bytes: Vec<u8>,
     flexible: bool,
+    too_long: bool,
 }
 
 macro_rules! numbers {
@@ -37,9 +41,10 @@ impl Writer {
         self
     }
 
-    /// A text; one longer than the protocol knows is cut at what fits (32,767 bytes), and refused by the broker.
+    /// A text. With one longer than the protocol knows, 32,767 bytes, the request cannot be sent.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        let bytes = &text.as_bytes()[..text.len().min(i16::MAX as usize)];
+        let bytes = text.as_bytes();
+        self.too_long |= bytes.len() > i16::MAX as usize;
         match self.flexible {
             true => put_unsigned(&mut self.bytes, bytes.len() as u64 + 1),
             false => drop(self.i16(bytes.len() as i16)),
@@ -87,6 +92,18 @@ impl Writer {
         }
     }
 
+    /// The whole request, if it is one.
+    ///
+    /// # Errors
+    /// `limit` when a text in it is too long.
+    pub(crate) fn into_request(self) -> Result<Vec<u8>> {
+        match self.too_long {
+            true => Err(Cause::limit("a name or a value is longer than 32,767 bytes, and Kafka knows none").into()),
+            false => Ok(self.bytes),
+        }
+    }
+
+    /// What was written, where no text is in it.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

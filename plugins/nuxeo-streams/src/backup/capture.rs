@@ -52,13 +52,27 @@ impl Writer {
 }
 
 impl Taker for Writer {
-    fn whole(&mut self, header: &Header, batch: &InputStream) -> Result<()> {
-        let head = batch.peek(HEADER_BYTES as u32)?;
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
+        let mut left = batches.len() as u64;
+        while left > 0 {
+            match self.output.splice(stream, left)? {
+                0 => return Err(Error::corrupt("the stream ended inside a batch")),
+                moved => left = left.saturating_sub(moved),
+            }
+        }
+        for header in headers {
+            self.stored(header.base_offset, header.last_offset(), header.max_timestamp);
+        }
+        Ok(())
+    }
+
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
+        let head = stream.peek(HEADER_BYTES as u32)?;
         let head: &[u8; HEADER_BYTES] =
             head.as_slice().try_into().map_err(|_| Error::corrupt("a batch's header is cut off"))?;
-        batch.skip(HEADER_BYTES as u64)?;
+        scan::skip(stream, HEADER_BYTES as u64)?;
         self.output.write_all(head)?;
-        let body = self.output.splice_digest(batch, header.body_bytes(), Algorithm::Crc32c)?;
+        let body = self.output.splice_digest(stream, header.body_bytes(), Algorithm::Crc32c)?;
         let crc = body.as_slice().try_into().map(u32::from_be_bytes);
         let crc = crc.map_err(|_| Error::corrupt("the host's CRC-32C has not four bytes"))?;
         if !header.is_proved_by(head, crc) {
@@ -66,18 +80,13 @@ impl Taker for Writer {
             return Err(Error::corrupt(message));
         }
         self.stored(header.base_offset, header.last_offset(), header.max_timestamp);
+        self.index.longest = self.index.longest.max(header.bytes());
         Ok(())
     }
 
-    fn straddling(
-        &mut self,
-        header: &Header,
-        batch: &InputStream,
-        keeper: &mut Keeper,
-        tally: &mut Tally,
-    ) -> Result<u64> {
-        let bytes = scan::read_batch(header, batch)?;
-        let mut records = Records::of(&bytes)?;
+    fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
+        let mut records = Records::of(batch)?;
+        let (codec, clock) = (records.header().codec(), records.header().timestamp_type());
         let (mut covered, mut newest, mut last) = (0, i64::MIN, 0);
         let mut kept: Option<(Builder, i64)> = None;
         while let Some(record) = records.next_record()? {
@@ -85,10 +94,7 @@ impl Taker for Writer {
                 Some(Why::Before | Why::Fence) => continue,
                 Some(why) => tally.leave_out(why, 1),
                 None => {
-                    let new = || {
-                        let builder = Builder::keeping_offsets(header.codec(), record.offset);
-                        (builder.timestamp_type(header.timestamp_type()), record.offset)
-                    };
+                    let new = || (Builder::keeping_offsets(codec, record.offset).timestamp_type(clock), record.offset);
                     kept.get_or_insert_with(new).0.push(&record)?;
                     (newest, last) = (newest.max(record.timestamp), record.offset);
                     tally.kept += 1;

@@ -1,14 +1,14 @@
 //! The records of one topic, or of all of them: partition by partition up to the fence, and no newer than the cut.
 
-use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Receipt, Result, log};
+use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Receipt, Result, log, snapshot};
 
 use super::{capture::capture, note, noted};
 use crate::{
     broker::{Broker, Edge},
     inspect::setting,
-    scan::{Range, Scanned, Unread},
+    scan::{self, Range, Scanned, Unread},
     settings::{Records, Settings},
-    store::{Fence, Fenced, Index, Positions},
+    store::{self, Fence, Fenced, Index, Positions, Shape, VERSION},
 };
 
 pub(super) fn backup(broker: &mut impl Broker, part: &Part, settings: &Settings) -> Result<Outcome> {
@@ -80,6 +80,15 @@ impl Done {
             self.findings.push(Finding::warning("retention-gap", &name, message));
         }
         self.findings.extend(scanned.unread.map(|(offset, why)| unread(&name, offset, range.to, why)));
+        if index.longest > scan::BATCH_BYTES_MAX {
+            let message = format!(
+                "a batch of {} bytes is stored, and this version restores batches of at most {}: lower the topic's \
+                 max.message.bytes",
+                index.longest,
+                scan::BATCH_BYTES_MAX
+            );
+            self.findings.push(Finding::warning("batch-too-long", &name, message));
+        }
         if tally.holes > 0 && !range.compacted {
             let message = format!(
                 "{} offsets hold nothing, and the topic's cleanup.policy is not compact: it was once, or the brokers have \
@@ -94,6 +103,8 @@ impl Done {
     fn shape(&mut self, broker: &mut impl Broker, topic: &str, fenced: &Fenced) -> Result<()> {
         let partitions: Vec<i32> = fenced.partitions.keys().copied().collect();
         let there = broker.offsets(topic, &partitions, Edge::Start)?;
+        let shape = Shape { version: VERSION, records: Records::None, partitions: there.keys().copied().collect() };
+        snapshot::put_bytes(&store::shape(topic), store::to_json(&shape)?.as_bytes())?;
         self.receipts.push(Receipt {
             subject: format!("topic {topic} partitions"),
             expected: partitions.len() as u64,

@@ -207,7 +207,7 @@ fn without_records_the_topics_shape_is_kept_for_a_replication() {
     let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1)])])]);
     let [.., records] = whole(&mut broker, &Settings { records: crate::settings::Records::None, ..settings() });
     assert!(proven(&records.receipts));
-    assert_eq!(host.stored_paths(), ["fence.json", "positions.json"]);
+    assert_eq!(host.stored_paths(), ["dam-work-default/topic.json", "fence.json", "positions.json"]);
 }
 
 #[test]
@@ -246,10 +246,48 @@ fn another_prefix_in_nuxeo_conf_fails_the_fence() {
     }
 }
 
+/// The records begin as soon as the fence has settled: once they came before its note, and all failed.
+#[test]
+fn a_fence_has_not_settled_before_the_records_can_read_it() {
+    let host = host();
+    let mut broker = Memory::default().topic(TOPIC, vec![Log::default()]);
+    with(&mut broker, &Part::new(part::POSITIONS, Stage::Positions), &settings()).unwrap();
+    broker.0.borrow_mut().refused.insert("configs".into());
+    with(&mut broker, &fence_part(TOPIC), &settings()).unwrap_err();
+    assert!(!host.has_settled());
+    broker.0.borrow_mut().refused.clear();
+    with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
+    assert!(host.has_settled() && host.noted(note::FENCE).is_some());
+}
+
 #[test]
 fn a_part_behind_a_failed_one_says_so() {
     let _host = host();
     let mut broker = Memory::default().topic(TOPIC, vec![Log::default()]);
     let error = with(&mut broker, &records_of(TOPIC), &settings()).unwrap_err();
     assert!(error.message.contains("the part fence"), "{error}");
+}
+
+#[test]
+fn a_long_batch_is_spliced_and_proved_by_the_host() {
+    let long = |value: Vec<u8>| {
+        let mut builder = strongroom_kafka::Builder::keeping_offsets(Codec::None, 0);
+        let record = strongroom_kafka::Record { timestamp: 1, value: Some(&value), ..Default::default() };
+        builder.push(&record).unwrap();
+        builder.finish(None).unwrap()
+    };
+    let whole = long(vec![7; 100 << 10]);
+    let mut damaged = whole.clone();
+    damaged[50 << 10] ^= 1;
+    for (batch, is_right) in [(whole, true), (damaged, false)] {
+        let host = host();
+        let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch.clone()])]);
+        with(&mut broker, &Part::new(part::POSITIONS, Stage::Positions), &settings()).unwrap();
+        with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
+        match with(&mut broker, &records_of(TOPIC), &settings()) {
+            Ok(outcome) => assert!(is_right && proven(&outcome.receipts)),
+            Err(error) => assert!(!is_right && error.message.contains("checksum"), "{error}"),
+        }
+        assert!(!is_right || host.stored(&store::batches(TOPIC, 0)).unwrap() == batch);
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use strongroom_kafka::{Builder, Codec, Header, Record};
-use strongroom_plugin::{Error, Result, streams};
+use strongroom_plugin::{Error, InputStream, Result, streams};
 
 use super::{Batches, Broker, Config, Edge, Fetched, Shape};
 use crate::store::Committed;
@@ -53,7 +53,9 @@ pub(crate) struct State {
     pub(crate) before_fetch: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>, i64)>>,
     /// How often something may be produced; then the brokers are gone.
     pub(crate) produces_left: Option<u32>,
-    /// Settings that are refused.
+    /// How many answers break off behind their first bytes.
+    pub(crate) broken: u32,
+    /// Settings that cannot be changed; `configs`: none can be read.
     pub(crate) refused: BTreeSet<String>,
 }
 
@@ -120,6 +122,9 @@ impl Broker for Memory {
         let defaults =
             [("cleanup.policy", "delete"), ("message.timestamp.type", "CreateTime"), ("retention.ms", "604800000")];
         let state = self.0.borrow();
+        if state.refused.contains("configs") {
+            return Err(Error::denied("TOPIC_AUTHORIZATION_FAILED"));
+        }
         let own = &state.topics[topic].configs;
         let defaults = defaults.iter().filter(|(name, _)| !own.contains_key(*name)).map(|pair| config(*pair, false));
         Ok(own.iter().map(|(name, value)| config((name, value), true)).chain(defaults).collect())
@@ -166,7 +171,15 @@ impl Broker for Memory {
             Some((log.end, stable, aborted, sent))
         })?;
         let Some((high, stable, aborted, sent)) = found else { return Ok(Fetched::OutOfRange) };
-        let (bytes, records) = (sent.len() as u64, streams::from_bytes(&sent)?);
+        let bytes = sent.len() as u64;
+        let broken = &mut self.0.borrow_mut().broken;
+        let records = match broken.checked_sub(1) {
+            Some(left) => {
+                *broken = left;
+                breaking_off(&sent[..sent.len() * 2 / 3])?
+            }
+            None => streams::from_bytes(&sent)?,
+        };
         Ok(Fetched::Batches(Batches { high, stable, aborted, bytes, records }))
     }
 
@@ -225,6 +238,13 @@ impl Broker for Memory {
         }
         Ok(())
     }
+}
+
+/// A connection that ends in an error.
+fn breaking_off(sent: &[u8]) -> Result<InputStream> {
+    let (mut output, input) = streams::pipe()?;
+    std::io::Write::write_all(&mut output, sent)?;
+    Ok(input)
 }
 
 /// A batch of records with these offsets and times; their values are their offsets in words.

@@ -131,26 +131,25 @@ fn size(record: &Record) -> usize {
 pub struct Replica<'a, 'b, B>(pub &'a mut Loader<'b, B>);
 
 impl<B: Broker> Taker for Replica<'_, '_, B> {
-    fn whole(&mut self, header: &Header, batch: &InputStream) -> Result<()> {
-        self.0.batch(&scan::read_batch(header, batch)?)
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
+        scan::each(headers, batches, |batch| self.0.batch(batch))?;
+        scan::skip(stream, batches.len() as u64)
     }
 
-    fn straddling(
-        &mut self,
-        header: &Header,
-        batch: &InputStream,
-        keeper: &mut Keeper,
-        tally: &mut Tally,
-    ) -> Result<u64> {
-        let bytes = scan::read_batch(header, batch)?;
-        let mut records = Records::of(&bytes)?;
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
+        self.0.batch(&scan::read_batch(header, stream)?)
+    }
+
+    fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
+        let mut records = Records::of(batch)?;
+        let codec = records.header().codec();
         let mut covered = 0;
         while let Some(record) = records.next_record()? {
             match keeper.record(record.offset, record.timestamp) {
                 Some(Why::Before | Why::Fence) => continue,
                 Some(why) => tally.leave_out(why, 1),
                 None => {
-                    self.0.record(header.codec(), &record)?;
+                    self.0.record(codec, &record)?;
                     tally.kept += 1;
                 }
             }

@@ -218,17 +218,28 @@ impl One<'_> {
 /// Hashes what is read.
 struct Reader(RecordHash);
 
-impl Taker for Reader {
-    fn whole(&mut self, header: &Header, batch: &InputStream) -> Result<()> {
-        let bytes = scan::read_batch(header, batch)?;
-        let mut records = Records::of(&bytes)?;
+impl Reader {
+    fn batch(&mut self, batch: &[u8]) -> Result<()> {
+        let mut records = Records::of(batch)?;
         while let Some(record) = records.next_record()? {
             self.0.add(record.timestamp, record.key, record.value, record.headers.iter().copied());
         }
         Ok(())
     }
+}
 
-    fn straddling(&mut self, header: &Header, _: &InputStream, _: &mut Keeper, _: &mut Tally) -> Result<u64> {
+impl Taker for Reader {
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
+        scan::each(headers, batches, |batch| self.batch(batch))?;
+        scan::skip(stream, batches.len() as u64)
+    }
+
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
+        self.batch(&scan::read_batch(header, stream)?)
+    }
+
+    fn straddling(&mut self, batch: &[u8], _: &mut Keeper, _: &mut Tally) -> Result<u64> {
+        let header = Header::parse(batch)?;
         let message = format!("the batch at offset {} reaches behind what was written", header.base_offset);
         Err(Error::corrupt(message))
     }

@@ -13,25 +13,28 @@ use crate::{
 #[derive(Default)]
 struct Offsets(Vec<i64>);
 
-impl Taker for Offsets {
-    fn whole(&mut self, header: &Header, batch: &InputStream) -> Result<()> {
-        let bytes = read_batch(header, batch)?;
-        let mut records = strongroom_kafka::Records::of(&bytes)?;
+impl Offsets {
+    fn batch(&mut self, batch: &[u8]) -> Result<()> {
+        let mut records = strongroom_kafka::Records::of(batch)?;
         while let Some(record) = records.next_record()? {
             self.0.push(record.offset);
         }
         Ok(())
     }
+}
 
-    fn straddling(
-        &mut self,
-        header: &Header,
-        batch: &InputStream,
-        keeper: &mut Keeper,
-        tally: &mut Tally,
-    ) -> Result<u64> {
-        let bytes = read_batch(header, batch)?;
-        let mut records = strongroom_kafka::Records::of(&bytes)?;
+impl Taker for Offsets {
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
+        each(headers, batches, |batch| self.batch(batch))?;
+        skip(stream, batches.len() as u64)
+    }
+
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
+        self.batch(&read_batch(header, stream)?)
+    }
+
+    fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
+        let mut records = strongroom_kafka::Records::of(batch)?;
         let mut covered = 0;
         while let Some(record) = records.next_record()? {
             match keeper.record(record.offset, record.timestamp) {
@@ -64,6 +67,55 @@ fn run(broker: &mut Memory, range: Range) -> Result<(Vec<i64>, Scanned)> {
 
 fn cluster(log: Log) -> Memory {
     Memory::default().topic(TOPIC, vec![log])
+}
+
+#[test]
+fn a_connection_that_breaks_is_taken_up_where_it_broke_and_not_for_ever() {
+    for (broken, goes_on) in [(3, true), (100, false)] {
+        let mut broker = cluster(Log::of((0..6).map(|n| batch(&[(n, 1)])).collect()));
+        broker.0.borrow_mut().broken = broken;
+        match run(&mut broker, range(0, 6, false)) {
+            Ok((offsets, seen)) => {
+                assert!(goes_on && offsets == (0..6).collect::<Vec<_>>(), "{offsets:?}");
+                assert_whole(&seen, range(0, 6, false));
+            }
+            Err(error) => assert!(!goes_on && error.message.contains("dropped"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn long_and_short_batches_come_in_their_order() {
+    let short = |n: i64| batch(&[(n, 1)]);
+    let late = |n: i64| batch(&[(n, 1), (n + 1, 5000)]);
+    let batches = vec![short(0), long(1), long(2), short(3), short(4), late(5), short(7), long(8), late(9), short(11)];
+    // All in one answer.
+    let _host = Host::new();
+    let bytes: Vec<u8> = batches.concat();
+    let stream = strongroom_plugin::streams::from_bytes(&bytes).unwrap();
+    let (mut window, mut taker) = (Window::new(&stream, bytes.len() as u64), Offsets::default());
+    let mut taken = Vec::new();
+    while let Some(header) = window.next(&mut taker).unwrap() {
+        match header.base_offset {
+            5 | 9 => taken.push(window.take(&header, &mut taker).unwrap().len()),
+            7 => window.pass(&header, &mut taker).unwrap(),
+            _ => window.keep(header, &mut taker).unwrap(),
+        }
+    }
+    window.end(&mut taker).unwrap();
+    assert_eq!(taker.0, [0, 1, 2, 3, 4, 8, 11]);
+    assert_eq!(taken, [late(5).len(), late(9).len()]);
+    let (offsets, seen) = run(&mut cluster(Log::of(batches)), range(0, 12, false)).unwrap();
+    assert_eq!((offsets, seen.tally.left_out(Why::Newer)), ((0..12).filter(|n| *n != 6 && *n != 10).collect(), 2));
+}
+
+/// A batch that is not shown whole.
+fn long(offset: i64) -> Vec<u8> {
+    let mut builder = strongroom_kafka::Builder::keeping_offsets(strongroom_kafka::Codec::None, offset);
+    let value = vec![7; 40 << 10];
+    let record = strongroom_kafka::Record { offset, timestamp: 1, value: Some(&value), ..Default::default() };
+    builder.push(&record).unwrap();
+    builder.finish(None).unwrap()
 }
 
 /// Every offset of the range is accounted for.

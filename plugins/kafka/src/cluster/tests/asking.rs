@@ -8,7 +8,7 @@ use super::{
     broker::{self, Brokers, Reply, TOPIC},
     connect, options,
 };
-use crate::{At, Cluster, Fault, Login};
+use crate::{At, Cluster, Fault, Login, Options};
 
 const LIST_OFFSETS: i16 = 2;
 const METADATA: i16 = 3;
@@ -151,6 +151,35 @@ fn a_broker_that_is_too_old_or_too_new_is_unsupported() {
         assert_eq!(code, ErrorCode::Unsupported);
         assert!(words.contains("Metadata"), "{words}");
     }
+}
+
+#[test]
+fn a_broker_that_joined_since_is_asked_for_its_groups_too() {
+    let brokers = Brokers::new(|asked, before| match asked.key {
+        METADATA if before == 0 => Some(Reply::Body(broker::metadata_of(&[(1, "kafka-1")], &[1, 1]))),
+        LIST_GROUPS => Some(Reply::Body(broker::groups(&["g"]))),
+        _ => None,
+    });
+    connect().unwrap().groups().unwrap();
+    assert_eq!(brokers.of(LIST_GROUPS).iter().map(|asked| asked.broker).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn waits_grow_up_to_their_bound() {
+    let options = Options::default();
+    let waits: Vec<_> = (0..40).map(|tried| crate::cluster::ask::pause(&options, tried).as_millis()).collect();
+    assert_eq!(waits[..6], [100, 200, 400, 800, 1600, 2000]);
+    assert!(waits[6..].iter().all(|wait| *wait == 2000));
+}
+
+#[test]
+fn an_error_says_what_was_done_and_who_was_asked() {
+    let _brokers = Brokers::answering(LIST_OFFSETS, vec![broker::offsets(TOPIC, &[(0, 29, -1)])]);
+    let (_, words) = told(connect().unwrap().offsets(TOPIC, &[0], At::Start));
+    assert_eq!(
+        words,
+        "looking up Start of topic \"dam-audit\": asking kafka-1:9092: partition 0: the broker answers TOPIC_AUTHORIZATION_FAILED"
+    );
 }
 
 #[test]

@@ -122,6 +122,15 @@ fn a_topic_is_made_with_its_settings() {
 }
 
 #[test]
+fn a_value_that_kafka_cannot_hold_is_not_cut_off() {
+    let brokers = Brokers::new(|_, _| None);
+    let configs = [("a".to_owned(), "x".repeat(40_000))];
+    let error = connect().unwrap().create_topic("new", 3, 1, &configs).unwrap_err();
+    assert_eq!(Cause::from(error).code, ErrorCode::Limit);
+    assert_eq!(brokers.count(CREATE_TOPICS), 0);
+}
+
+#[test]
 fn a_topic_that_is_there_is_told_in_the_broker_s_words() {
     let _brokers = Brokers::answering(CREATE_TOPICS, vec![broker::topic_made("new", 36, "Topic\n'new' exists")]);
     let error = connect().unwrap().create_topic("new", 3, 1, &[]).unwrap_err();
