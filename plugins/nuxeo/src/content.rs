@@ -92,7 +92,8 @@ fn provider(key: &str) -> &str {
 
 impl Product for Content {
     fn expect(&self, view: &Transaction, tables: &[Listed], moment: Moment) -> Result<()> {
-        if self.stores.is_empty() || !catalogue::holds(tables, TABLE) {
+        // Only the repository's database refers to blobs.
+        if !self.data && self.stores.is_empty() || !catalogue::holds(tables, TABLE) {
             return Ok(());
         }
         let doing = "listing the files of all blobs";

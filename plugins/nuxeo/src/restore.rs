@@ -9,6 +9,7 @@ use strongroom_plugin::{Context, Outcome, Part, Result, archive, dirs, tools::To
 use self::target::Target;
 use crate::{backup::ARCHIVE, describe::grant, inspect::part};
 
+mod appended;
 mod configuration;
 mod inspect;
 mod target;

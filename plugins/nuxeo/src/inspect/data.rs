@@ -31,9 +31,10 @@ pub(super) fn look(instance: &Instance, stores: &Stores, seen: &mut Inspection) 
     let mut own: Vec<Located> = stores.found.iter().map(|(_, at)| at.clone()).collect();
     let mut excludes: Vec<String> = LEFT_OUT.iter().map(|pattern| (*pattern).to_owned()).collect();
     parts.extend(transient(instance, seen)?.inspect(|part| own.extend(place(part))));
-    parts.extend(streams(instance, &data, &mut excludes, seen)?);
+    parts.extend(streams(instance, &mut excludes, seen)?);
     own.extend(embedded(instance));
-    excludes.extend(own.iter().filter_map(|at| inside(at, &data)).map(pattern));
+    let own = own.iter().filter_map(|at| instance.paths.path(&at.grant, &at.path));
+    excludes.extend(own.filter_map(|path| Some(pattern(within(instance, &path)?))));
     excludes.extend(search(instance, &data, seen)?);
     let summary = format!("{} without what has its own part", directories.data);
     parts.push(tree(part::DATA, Stage::Files, &data, summary).set(setting::EXCLUDE, excludes.join("\n")));
@@ -54,6 +55,11 @@ fn embedded(instance: &Instance) -> Option<Located> {
 pub(super) fn inside<'a>(at: &'a Located, base: &Located) -> Option<&'a str> {
     let rest = if base.path.is_empty() { Some(at.path.as_str()) } else { below(&at.path, &base.path) };
     rest.filter(|rest| at.grant == base.grant && !rest.is_empty())
+}
+
+/// What of a path lies below the data directory, whatever it was granted as.
+fn within<'a>(instance: &Instance, path: &'a str) -> Option<&'a str> {
+    below(path, &instance.effective.directories.data).filter(|rest| !rest.is_empty())
 }
 
 fn place(part: &Part) -> Option<Located> {
@@ -94,12 +100,7 @@ fn transient(instance: &Instance, seen: &mut Inspection) -> Result<Option<Part>>
 }
 
 /// Positions must be older than the database, the queues newer.
-fn streams(
-    instance: &Instance,
-    data: &Located,
-    excludes: &mut Vec<String>,
-    seen: &mut Inspection,
-) -> Result<Vec<Part>> {
+fn streams(instance: &Instance, excludes: &mut Vec<String>, seen: &mut Inspection) -> Result<Vec<Part>> {
     let Some(path) = &instance.effective.chronicle else { return Ok(Vec::new()) };
     let Some(at) = instance.place(path) else {
         outside("stream-outside", part::STREAM, path, describe::stream(path), seen);
@@ -107,7 +108,7 @@ fn streams(
     };
     let summary = format!("how far each group has read the queues in {path}");
     let mut parts = vec![tree(part::POSITIONS, Stage::Positions, &at, summary).set(setting::INCLUDE, POSITIONS)];
-    match inside(&at, data) {
+    match within(instance, path) {
         Some(rest) => excludes.push(format!("{}/**/{POSITIONS}", pattern(rest))),
         None => {
             let summary = format!("{path}, Chronicle queues");

@@ -6,10 +6,7 @@ use strongroom_database::{
     grants,
     needs::{self, DATABASE, Names, READ_DUMP},
 };
-use strongroom_plugin::{
-    Context, ErrorCode, Finding, Inspection, Part, Result, Severity, Stage, context,
-    sql::{self, Transaction},
-};
+use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Part, Result, Severity, Stage, context, sql};
 
 use super::{facts::shown, part, setting, stores::Stores};
 use crate::{
@@ -37,12 +34,10 @@ pub(super) fn look(instance: &Instance, stores: &Stores, seen: &mut Inspection) 
         };
         let Some(part) = part else { continue };
         let part = if repository { of_repository(part, stores)? } else { part };
-        let paused = std::mem::take(&mut pause);
-        seen.parts.push(if paused {
-            part.uses(format!("http.{}", grant::MANAGEMENT)).set(setting::PAUSE, "yes")
-        } else {
-            part
-        });
+        // Nothing is deleted while Nuxeo is stopped.
+        let paused = std::mem::take(&mut pause) && part.setting(setting::EMBEDDED).is_none();
+        let pausing = |part: Part| part.uses(format!("http.{}", grant::MANAGEMENT)).set(setting::PAUSE, "yes");
+        seen.parts.push(if paused { pausing(part) } else { part });
     }
     for name in others() {
         let part = of_grant(&name, &name, "a further database, dumped in one view and read back");
@@ -61,20 +56,20 @@ fn pause(instance: &Instance, seen: &mut Inspection) -> bool {
     let gc = instance.effective.blob_gc;
     let granted = grants::has("http", grant::MANAGEMENT);
     if gc.at_once {
-        let (rest, make): (_, fn(&str, &str, String) -> Finding) = match granted {
-            true => ("its consumer is paused during the run", |code, subject, message| {
-                Finding::info(code, subject, message)
-            }),
-            false => (
-                "grant http.management, so that its consumer is paused during a run; else what is missing is found out afterwards",
-                |code, subject, message| Finding::warning(code, subject, message),
-            ),
-        };
-        seen.findings.push(make(
-            "gc-immediate",
-            part::BLOBS,
-            format!("Nuxeo may delete a blob as soon as no document uses it: {rest}"),
-        ));
+        let message = "Nuxeo may delete a blob as soon as no document uses it";
+        seen.findings.push(match granted {
+            true => {
+                let message = format!("{message}: its consumer is paused during the run");
+                Finding::info("gc-immediate", part::BLOBS, message)
+            }
+            false => {
+                let message = format!(
+                    "{message}: grant http.{}, so that its consumer is paused during a run; else what is missing is found out afterwards",
+                    grant::MANAGEMENT
+                );
+                Finding::warning("gc-immediate", part::BLOBS, message)
+            }
+        });
         if !granted {
             let url = instance.effective.url.split("/nuxeo").next().unwrap_or_default();
             seen.wants.push(describe::management(url));
@@ -198,13 +193,9 @@ fn asked(name: &str, configured: Option<(&Sql, bool)>, seen: &mut Inspection) ->
         );
         seen.findings.push(Finding::blocker("not-nuxeo", name, message));
     }
-    let size = size(&view).context(doing)?;
+    let size = catalogue::size(&view).context(doing)?;
     view.end()?;
     Ok(Some(size))
-}
-
-fn size(view: &Transaction) -> Result<u64> {
-    catalogue::size(view)
 }
 
 /// The granted database and the one that the instance uses.

@@ -1,6 +1,9 @@
 //! Which blob stores there are, where they lie and how their files are named.
 
-use strongroom_database::{grants, located::Located};
+use strongroom_database::{
+    grants,
+    located::{Located, below},
+};
 use strongroom_plugin::{
     Context, Error, Finding, Inspection, Part, Result, Stage,
     dirs::{self, Dir, Kind as Entry},
@@ -96,6 +99,11 @@ fn directory(instance: &Instance, configured: &BlobStore, stores: &mut Stores, s
         false => instance.place(path).filter(|at| !at.path.is_empty()),
     };
     let Some(at) = place else {
+        let data = &instance.effective.directories.data;
+        if below(path, data).is_some() && instance.place(data).is_none() {
+            // The directory that holds it is asked for.
+            return Ok(());
+        }
         let message =
             format!("{path} holds blobs and lies outside every granted directory (or is a link): grant dirs.{own}");
         seen.findings.push(Finding::blocker("blobs-outside", part::BLOBS, message));

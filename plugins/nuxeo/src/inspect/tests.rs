@@ -225,12 +225,23 @@ fn a_second_store_that_documents_name_is_told_from_one_of_digests() {
 }
 
 #[test]
+fn a_store_in_the_data_directory_that_is_granted_by_itself_is_stored_once() {
+    let host = a();
+    let binaries = host.path("data").join("binaries");
+    let host = host.dir("binaries", binaries).config(&serde_json::json!({ "version": "2021.45" }));
+    let seen = look();
+    assert_eq!(part(&seen, "blobs").setting(setting::GRANT), Some("binaries"));
+    backup(part(&seen, "data"), Pass::InStage).unwrap();
+    assert!(!host.stored_paths().iter().any(|path| path.starts_with("binaries")), "{:?}", host.stored_paths());
+}
+
+#[test]
 fn a_directory_behind_a_link_is_asked_for() {
     let host = Host::new().files("home", &[("bin/nuxeo.conf", "nuxeo.templates=postgresql\n"), ("nxserver/x", "")]);
     let host = host.display("dirs", "home", "/opt/nuxeo, read");
     std::os::unix::fs::symlink("/var/lib/nuxeo", host.path("home").join("nxserver/data")).unwrap();
     let seen = look();
-    assert_eq!(codes(&seen, Severity::Blocker), ["blobs-outside", "data-outside"]);
+    assert_eq!(codes(&seen, Severity::Blocker), ["data-outside"]);
     let _host = host.files("data", &[("binaries/config.xml", "<binary-store/>")]);
     assert!(codes(&look(), Severity::Blocker).is_empty(), "{:?}", look().findings);
 }

@@ -10,7 +10,10 @@ use strongroom_database::{
 };
 use strongroom_plugin::{Context, Error, Finding, Outcome, Result, archive, context, dirs, secrets};
 
-use super::target::{self, below_of, is_dump};
+use super::{
+    appended,
+    target::{self, below_of, is_dump},
+};
 use crate::{
     backup::note,
     conf::{
@@ -46,10 +49,11 @@ pub(super) fn rewrite(outcome: Outcome) -> Result<Outcome> {
         true => dir.set_mode(path, mode).context(doing)?,
         false => dir.write_bytes(path, &new, Some(mode)).context(doing)?,
     }
+    let appended = appended::contradictions(&dir, path, &change.edits)?;
     // Names, never values: one of them is the password.
     let names: Vec<&str> = change.edits.keys().map(String::as_str).collect();
     let said = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    Ok(outcome.fact(format!("set in {at}"), said).findings(change.findings))
+    Ok(outcome.fact(format!("set in {at}"), said).findings(change.findings).findings(appended))
 }
 
 /// The directory that holds those of blobs.
@@ -87,15 +91,20 @@ impl Change {
     /// Everything that lay in a directory that has moved.
     fn paths(&mut self, old: &Properties, settings: &Settings) -> Result<()> {
         let (was, now) = (Paths::noted()?, Paths::of_target(settings));
-        for assignment in &old.assignments {
-            let moved: Vec<Option<String>> =
-                assignment.value.split(',').map(|piece| was.follow(piece.trim(), &now)).collect();
-            if moved.iter().any(Option::is_some) {
-                let pieces = assignment.value.split(',').zip(moved);
-                let pieces: Vec<String> =
-                    pieces.map(|(piece, moved)| moved.unwrap_or_else(|| piece.to_owned())).collect();
-                self.set(&assignment.key, pieces.join(","));
+        for (key, value) in counting(old) {
+            let moved: Vec<Option<String>> = value.split(',').map(|piece| was.follow(piece.trim(), &now)).collect();
+            if moved.iter().all(Option::is_none) {
+                continue;
             }
+            // Written anew, a reference would be text.
+            if value.contains("${") {
+                let message = format!("{key} names a directory that has moved, among references: change it by hand");
+                self.keep("paths-kept", message);
+                continue;
+            }
+            let pieces = value.split(',').zip(moved);
+            let pieces: Vec<String> = pieces.map(|(piece, moved)| moved.unwrap_or_else(|| piece.to_owned())).collect();
+            self.set(key, pieces.join(","));
         }
         self.directory(old, part::DATA, "nuxeo.data.dir", &was, &now)?;
         self.blobs(old, &was, &now)?;
@@ -230,7 +239,12 @@ fn above(path: &str, name: &str) -> Option<String> {
     (!root.is_empty()).then(|| root.to_owned())
 }
 
-/// The value that counts: the last one, the generated block's if it has one.
+/// Each key with the value that counts: the last one, the generated block's if it has one.
+fn counting(file: &Properties) -> BTreeMap<&str, &str> {
+    file.assignments.iter().map(|assignment| (assignment.key.as_str(), assignment.value.as_str())).collect()
+}
+
+/// The value that counts.
 fn last<'a>(file: &'a Properties, key: &str) -> Option<&'a str> {
     file.assignments.iter().rev().find(|assignment| assignment.key == key).map(|assignment| assignment.value.as_str())
 }

@@ -109,6 +109,20 @@ fn what_nobody_said_anew_stays_and_is_named() {
 }
 
 #[test]
+fn what_overrides_a_restored_value_is_named() {
+    let text = "nuxeo.log.dir=/var/lib/nuxeo/data/log\nnuxeo.templates=default,${env:MORE},/var/lib/nuxeo/data/own\n\
+### BEGIN - DO NOT EDIT BETWEEN BEGIN AND END ###\nnuxeo.log.dir=/var/log/nuxeo\n\
+### END - DO NOT EDIT BETWEEN BEGIN AND END ###\n";
+    let host = target().config(&serde_json::json!({ "url": "http://new/nuxeo" }));
+    let host = host.archived(part::CONFIGURATION, "dirs/configuration/nuxeo.conf", text);
+    let host = host.archived(part::CONFIGURATION, "dirs/configuration/conf.d/10.conf", "nuxeo.url=http://old/nuxeo\n");
+    let outcome = restore(&part(part::CONFIGURATION)).unwrap();
+    assert_eq!(codes(&outcome.findings), ["paths-kept", "conf-d"]);
+    let new = host.file("configuration", "nuxeo.conf").unwrap();
+    assert!(new.starts_with(text.split("###").next().unwrap()), "what does not count does not change: {new}");
+}
+
+#[test]
 fn parts_follow_the_data_directory_and_positions_come_back_into_their_queues() {
     let host = target();
     for name in [part::DATA, part::BLOBS, part::POSITIONS] {
