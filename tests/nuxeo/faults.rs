@@ -39,7 +39,7 @@ impl Trial {
     }
 
     /// The fault was got over: every record is in the set.
-    fn is_got_over(self) {
+    fn got_over(self) {
         let (kafka, target) = (kafka::shared(), kafka::prefix());
         self.done.exits(0);
         assert_eq!(self.place.record()["state"], "complete");
@@ -48,7 +48,7 @@ impl Trial {
     }
 
     /// The fault was reported, with these words, and no set is called complete.
-    fn is_reported(self, words: &str) {
+    fn reported(self, words: &str) {
         assert_ne!(self.done.code, 0, "{}", self.done);
         assert!(self.proxy.fired() < 200, "it was tried {} times", self.proxy.fired());
         for set in self.place.sets() {
@@ -61,70 +61,75 @@ impl Trial {
 
 #[test]
 fn a_connection_that_is_cut_in_a_batch_is_made_again() {
-    Trial::run(Api::Fetch, 0, 1, |_| Fault::Cut).is_got_over();
+    Trial::run(Api::Fetch, 0, 1, |_| Fault::Cut).got_over();
+}
+
+#[test]
+fn a_connection_that_is_cut_while_the_fence_is_set_is_made_again() {
+    Trial::run(Api::ListOffsets, 0, 1, |_| Fault::Cut).got_over();
 }
 
 #[test]
 fn a_broker_that_always_cuts_is_given_up() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Cut).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Cut).reported(TOPIC);
 }
 
 #[test]
 fn a_slow_broker_is_waited_for() {
-    Trial::run(Api::Fetch, 0, 5, |_| Fault::Delay(Duration::from_millis(400))).is_got_over();
+    Trial::run(Api::Fetch, 0, 5, |_| Fault::Delay(Duration::from_millis(400))).got_over();
 }
 
 #[test]
 fn a_broker_that_says_nothing_is_given_up() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Delay(Duration::from_secs(3600))).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Delay(Duration::from_secs(3600))).reported(TOPIC);
 }
 
 #[test]
 fn a_leader_that_has_changed_is_looked_for() {
-    Trial::run(Api::Fetch, 0, 1, |topic| Fault::fetch_error(topic, NOT_LEADER_OR_FOLLOWER)).is_got_over();
+    Trial::run(Api::Fetch, 0, 1, |topic| Fault::fetch_error(topic, NOT_LEADER_OR_FOLLOWER)).got_over();
 }
 
 #[test]
 fn a_leader_that_is_never_found_is_given_up() {
     Trial::run(Api::Fetch, 0, usize::MAX, |topic| Fault::fetch_error(topic, NOT_LEADER_OR_FOLLOWER))
-        .is_reported("NOT_LEADER_OR_FOLLOWER");
+        .reported("NOT_LEADER_OR_FOLLOWER");
 }
 
 #[test]
 fn a_topic_that_may_not_be_read_is_named() {
     Trial::run(Api::Fetch, 0, usize::MAX, |topic| Fault::fetch_error(topic, TOPIC_AUTHORIZATION_FAILED))
-        .is_reported("TOPIC_AUTHORIZATION_FAILED");
+        .reported("TOPIC_AUTHORIZATION_FAILED");
 }
 
 #[test]
 fn a_frame_that_ends_early_is_no_short_topic() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Truncate).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Truncate).reported(TOPIC);
 }
 
 #[test]
 fn a_length_that_lies_is_no_wait_without_end() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Length(1 << 20)).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Length(1 << 20)).reported(TOPIC);
 }
 
 #[test]
 fn a_frame_of_two_gigabytes_is_refused() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Length(i32::MAX)).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Length(i32::MAX)).reported(TOPIC);
 }
 
 #[test]
 fn a_frame_of_less_than_nothing_is_refused() {
-    Trial::run(Api::Metadata, 0, usize::MAX, |_| Fault::Length(-1)).is_reported("127.0.0.1");
+    Trial::run(Api::Metadata, 0, usize::MAX, |_| Fault::Length(-1)).reported("127.0.0.1");
 }
 
 #[test]
 fn a_broker_that_answers_for_another_topic_is_not_believed() {
     let other = |topic: &str| Fault::other_topic(topic, &topic.replace("default", "another"));
-    Trial::run(Api::Fetch, 0, usize::MAX, other).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, other).reported(TOPIC);
 }
 
 #[test]
 fn an_answer_to_another_question_is_not_believed() {
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Correlation).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::Correlation).reported(TOPIC);
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn a_bit_that_is_another_is_found_by_the_checksum_of_its_batch() {
         let place = body.len() - 20;
         body[place] ^= 1;
     };
-    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::change(flip)).is_reported(TOPIC);
+    Trial::run(Api::Fetch, 0, usize::MAX, |_| Fault::change(flip)).reported(TOPIC);
 }
 
 /// Restores through a proxy that cuts one answer to such a question: what was asked for may have been done. Returns how
