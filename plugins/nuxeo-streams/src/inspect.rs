@@ -91,7 +91,8 @@ pub(crate) fn look(
     prefixes: &Prefixes,
     seen: Inspection,
 ) -> Result<Inspection> {
-    let topics = broker.topics()?;
+    let mut topics = broker.topics()?;
+    topics.retain(|_, shape| !shape.internal);
     let sorted = inventory::sort(prefixes, &settings.skip_topics, topics.keys());
     let groups = inventory::sort(prefixes, &settings.skip_groups, broker.groups()?);
     let fence = Part::new(part::FENCE, Stage::Fence).set(setting::TOPICS, sorted.taken.join("\n"));

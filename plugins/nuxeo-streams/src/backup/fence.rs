@@ -18,7 +18,8 @@ use crate::{
 pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings) -> Result<Outcome> {
     let prefixes = inspect::prefixes(settings)?;
     let now = context::now();
-    let shapes = broker.topics()?;
+    let mut shapes = broker.topics()?;
+    shapes.retain(|_, shape| !shape.internal);
     let sorted = inventory::sort(&prefixes, &settings.skip_topics, shapes.keys());
     let mut topics = ends(broker, &shapes, &sorted.taken)?;
     for (topic, fenced) in &mut topics {
