@@ -7,6 +7,7 @@ use crate::{
     broker::{self, Broker},
     describe::grant,
     inspect::part,
+    schemas,
     settings::Settings,
     store,
 };
@@ -33,6 +34,9 @@ pub mod note {
 /// # Errors
 /// Then the part has failed.
 pub fn backup(part: &Part) -> Result<Outcome> {
+    if part.name == part::SCHEMAS {
+        return schemas::backup();
+    }
     let settings = Settings::read()?;
     let mut broker = broker::connect(grant::KAFKA, &settings)?;
     with(&mut broker, part, &settings)

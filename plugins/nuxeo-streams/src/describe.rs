@@ -12,6 +12,8 @@ pub mod grant {
     pub const SOURCE: &str = "source";
     /// The secret of those.
     pub const SOURCE_PASSWORD: &str = "source";
+    /// A Schema Registry.
+    pub const REGISTRY: &str = "schema-registry";
 }
 
 /// The plugin's description.
@@ -23,6 +25,7 @@ pub fn description() -> Description {
         .finds(findings::CODES)
         .needs(kafka())
         .needs(source().optional())
+        .needs(registry().optional())
         .needs(password().optional())
         .needs(source_password().optional())
 }
@@ -37,6 +40,12 @@ fn source() -> Need {
     Need::tcp(grant::SOURCE)
         .because("for a restore with replicate: the brokers that still hold the topics, where they are others")
         .suggest("endpoints = [\"localhost:9092\"]\n")
+}
+
+fn registry() -> Need {
+    Need::http(grant::REGISTRY)
+        .because("a Schema Registry, where records are of the codec avroConfluent: what it holds is saved, too")
+        .suggest("url = \"http://localhost:8081\"\nmethods = [\"GET\"]\npaths = [\"/subjects\"]\n")
 }
 
 fn password() -> Need {
@@ -58,7 +67,7 @@ mod tests {
     #[test]
     fn every_need_says_why_and_how() {
         let description = description();
-        assert_eq!(description.needs.len(), 4);
+        assert_eq!(description.needs.len(), 5);
         for need in &description.needs {
             assert!(!need.reason.is_empty() && need.suggestion.ends_with('\n'), "{}", need.name);
         }

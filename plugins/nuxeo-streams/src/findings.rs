@@ -24,6 +24,7 @@ pub const CODES: &[&str] = &[
     "replication-lowered",
     "retention-gap",
     "retention-will-delete",
+    "schema-missing",
     "source-active",
     "streams-skipped",
     "target-prefix-missing",

@@ -1,6 +1,6 @@
 //! Looks at the brokers for a backup: which streams there are, and what becomes a part.
 
-use strongroom_plugin::{Error, ErrorCode, Finding, Inspection, Part, Result, Stage};
+use strongroom_plugin::{Error, ErrorCode, Finding, Inspection, Part, Result, Stage, context};
 
 use crate::{
     broker::{self, Broker},
@@ -18,6 +18,8 @@ pub mod part {
     pub const FENCE: &str = "fence";
     /// The records of all topics, or of one: then this, `-` and the topic's name.
     pub const RECORDS: &str = "records";
+    /// What a Schema Registry holds.
+    pub const SCHEMAS: &str = "schemas";
 }
 
 /// Keys of part settings.
@@ -74,8 +76,13 @@ fn uses(part: Part) -> Part {
 }
 
 /// The parts that do not depend on what topics there are.
-fn frame(seen: Inspection, fence: Part) -> Inspection {
+fn frame(mut seen: Inspection, fence: Part) -> Inspection {
     let positions = Part::new(part::POSITIONS, Stage::Positions).summary("what the consumer groups have committed");
+    if context::grants().find("http", grant::REGISTRY).is_some() {
+        // Records of the cut may name the newest of them.
+        let schemas = Part::new(part::SCHEMAS, Stage::Records).summary("what the schema registry holds");
+        seen = seen.part(schemas.uses(format!("http.{}", grant::REGISTRY)));
+    }
     seen.part(uses(positions)).part(uses(fence.summary("where every stream ends, and how its topic is made")))
 }
 
@@ -91,7 +98,8 @@ pub(crate) fn look(
     prefixes: &Prefixes,
     seen: Inspection,
 ) -> Result<Inspection> {
-    let topics = broker.topics()?;
+    let mut topics = broker.topics()?;
+    topics.retain(|_, shape| !shape.internal);
     let sorted = inventory::sort(prefixes, &settings.skip_topics, topics.keys());
     let groups = inventory::sort(prefixes, &settings.skip_groups, broker.groups()?);
     let fence = Part::new(part::FENCE, Stage::Fence).set(setting::TOPICS, sorted.taken.join("\n"));

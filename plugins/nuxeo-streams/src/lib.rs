@@ -1,7 +1,7 @@
 //! Backs up and restores what Nuxeo keeps in Kafka, cut at the instant of its databases.
 //!
 //! Decisions come first (`prefix`, `inventory`, `cut`, `keep`, `translate`, `hash`), then what a snapshot holds
-//! (`store`) and how brokers are asked (`broker`, `scan`), then what is done: `inspect`, `backup`, `restore`, `verify`.
+//! (`store`) and how brokers and a registry are asked (`broker`, `scan`, `schemas`), then what is done: `inspect`, `backup`, `restore`, `verify`.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
 
@@ -17,6 +17,7 @@ pub mod keep;
 pub mod prefix;
 pub mod restore;
 pub mod scan;
+pub mod schemas;
 pub mod settings;
 pub mod store;
 pub mod translate;

@@ -10,6 +10,7 @@ use crate::{
     broker::{self, Broker},
     describe::grant,
     inspect::part,
+    schemas,
     settings::Settings,
 };
 
@@ -31,6 +32,9 @@ pub(crate) use origin::batches;
 /// # Errors
 /// Then the part is not restored.
 pub fn restore(part: &Part) -> Result<Outcome> {
+    if part.name == part::SCHEMAS {
+        return schemas::restore();
+    }
     let settings = Settings::read()?;
     let mut broker = broker::connect(grant::KAFKA, &settings)?;
     let target = Target::read(&settings)?;

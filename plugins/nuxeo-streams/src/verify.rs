@@ -6,7 +6,7 @@ use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, archive}
 
 use crate::{
     inspect::part,
-    restore,
+    restore, schemas,
     settings::Records as Wanted,
     store::{self, FENCE, Fence, Index, POSITIONS, Positions},
 };
@@ -23,6 +23,7 @@ pub fn verify(part: &Part) -> Result<Outcome> {
             Ok(Outcome::new(format!("{groups} groups")).receipt("groups", groups, groups))
         }
         part::FENCE => fence(),
+        part::SCHEMAS => schemas::verify(),
         name => records(name),
     }
 }

@@ -18,7 +18,8 @@ use crate::{
 pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings) -> Result<Outcome> {
     let prefixes = inspect::prefixes(settings)?;
     let now = context::now();
-    let shapes = broker.topics()?;
+    let mut shapes = broker.topics()?;
+    shapes.retain(|_, shape| !shape.internal);
     let sorted = inventory::sort(&prefixes, &settings.skip_topics, shapes.keys());
     let mut topics = ends(broker, &shapes, &sorted.taken)?;
     for (topic, fenced) in &mut topics {
@@ -41,14 +42,32 @@ pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings)
         records: settings.records,
         topics,
     };
-    findings.extend(gaps(&fence, &noted::<Positions>(note::POSITIONS)?));
+    let positions: Positions = noted(note::POSITIONS)?;
+    findings.extend(gaps(&fence, &positions));
     let (expected, actual, more) = planned(plan, &fence);
     keep(&fence)?;
     // Not before the note is there: the records wait for nothing else.
     snapshot::settled()?;
     let summary = format!("{} topics, {} partitions", fence.topics.len(), partitions(&fence));
     let outcome = Outcome::new(summary).receipt("topics", expected, actual).findings(findings).findings(more);
-    Ok(outcome.fact("cluster", &fence.cluster).fact("cut", cut_in_words(&fence)))
+    let outcome = outcome.fact("cluster", &fence.cluster).fact("cut", cut_in_words(&fence));
+    Ok(lags(&fence, &positions).into_iter().fold(outcome, |outcome, (group, lag)| {
+        outcome.fact(format!("still to read: {group}"), format!("{lag} offsets"))
+    }))
+}
+
+/// How far each group is behind, where it is.
+fn lags(fence: &Fence, positions: &Positions) -> BTreeMap<String, u64> {
+    let mut lags = BTreeMap::<String, u64>::new();
+    for (topic, fenced) in &fence.topics {
+        for (partition, (_, end)) in &fenced.partitions {
+            for (group, offset) in positions.of(topic, *partition).filter(|(_, offset)| offset < end) {
+                let behind = u64::try_from(end.saturating_sub(offset)).unwrap_or_default();
+                *lags.entry(group.to_owned()).or_default() += behind;
+            }
+        }
+    }
+    lags
 }
 
 fn partitions(fence: &Fence) -> usize {

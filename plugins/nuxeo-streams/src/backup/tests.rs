@@ -214,7 +214,7 @@ fn without_records_the_topics_shape_is_kept_for_a_replication() {
 fn positions_and_fence_hold_what_a_restore_needs() {
     let host = host();
     let mut broker = Memory::default()
-        .topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1)])])])
+        .topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1), (1, 1), (2, 1), (3, 1)])])])
         .config(TOPIC, "retention.ms", "1000")
         .group("dam-g", &[(TOPIC, 0, 1), ("dam-pubsub-x", 0, 5), ("elsewhere", 0, 9)])
         .group("dam-pubsub-pubSub-node1", &[(TOPIC, 0, 1)])
@@ -227,8 +227,9 @@ fn positions_and_fence_hold_what_a_restore_needs() {
     let stored: Fence = store::parse(&String::from_utf8(host.stored(store::FENCE).unwrap()).unwrap()).unwrap();
     let topic = &stored.topics[TOPIC];
     assert_eq!((topic.configs["retention.ms"].as_str(), topic.timestamp_type.as_str()), ("1000", "CreateTime"));
-    assert_eq!((stored.cut.at, stored.cluster.as_str(), topic.partitions[&0]), (1000, "c1", (0, 1)));
+    assert_eq!((stored.cut.at, stored.cluster.as_str(), topic.partitions[&0]), (1000, "c1", (0, 4)));
     assert!(fence.facts.iter().any(|(key, value)| key == "cut" && value.contains("dam/database")));
+    assert!(fence.facts.iter().any(|(key, value)| key == "still to read: dam-g" && value == "3 offsets"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage, archive};
+use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage, archive, context};
 
 use super::{origin, records, target::Target};
 use crate::{
@@ -42,6 +42,16 @@ fn one(name: &str, target: &Target, findings: &mut Vec<Finding>) -> Result<Optio
     let part = match name {
         part::FENCE => Part::new(name, Stage::Fence).summary("whether the new prefix is free"),
         part::POSITIONS => Part::new(name, Stage::Positions).summary("whether every group has its offsets"),
+        part::SCHEMAS if context::grants().find("http", grant::REGISTRY).is_none() => {
+            let message =
+                "the snapshot holds schemas of a registry, and none is granted: they are not compared with one";
+            findings.push(Finding::info("schema-missing", name, message));
+            return Ok(None);
+        }
+        part::SCHEMAS => {
+            let part = Part::new(name, Stage::Records).summary("whether the schema registry has what records name");
+            return Ok(Some(part.uses(format!("http.{}", grant::REGISTRY))));
+        }
         part::RECORDS => Part::new(name, Stage::Records).summary("all topics, under their new names"),
         name => {
             let Some(topic) = target.fence.topics.keys().find(|topic| records_part(topic) == name) else {

@@ -33,12 +33,13 @@ pub(super) fn restore<B: Broker>(
     target: &Target,
 ) -> Result<Outcome> {
     refuse(broker, target)?;
-    let mut made = Made::undo(broker)?;
-    let mut done = Done::default();
     let topics: Vec<&str> = match part.setting(setting::TOPIC) {
         Some(topic) => vec![topic],
         None => target.fence.topics.keys().map(String::as_str).collect(),
     };
+    let own = topics.iter().map(|topic| target.rename(topic)).collect::<Result<_>>()?;
+    let mut made = Made::undo(broker, &own)?;
+    let mut done = Done::default();
     for topic in &topics {
         let fenced = target.fence.topics.get(*topic);
         let fenced = fenced.ok_or_else(|| Error::corrupt(format!("the snapshot's fence does not know {topic}")))?;

@@ -1,7 +1,10 @@
 //! Topics that this restore makes: written down before they are made, so that the next attempt removes what an
 //! interrupted one left, and nothing else.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use strongroom_plugin::{Context, Error, Result, context, log};
@@ -32,13 +35,22 @@ enum Step {
 pub struct Made(BTreeMap<String, Step>);
 
 impl Made {
-    /// Removes what an interrupted attempt of this part made.
+    /// Removes what an interrupted attempt of this part made. `own` are the topics that the part has to make.
     ///
     /// # Errors
-    /// `exists` where it cannot be sure that it was this one; what the brokers say.
-    pub fn undo(broker: &mut impl Broker) -> Result<Self> {
+    /// `exists` where it cannot be sure that it was this one, `invalid` where the attempt had another prefix: parts that
+    /// had ended well are not begun again, so some topics would be under one prefix and some under the other. What the
+    /// brokers say.
+    pub fn undo(broker: &mut impl Broker, own: &BTreeSet<String>) -> Result<Self> {
         let Some(checkpoint) = context::last_checkpoint() else { return Ok(Self::default()) };
         let made: Self = serde_json::from_slice(&checkpoint).context("reading the part's checkpoint")?;
+        if let Some(other) = made.0.keys().find(|topic| !own.contains(*topic)) {
+            let message = format!(
+                "this restore was begun under other names ({other}): set target-prefix back to what it was, and let it end \
+                 before the snapshot is restored under another one"
+            );
+            return Err(Error::invalid(message));
+        }
         let there = broker.topics()?;
         for (topic, step) in made.0.iter().filter(|(topic, _)| there.contains_key(*topic)) {
             if *step == Step::Making && !is_empty(broker, topic)? {
