@@ -86,8 +86,14 @@ pub type Line = (Level, String);
 type Answer = Rc<dyn Fn(&ToolCall) -> ToolRun>;
 type WebAnswer = Rc<dyn Fn(&WebCall) -> Option<Answered>>;
 
-/// What a scripted service answers to what it has heard.
-pub(crate) type Peer = Rc<dyn Fn(&mut Vec<u8>) -> Vec<u8>>;
+/// Who answers at an endpoint.
+#[derive(Clone)]
+pub(crate) enum Peer {
+    /// What the script says to what it has heard.
+    Scripted(Rc<dyn Fn(&mut Vec<u8>) -> Vec<u8>>),
+    /// A real server.
+    Live,
+}
 /// A scripted service: its endpoints.
 pub(crate) type Service = Vec<(String, Peer)>;
 
@@ -306,7 +312,17 @@ impl Host {
     /// Grants a service with this endpoint, or one more endpoint of it. `answer` is given what the plugin wrote and the
     /// service has not yet taken out of it, each time that all it said has been read; saying nothing is the end.
     pub fn service(self, name: &str, endpoint: &str, answer: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> Self {
-        self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), Rc::new(answer))))
+        self.peer(name, endpoint, Peer::Scripted(Rc::new(answer)))
+    }
+
+    /// Grants a service with this endpoint, or one more endpoint of it, where a real server listens: to try a plugin's
+    /// conversation by hand. What is written is sent when an answer is read.
+    pub fn live_service(self, name: &str, endpoint: &str) -> Self {
+        self.peer(name, endpoint, Peer::Live)
+    }
+
+    fn peer(self, name: &str, endpoint: &str, peer: Peer) -> Self {
+        self.with(|state| state.services.entry(name.into()).or_default().push((endpoint.into(), peer)))
     }
 
     /// The kind of a database: `postgresql` where nothing is said. One of `mysql` and `mariadb` shares no view, and can be

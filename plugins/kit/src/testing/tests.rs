@@ -29,6 +29,28 @@ fn what_is_not_granted_is_denied() {
 }
 
 #[test]
+fn a_live_service_is_a_real_one() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut heard = [0; 3];
+        peer.read_exact(&mut heard).unwrap();
+        heard.reverse();
+        peer.write_all(&heard).unwrap();
+    });
+    let _host = Host::new().live_service("broker", &endpoint);
+    let (mut input, mut output) = tcp::get("broker").unwrap().connect(&endpoint).unwrap();
+    output.write_all(b"abc").unwrap();
+    let mut said = String::new();
+    input.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "cba");
+    server.join().unwrap();
+    let gone = tcp::get("broker").unwrap().connect(&endpoint).err().unwrap();
+    assert_eq!(gone.code, ErrorCode::Unavailable);
+}
+
+#[test]
 fn a_directory_cannot_be_left_and_not_be_written_when_it_is_granted_to_read() {
     let _host = Host::new().files("home", &[("a.txt", "one")]);
     let home = dirs::get("home").unwrap();

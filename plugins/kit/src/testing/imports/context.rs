@@ -102,7 +102,11 @@ pub(crate) fn canceled() -> bool {
     testing::state(|state| state.canceled)
 }
 
-pub(crate) fn sleep(_milliseconds: u64) -> Result<(), Error> {
+/// No time passes, unless a real server is among the services.
+pub(crate) fn sleep(milliseconds: u64) -> Result<(), Error> {
+    if testing::state(|state| state.services.values().flatten().any(|(_, peer)| matches!(peer, testing::Peer::Live))) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    }
     match canceled() {
         true => Err(fail(ErrorCode::Canceled, "the run is to stop")),
         false => Ok(()),

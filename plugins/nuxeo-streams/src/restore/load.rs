@@ -1,0 +1,160 @@
+//! Puts records into a partition in their order: what was captured cannot be produced again as it is (brokers refuse
+//! offsets with holes, and the producer is inside the checksum), so records are put into batches anew.
+
+use std::collections::BTreeMap;
+
+use strongroom_kafka::{Builder, Header, Record, Records};
+use strongroom_plugin::{Context, Error, InputStream, Result};
+
+use crate::{
+    broker::Broker,
+    hash::RecordHash,
+    keep::{Keeper, Tally, Why},
+    scan::{self, Taker},
+    translate::Marks,
+};
+
+/// Bytes of records in one batch, before they are compressed: half of what brokers take by default.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// One partition on its way into a topic that this restore has made.
+pub struct Loader<'a, B> {
+    broker: &'a mut B,
+    topic: &'a str,
+    partition: i32,
+    bytes_max: usize,
+    batch: Option<Builder>,
+    /// Records that are in the partition.
+    produced: i64,
+    /// Records that are in it or in the batch.
+    taken: i64,
+    marks: Marks,
+    hash: Option<RecordHash>,
+    oldest: Option<i64>,
+}
+
+/// What has been loaded.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Records.
+    pub records: i64,
+    /// Their hash, where one was wanted.
+    pub hash: Option<String>,
+    /// Committed offsets, from old to new.
+    pub offsets: BTreeMap<i64, i64>,
+    /// The earliest time of a record.
+    pub oldest: Option<i64>,
+}
+
+impl<'a, B: Broker> Loader<'a, B> {
+    /// Into an empty partition; `message_bytes_max` is the topic's `max.message.bytes`.
+    pub fn new(
+        broker: &'a mut B,
+        (topic, partition): (&'a str, i32),
+        message_bytes_max: Option<usize>,
+        marks: Marks,
+        hashed: bool,
+    ) -> Self {
+        // Room for the header, and for records that do not shrink.
+        let bytes_max = message_bytes_max.map_or(BATCH_BYTES, |bytes| BATCH_BYTES.min(bytes - bytes / 8));
+        let hash = hashed.then(RecordHash::default);
+        let (batch, produced, taken, oldest) = (None, 0, 0, None);
+        Self { broker, topic, partition, bytes_max, batch, produced, taken, marks, hash, oldest }
+    }
+
+    /// All records of a batch.
+    ///
+    /// # Errors
+    /// `corrupt` when it is damaged; what the broker says.
+    pub fn batch(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut records = Records::of(bytes)?;
+        let codec = records.header().codec();
+        while let Some(record) = records.next_record()? {
+            self.record(codec, &record)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, codec: strongroom_kafka::Codec, record: &Record) -> Result<()> {
+        if self.batch.as_ref().is_some_and(|batch| batch.bytes() + size(record) > self.bytes_max) {
+            self.flush()?;
+        }
+        self.marks.pass(record.offset, self.taken);
+        if let Some(hash) = &mut self.hash {
+            hash.add(record.timestamp, record.key, record.value, record.headers.iter().copied());
+        }
+        self.oldest = Some(self.oldest.map_or(record.timestamp, |oldest| oldest.min(record.timestamp)));
+        self.batch.get_or_insert_with(|| Builder::new(codec)).push(record)?;
+        self.taken += 1;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let Some(batch) = self.batch.take() else { return Ok(()) };
+        let doing = format!("writing to {}-{}", self.topic, self.partition);
+        let first = self.broker.produce(self.topic, self.partition, batch).context(&doing)?;
+        if first != self.produced {
+            let message = format!(
+                "{doing}: the next offset should be {}, and is {first}: somebody else writes to this topic. Stop every node \
+                 that uses the new prefix, and restore again",
+                self.produced
+            );
+            return Err(Error::invalid(message));
+        }
+        self.produced = self.taken;
+        Ok(())
+    }
+
+    /// The last batch, and what there is to know.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn end(mut self) -> Result<Loaded> {
+        self.flush()?;
+        Ok(Loaded {
+            records: self.produced,
+            hash: self.hash.map(|hash| hash.end().1),
+            offsets: self.marks.end(self.produced),
+            oldest: self.oldest,
+        })
+    }
+}
+
+/// About what a record takes in a batch.
+fn size(record: &Record) -> usize {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let headers: usize = record.headers.iter().map(|(name, value)| 10 + name.len() + length(*value)).sum();
+    30 + length(record.key) + length(record.value) + headers
+}
+
+/// A live partition is loaded as it is scanned.
+pub struct Replica<'a, 'b, B>(pub &'a mut Loader<'b, B>);
+
+impl<B: Broker> Taker for Replica<'_, '_, B> {
+    fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
+        scan::each(headers, batches, |batch| self.0.batch(batch))?;
+        scan::skip(stream, batches.len() as u64)
+    }
+
+    fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
+        self.0.batch(&scan::read_batch(header, stream)?)
+    }
+
+    fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
+        let mut records = Records::of(batch)?;
+        let codec = records.header().codec();
+        let mut covered = 0;
+        while let Some(record) = records.next_record()? {
+            match keeper.record(record.offset, record.timestamp) {
+                Some(Why::Before | Why::Fence) => continue,
+                Some(why) => tally.leave_out(why, 1),
+                None => {
+                    self.0.record(codec, &record)?;
+                    tally.kept += 1;
+                }
+            }
+            covered += 1;
+        }
+        Ok(covered)
+    }
+}
