@@ -119,6 +119,8 @@ impl Body<'_> {
                     return Err(Cause::limit(format!("a record says that it is {length} bytes long")).into());
                 }
                 record.clear();
+                // Exactly: growing by doubling could take more than the plugin has.
+                record.reserve_exact(length);
                 let count = source.take(length as u64).read_to_end(record).map_err(Cause::from)?;
                 match count == length {
                     true => Ok(record),

@@ -135,7 +135,9 @@ fn lengths_of_frames_that_cannot_be_are_refused() {
 
 #[test]
 fn offsets_of_partitions_that_were_not_asked_for_or_are_left_out_are_refused() {
-    for (found, topic) in [(vec![(1, 0, 5)], TOPIC), (vec![], TOPIC), (vec![(0, 0, 5)], "other")] {
+    let lies =
+        [(vec![(1, 0, 5)], TOPIC), (vec![(0, 0, 5), (1, 0, 5)], TOPIC), (vec![], TOPIC), (vec![(0, 0, 5)], "other")];
+    for (found, topic) in lies {
         let _brokers = Brokers::answering(2, vec![broker::offsets(topic, &found)]);
         let error = Cause::from(connect().unwrap().offsets(TOPIC, &[0], At::End).unwrap_err());
         assert_eq!(error.code, ErrorCode::Corrupt, "{error}");
