@@ -43,6 +43,14 @@ fn a_prefix_without_a_topic_is_worth_a_warning() {
     assert_eq!(seen.parts.len(), 2);
 }
 
+/// A complaint about other tools: `__consumer_offsets` is saved and written.
+#[test]
+fn kafkas_own_topics_are_not_taken_whatever_the_prefix() {
+    let _host = Host::new();
+    let seen = looked(&Settings { prefix: Some("__".into()), ..Settings::default() });
+    assert_eq!((seen.parts.len(), seen.findings[0].code.as_str()), (2, "no-topics"));
+}
+
 #[test]
 fn without_a_prefix_nothing_is_begun() {
     let _host = Host::new();
