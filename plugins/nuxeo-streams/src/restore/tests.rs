@@ -317,6 +317,7 @@ fn a_restore_that_began_under_one_prefix_does_not_end_under_another() {
     assert!(error.message.contains(NEW), "{error}");
     let positions = with(&mut broker, None, &Part::new(part::POSITIONS, Stage::Positions), &other).unwrap();
     assert_eq!((positions.receipts[0].expected, positions.receipts[0].actual), (1, 0));
+    assert_eq!(codes(&positions), ["topics-missing"]);
 }
 
 #[test]
