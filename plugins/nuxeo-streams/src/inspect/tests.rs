@@ -66,6 +66,13 @@ fn with_a_login_there_is_one_part_for_all_topics() {
 }
 
 #[test]
+fn where_a_step_says_the_prefix_there_is_one_part_for_all_topics() {
+    let _host = Host::new().config(&serde_json::json!({ "nuxeo-step": "dam" }));
+    let names: Vec<_> = inspect().unwrap().parts.into_iter().map(|part| part.name).collect();
+    assert_eq!(names, ["positions", "fence", "records"]);
+}
+
+#[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|n| n.to_string()).collect();
     assert!(listed(&names).ends_with("19 and 5 more"));

@@ -81,7 +81,7 @@ fn prefix(target: &Target) -> Finding {
     let message = format!(
         "the restored Nuxeo has to be told of its streams before it starts: `kafka.topicPrefix={}` in nuxeo.conf, also \
          between the lines BEGIN and END of its generated block where that has the key; `kafka.bootstrap.servers` where \
-         the brokers are others. The step that restores nuxeo.conf writes it when its settings say so",
+         the brokers are others. The plugin nuxeo writes it where its setting topic-prefix says so",
         target.renaming.main()
     );
     Finding::info("prefix-to-set", part::POSITIONS, message)
