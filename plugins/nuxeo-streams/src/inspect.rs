@@ -1,6 +1,7 @@
 //! Looks at the brokers for a backup: which streams there are, and what becomes a part.
 
 use strongroom_plugin::{Error, ErrorCode, Finding, Inspection, Part, Result, Stage, context};
+use twox_hash::xxhash3_128::Hasher;
 
 use crate::{
     backup::note,
@@ -31,9 +32,17 @@ pub mod setting {
     pub const TOPICS: &str = "topics";
 }
 
-/// The part of a topic's records.
+/// The longest topic that stands in a part's name as it is: names of files are made of them.
+const TOPIC_BYTES_MAX: usize = 80;
+
+/// The part of a topic's records. A long name is cut, and told apart by a hash.
 pub fn records_part(topic: &str) -> String {
-    format!("{}-{topic}", part::RECORDS)
+    match topic.get(..TOPIC_BYTES_MAX) {
+        Some(beginning) if topic.len() > TOPIC_BYTES_MAX => {
+            format!("{}-{beginning}-{:032x}", part::RECORDS, Hasher::oneshot(topic.as_bytes()))
+        }
+        _ => format!("{}-{topic}", part::RECORDS),
+    }
 }
 
 /// Whose topics are saved: as the operator says, or the step that saves Nuxeo itself.

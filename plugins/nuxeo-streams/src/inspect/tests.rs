@@ -73,6 +73,14 @@ fn where_a_step_says_the_prefix_there_is_one_part_for_all_topics() {
 }
 
 #[test]
+fn long_names_of_topics_make_names_of_parts_that_differ_and_are_not_too_long() {
+    let (one, other) = ("x".repeat(240) + "1", "x".repeat(240) + "2");
+    assert_ne!(records_part(&one), records_part(&other));
+    assert!(records_part(&one).len() < 125);
+    assert_eq!(records_part(&"x".repeat(80)), format!("records-{}", "x".repeat(80)));
+}
+
+#[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|n| n.to_string()).collect();
     assert!(listed(&names).ends_with("19 and 5 more"));
