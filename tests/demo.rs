@@ -1,10 +1,10 @@
-//! The demo's own manners: it names what it lacks, and leaves alone what is not its own. What it shows is run by `run.sh`.
+//! The demos' own manners: they name what they lack, and leave alone what is not their own. What they show is run by `run.sh`.
 
 use std::{os::unix::fs::symlink, path::Path, process::Command};
 
 use crate::support::root;
 
-/// Programs that the demo's first lines need themselves.
+/// Programs that the demos' first lines need themselves.
 const FIRST_NEEDS: [&str; 11] =
     ["bash", "dirname", "find", "sort", "tail", "head", "grep", "readlink", "cc", "dpkg-query", "python3"];
 
@@ -17,8 +17,10 @@ fn poor_path(directory: &Path) {
     }
 }
 
-fn demo(path: &Path, arguments: &[&Path]) -> (Option<i32>, String) {
-    let script = root().join("examples/confluence/demo.sh");
+const DEMOS: [&str; 2] = ["examples/confluence/demo.sh", "examples/nuxeo/demo.sh"];
+
+fn demo(script: &str, path: &Path, arguments: &[&Path]) -> (Option<i32>, String) {
+    let script = root().join(script);
     let done = Command::new("bash").arg(script).args(arguments).env("PATH", path).output().unwrap();
     (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
 }
@@ -27,12 +29,15 @@ fn demo(path: &Path, arguments: &[&Path]) -> (Option<i32>, String) {
 fn the_demo_names_each_missing_thing_with_the_line_to_paste() {
     let place = tempfile::tempdir().unwrap();
     poor_path(place.path());
-    let (code, told) = demo(place.path(), &[&place.path().join("never-made")]);
-    assert_eq!(code, Some(1), "{told}");
-    for line in ["apt-get install unzip", "https://sh.rustup.rs", "--install installs what packages provide"] {
-        assert!(told.contains(line), "{line:?} is not in\n{told}");
+    for script in DEMOS {
+        let (code, told) = demo(script, place.path(), &[&place.path().join("never-made")]);
+        assert_eq!(code, Some(1), "{script}: {told}");
+        for line in ["apt-get install unzip", "https://sh.rustup.rs", "--install installs what packages provide"] {
+            assert!(told.contains(line), "{script}: {line:?} is not in\n{told}");
+        }
+        assert_eq!(told.contains("--no-install-recommends maven"), script.contains("nuxeo"), "{script}: {told}");
+        assert!(!place.path().join("never-made").exists());
     }
-    assert!(!place.path().join("never-made").exists());
 }
 
 #[test]
@@ -40,8 +45,10 @@ fn the_demo_leaves_a_directory_alone_that_it_did_not_make() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("mine"), "mine").unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    let (code, told) = demo(Path::new(&path), &[place.path()]);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("is not empty and was not made by this demo"), "{told}");
-    assert_eq!(std::fs::read_to_string(place.path().join("mine")).unwrap(), "mine");
+    for script in DEMOS {
+        let (code, told) = demo(script, Path::new(&path), &[place.path()]);
+        assert_eq!(code, Some(1), "{script}: {told}");
+        assert!(told.contains("is not empty and was not made by this demo"), "{script}: {told}");
+        assert_eq!(std::fs::read_to_string(place.path().join("mine")).unwrap(), "mine");
+    }
 }

@@ -186,7 +186,9 @@ fn made_codes() -> BTreeSet<(String, String)> {
         r#"(?:Finding::(?:info|warning|blocker)\(|Finding::new\(\s*(?:Severity::)?\w+,|\b(?:blocker|warning|info)\()\s*"([a-z][a-z0-9-]+)""#,
     )
     .unwrap();
-    let files = ["host", "plugins/files", "plugins/confluence", "plugins/nuxeo-streams"].map(|name| source_files(&root().join(name), "rs"));
+    let files =
+        ["host", "plugins/files", "plugins/database", "plugins/confluence", "plugins/nuxeo", "plugins/nuxeo-streams"]
+            .map(|name| source_files(&root().join(name), "rs"));
     let mut codes = BTreeSet::new();
     for file in files.concat() {
         let name = file.strip_prefix(root()).unwrap().display().to_string();
@@ -203,6 +205,7 @@ fn manuals_of_codes() -> String {
     let names = [
         "docs/operations.md",
         "docs/confluence.md",
+        "docs/nuxeo.md",
         "docs/nuxeo-streams.md",
         "plugins/files/README.md",
         "plugins/confluence/README.md",
@@ -233,6 +236,11 @@ fn every_code_of_a_finding_can_be_given_a_severity() {
         ("host/", host),
         ("plugins/files/", list("plugins/files/src/lib.rs", ".finds(&[")),
         ("plugins/confluence/", list("plugins/confluence/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/database/", list("plugins/database/src/findings.rs", "CODES: &[&str] = &[")),
+        // Whoever uses that crate reports its codes.
+        ("plugins/database/", list("plugins/confluence/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/database/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/nuxeo/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
         ("plugins/nuxeo-streams/", list("plugins/nuxeo-streams/src/findings.rs", "CODES: &[&str] = &[")),
     ];
     let made = made_codes();

@@ -29,7 +29,7 @@ mod forget;
 mod encrypted;
 /// Changes to a product that are undone, whatever happens.
 mod holds;
-/// The demo names what it lacks and leaves alone what is not its own.
+/// The demos name what they lack and leave alone what is not their own.
 mod demo;
 /// A plugin that is copied out of the tree, built against the packed kit.
 mod package;
@@ -41,3 +41,5 @@ mod false_success;
 mod bad_input;
 /// A product on a real MariaDB, from backup to restore.
 mod mariadb;
+/// Nuxeo, and its streams on a real Kafka, which also cuts, garbles and lies.
+mod nuxeo;

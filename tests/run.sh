@@ -1,30 +1,32 @@
 #!/usr/bin/env bash
 # Runs every check there is: format, lints, unit tests, scenarios against real servers, hostile guests, fault cases,
-# documents and the demo. Usage: tests/run.sh [--install] [--all]
+# documents and the demos. Usage: tests/run.sh [--install] [--all]
 #
 # With --all, what is long is done at its full length: the fault sweep takes most of an hour then.
 #
 # Without --install it names what is missing and how to get it; with it, as root on Debian or Ubuntu, it installs that.
-# CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demo uses.
+# CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demos use; Kafka's jars are fetched
+# into the target directory from Maven Central, once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 die() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
 headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 
-# shellcheck source=../examples/confluence/demo/needs.sh
-source examples/confluence/demo/needs.sh
+# shellcheck source=../examples/needs.sh
+source examples/needs.sh
+BROKER=1
 
-install='' sweep=(--faults 120)
+install='' all='' sweep=(--faults 120)
 for argument in "$@"; do
   case $argument in
     --install) install=1 ;;
-    --all) sweep=(--at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
+    --all) all=1 sweep=(--at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
     *) die 'usage: tests/run.sh [--install] [--all]' ;;
   esac
 done
 
-# Beside what the demo needs: certificates for encrypted connections, age for encrypted sets, mounts for a disk that
+# Beside what the demos need: certificates for encrypted connections, age for encrypted sets, mounts for a disk that
 # fills up, a web server, a second kind of database, strace to break or kill a run at a call of the system, a library
 # that makes clocks jump.
 PACKAGES=(openssl age mount nginx-light mariadb-server strace libfaketime)
@@ -87,8 +89,18 @@ cargo test --release --locked
 cargo test --release --locked "${GUESTS[@]}"
 headline 'the fault sweep'
 cargo run --release --locked --example sweep -- "${sweep[@]}"
-headline "the demo's own judge"
+headline "the demos' own judges"
 python3 -B -m unittest discover -s examples/confluence/demo -p 'test_*.py'
+python3 -B -m unittest discover -s examples/nuxeo/demo -p 'test_*.py'
+headline 'the demo of Nuxeo and its streams'
+bash examples/nuxeo/demo.sh
+if [[ -n $all ]]; then
+  headline 'the demo of Nuxeo, in its other mode, and on another Kafka'
+  bash examples/nuxeo/demo.sh --mode replicate
+  for mode in backup replicate; do bash examples/nuxeo/demo.sh --kafka 3 --mode "$mode"; done
+  headline 'the streams on another Kafka'
+  STRONGROOM_TEST_KAFKA=3 cargo test --release --locked --test all nuxeo::
+fi
 headline 'the demo'
 bash examples/confluence/demo.sh
 headline 'the demo on MariaDB'

@@ -1,4 +1,4 @@
-//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL and a real MariaDB, file trees.
+//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, a real MariaDB, a real Kafka, file trees.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,10 +6,12 @@ use std::{
 };
 
 pub mod component;
+pub mod kafka;
 pub mod mariadb;
 pub mod nginx;
 pub mod plugins;
 pub mod postgres;
+pub mod proxy;
 pub mod scripted;
 pub mod strongroom;
 pub mod tree;

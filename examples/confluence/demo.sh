@@ -11,48 +11,14 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
 USAGE='usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]'
 INSTALL='' WANTED='' DIR='' PORT='' SERVER='' WRITER='' CHILD='' CONNECTION=()
 
-# shellcheck source-path=SCRIPTDIR source=demo/needs.sh
-source "$HERE/demo/needs.sh"
-
-die() {
-  printf 'demo.sh: %s\n' "$*" >&2
-  exit 1
-}
-
-headline() { printf '\n== %s\n' "$*"; }
-
-watched() { # runs a command so that a signal reaches this script at once, and the command's children by it
-  local status=0
-  "$@" </dev/null &
-  CHILD=$!
-  wait "$CHILD" || status=$?
-  CHILD=''
-  return "$status"
-}
-
-show() { # prints a command as the reader would type it, and runs it
-  printf '\n$ %s\n' "${*//"$DIR"/\$DIR}"
-  watched "$@"
-}
-
-strongroom() {
-  printf '\n$ strongroom %s\n' "${*//"$DIR"/\$DIR}"
-  watched "$TARGET/release/strongroom" "$@"
-}
-
-end_job() { # WHOM PID: asks WHOM to end, waits ten seconds for the whole group of PID, insists
-  local left=100
-  kill -TERM -- "$1" 2>/dev/null || return 0
-  while kill -0 -- "-$2" 2>/dev/null; do
-    ((left-- > 0)) || { kill -KILL -- "-$2" 2>/dev/null || true; break; }
-    sleep 0.1
-  done
-}
+# shellcheck source-path=SCRIPTDIR source=../common.sh
+source "$ROOT/examples/common.sh"
+# shellcheck source-path=SCRIPTDIR source=../needs.sh
+source "$ROOT/examples/needs.sh"
 
 finish() {
   local status=$?
@@ -66,23 +32,6 @@ finish() {
   exit "$status"
 }
 
-choose_directory() { # [DIR]
-  DIR=${1:-$(mktemp -d "${TMPDIR:-/tmp}/strongroom-demo.XXXXXX")}
-  mkdir -p "$DIR"
-  DIR=$(cd "$DIR" && pwd -P)
-  [[ $DIR =~ ^[A-Za-z0-9_./+@-]+$ ]] || die "choose a DIR of letters, digits and _./+@- (it is written into configuration files): $DIR"
-  if [[ ! -f $DIR/.strongroom-demo && -n $(ls -A "$DIR") ]]; then
-    local foreign=$DIR
-    DIR=''
-    die "$foreign is not empty and was not made by this demo"
-  fi
-  chmod 755 "$DIR"
-  stop_earlier
-  find "$DIR" -mindepth 1 -delete
-  touch "$DIR/.strongroom-demo"
-  echo "Working in $DIR"
-}
-
 stop_earlier() { # servers of an earlier run that was killed
   local database
   for database in postgresql mariadb; do
@@ -91,31 +40,9 @@ stop_earlier() { # servers of an earlier run that was killed
   done
 }
 
-as_server() { # the servers refuse root
-  if [[ $EUID -eq 0 ]]; then
-    (cd / && exec setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --inh-caps=-all env HOME=/ "$@")
-  else
-    "$@"
-  fi
-}
-
-give_to_server() { # DIRECTORY
-  [[ $EUID -eq 0 ]] || return 0
-  chown -R nobody: "$1"
-  as_server test -w "$1" || die "$DIR cannot be reached by the user nobody, as whom the database runs: choose another directory"
-}
-
-choose_port() { PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'); }
-
-as_role() { # ROLE DATABASE COMMAND…
-  choose_role "$1" "$2"
-  env "${CONNECTION[@]}" "${@:3}"
-}
-
 build() {
   headline 'Building strongroom and two plugins'
-  show cargo build --release --locked --manifest-path "$ROOT/Cargo.toml"
-  strongroom plugin build "$ROOT/plugins/confluence" "$ROOT/plugins/files" --out "$DIR/plugins"
+  build_with confluence files
 }
 
 make_passwords() {
@@ -240,18 +167,6 @@ damage() {
 restore() {
   headline 'Restoring to other directories and another database'
   strongroom -c "$DIR/target.toml" restore latest
-}
-
-unpack() {
-  headline 'The set, without strongroom'
-  mkdir "$DIR/proof"
-  local sets=("$DIR"/repository/*.zip)
-  [[ ${#sets[@]} -eq 1 && -f ${sets[0]} ]] || die "one set was to be in $DIR/repository, not ${#sets[@]}"
-  cd "$DIR/proof"
-  show unzip -q "${sets[0]}"
-  show sha256sum --quiet --strict -c SHA256SUMS
-  echo "all $(wc -l <SHA256SUMS) sums hold"
-  cd "$ROOT"
 }
 
 rewritten() { # what the rewritten files must say

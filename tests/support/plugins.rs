@@ -9,9 +9,16 @@ use std::{
 use super::{root, shared};
 
 /// Every plugin crate of the tree.
-const CRATES: [&str; 4] = ["plugins/files", "plugins/confluence", "examples/hello-plugin", "tests/guests/scripted"];
+const CRATES: [&str; 6] = [
+    "plugins/files",
+    "plugins/confluence",
+    "plugins/nuxeo",
+    "plugins/nuxeo-streams",
+    "examples/hello-plugin",
+    "tests/guests/scripted",
+];
 
-/// The directory with `files.wasm`, `confluence.wasm`, `hello-plugin.wasm` and `scripted.wasm`. The first call builds
+/// The directory with `files.wasm`, `confluence.wasm` and so on, `scripted.wasm` among them. The first call builds
 /// them; tests that need the host only should not make it.
 ///
 /// # Panics

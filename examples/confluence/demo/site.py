@@ -15,7 +15,7 @@ from database import NAME, Session
 from layout import v4, ver003
 
 # Nothing here can write H2's format: a small database of a real make, of the same build.
-_H2 = Path(__file__).parents[3] / "plugins/confluence/fixtures/embedded/h2-2/h2db.mv.db"
+_H2 = Path(__file__).parents[3] / "plugins/database/fixtures/embedded/h2-2/h2db.mv.db"
 
 
 def load(made: rows.Site, home: Path) -> str:

@@ -1,5 +1,6 @@
 //! What the plugin is and which grants it can use, each with the TOML that is usually written.
 
+use strongroom_database::needs::{self, Names, Needs, toml_string};
 use strongroom_plugin::{Description, Need};
 
 use crate::{findings, settings};
@@ -18,27 +19,15 @@ pub mod grant {
     pub const NODE: &str = "node";
     /// Any further directory: begins with this and `-`.
     pub const EXTERNAL: &str = "external";
-    /// The database.
-    pub const DATABASE: &str = "database";
-    /// Writes a dump.
-    pub const DUMP: &str = "dump";
-    /// Turns a dump into SQL.
-    pub const READ_DUMP: &str = "read-dump";
-    /// Loads a dump into an empty database.
-    pub const RESTORE: &str = "restore";
+    pub use strongroom_database::needs::{DATABASE, DUMP, READ_DUMP};
     /// The restored site's database password.
     pub const PASSWORD: &str = "database-password";
 }
 
-const CONNECTION: &str = "\"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--dbname={sql.database.name}\", \"--username={sql.database.user}\"";
-/// The tools connect as the host does: with the same password, `sslmode` and authorities.
-const ENV: &str = "env = { PGPASSWORD = { secret = { file = \"/etc/strongroom/confluence-db\" } }, PGSSLMODE = \"{sql.database.sslmode}\", PGSSLROOTCERT = \"{sql.database.ca}\" }";
-
-/// The same of MySQL's and MariaDB's tools, which take no password from a file of its own.
-const CONNECTION_MYSQL: &str = "\"--protocol=tcp\", \"--host={sql.database.host}\", \"--port={sql.database.port}\", \"--user={sql.database.user}\"";
-const ENV_MYSQL: &str = "env = { MYSQL_PWD = { secret = { file = \"/etc/strongroom/confluence-db\" } } }";
-/// Everything that a database consists of, in one transaction, a row at a time.
-const DUMP_MYSQL: &str = "\"--single-transaction\", \"--quick\", \"--routines\", \"--triggers\", \"--events\", \"--hex-blob\", \"--default-character-set=utf8mb4\", \"--no-tablespaces\"";
+/// Those of the site's database.
+pub fn needs() -> Needs {
+    Needs { names: Names::of(grant::DATABASE), password_file: "/etc/strongroom/confluence-db" }
+}
 
 /// The plugin's description.
 pub fn description() -> Description {
@@ -53,10 +42,10 @@ pub fn description() -> Description {
         .needs(shared_home("/path/to/shared-home").optional())
         .needs(node("/path/to/home-of-node-2").many().optional())
         .needs(external("/path/to/directory").many().optional())
-        .needs(database("postgresql://backup@localhost:5432/confluence").optional())
-        .needs(dump().optional())
-        .needs(read_dump().optional())
-        .needs(restore().optional())
+        .needs(needs().database("postgresql://backup@localhost:5432/confluence").optional())
+        .needs(needs().dump().optional())
+        .needs(needs::read_dump().optional())
+        .needs(needs().restore().optional())
         .needs(password().optional())
 }
 
@@ -107,44 +96,10 @@ pub fn external(path: &str) -> Need {
         .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
 }
 
-/// A database, as a grant's URL names it.
-pub fn database(url: &str) -> Need {
-    let url = toml_string(url);
-    Need::sql(grant::DATABASE)
-        .because("rows and attachments are counted in the very view that is dumped")
-        .suggest(format!("url = {url}\npassword = {{ file = \"/etc/strongroom/confluence-db\" }}\n"))
-}
-
-/// The tool that writes a dump.
-pub fn dump() -> Need {
-    Need::tools(grant::DUMP).because("pg_dump, at least as new as the server, or mysqldump writes the database").suggest(format!(
-        "argv = [\"/usr/bin/pg_dump\", \"--format=custom\", \"--compress=0\", \"--snapshot={{snapshot:word}}\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb-dump\", \"--no-defaults\", {DUMP_MYSQL}, {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
-    ))
-}
-
-/// The tool that reads PostgreSQL's dumps.
-pub fn read_dump() -> Need {
-    Need::tools(grant::READ_DUMP)
-        .because("for PostgreSQL: pg_restore turns the dump into SQL while it is written, so that its rows are counted")
-        .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
-}
-
-/// The tool that loads a dump.
-pub fn restore() -> Need {
-    Need::tools(grant::RESTORE).because("for a restore: pg_restore or mysql loads the dump into an empty database").suggest(format!(
-        "argv = [\"/usr/bin/pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--no-acl\", \"--single-transaction\", {CONNECTION}]\n{ENV}\n# MySQL or MariaDB instead:\n# argv = [\"/usr/bin/mariadb\", \"--no-defaults\", \"--default-character-set=utf8mb4\", {CONNECTION_MYSQL}, \"{{sql.database.name}}\"]\n# {ENV_MYSQL}\n"
-    ))
-}
-
 fn password() -> Need {
     Need::secrets(grant::PASSWORD)
         .because("for a restore: what confluence.cfg.xml shall hold as database password")
         .suggest("file = \"/etc/strongroom/confluence-db\"\n")
-}
-
-/// A TOML basic string.
-fn toml_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

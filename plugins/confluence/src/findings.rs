@@ -52,3 +52,14 @@ pub const CODES: &[&str] = &[
     "vendor-changed",
     "vendor-contradiction",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_of_the_shared_crate_are_among_them_and_all_are_in_order() {
+        assert!(strongroom_database::findings::CODES.iter().all(|code| CODES.contains(code)));
+        assert!(CODES.is_sorted());
+    }
+}

@@ -10,13 +10,13 @@ use crate::{
 };
 
 pub(crate) mod cluster;
-pub(crate) mod connection;
+mod connection;
 mod database;
 mod entries;
 mod facts;
 mod fitness;
 mod homeless;
-pub(crate) mod parts;
+mod parts;
 mod secrets;
 
 pub use secrets::missing;

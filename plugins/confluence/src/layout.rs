@@ -3,7 +3,7 @@
 //! The layouts are Atlassian's "Hierarchical File System Attachment Storage" (`ver003`, up to 8.0) and its successor
 //! (`v4`, from 8.1), which depends on nothing but the attachment's own id. Both exist side by side while a site migrates.
 
-use crate::engine::Engine;
+use strongroom_database::engine::Engine;
 
 /// The path in layout `v4`, below the attachment directory. `attachment` is the content id of the newest version's row.
 pub fn v4(attachment: u64, version: u64) -> String {

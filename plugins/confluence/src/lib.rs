@@ -1,31 +1,26 @@
 //! Backs up and restores Confluence: one node or a cluster, on PostgreSQL, MySQL, MariaDB or an embedded database.
 //!
 //! The files that say what a site is come first (`cfg`, `init`, `setenv`, `tomcat`, `jdbc`, and `site`, which puts them
-//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`, `engine`, `catalogue`,
-//! `readback`), then
-//! what is done: `inspect`, `backup`, `restore`, `verify`.
+//! together), then what a snapshot holds of it (`home`, `install`, `triple`, `layout`), then what is done: `inspect`, `backup`, `restore`, `verify`.
 
+use strongroom_database::jdbc;
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
 
 pub mod backup;
-pub mod catalogue;
+pub mod build;
 pub mod cfg;
 pub mod cipher;
 pub mod describe;
 pub mod embedded;
-pub mod engine;
 pub mod findings;
 pub mod grants;
 pub mod home;
 pub mod init;
 pub mod inspect;
 pub mod install;
-pub mod jdbc;
 pub mod layout;
 pub mod paths;
-pub mod readback;
 pub mod restore;
-pub mod rows;
 pub mod setenv;
 pub mod settings;
 pub mod site;

@@ -145,7 +145,7 @@ fn c_mysql_is_understood_and_its_url_keeps_its_parameters() {
     assert_eq!(fact(&seen, "database"), "MySQL db-mysql:3306/confluence (confluence.cfg.xml)");
     assert_eq!(fact(&seen, "database URL parameters"), "useUnicode, characterEncoding, sessionVariables");
     let host = target(&sample_cfg("c-mysql-7x")).location("database", "db2:3307/wiki2");
-    let host = host.archived("database", crate::backup::DUMP, "d").rows("database", "relpersistence", &[]);
+    let host = host.archived("database", strongroom_database::dump::DUMP, "d").rows("database", "relpersistence", &[]);
     assert!(blockers(&Confluence.inspect(Purpose::Restore).unwrap()).contains(&"vendor-changed"));
     restore(&tree("home")).unwrap();
     let wanted = "jdbc:mysql://db2:3307/wiki2?useUnicode=true&characterEncoding=utf8&sessionVariables=default_storage_engine%3DInnoDB";

@@ -2,7 +2,7 @@
 
 use strongroom_plugin::{
     Context, Error, Finding, Result,
-    dirs::{self, Dir, Kind, Stat},
+    dirs::{self, Dir, Kind},
 };
 
 use self::{cluster::Cluster, database::Database, installed::Installed};
@@ -19,6 +19,8 @@ use crate::{
 pub mod cluster;
 pub mod database;
 pub mod installed;
+
+pub use strongroom_database::located::{Located, below};
 
 /// The main configuration file, in the home and in its `shared-home`.
 pub const CFG: &str = "confluence.cfg.xml";
@@ -47,40 +49,6 @@ pub enum Place {
     Granted(String, String),
     /// In none of them.
     Outside,
-}
-
-/// A file or directory in a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The directory grant.
-    pub grant: String,
-    /// Below it.
-    pub path: String,
-}
-
-impl Located {
-    /// What is there.
-    ///
-    /// # Errors
-    /// As [`dirs::get`].
-    pub fn find(&self) -> Result<Option<Stat>> {
-        dirs::get(&self.grant)?.find(&self.path)
-    }
-
-    /// Its name without the directories above it.
-    pub fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
-    }
-}
-
-impl std::fmt::Display for Located {
-    /// Paths of the home as they are, others with their grant.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.grant.as_str() {
-            grant::HOME => f.write_str(&self.path),
-            other => write!(f, "{} in dirs.{other}", self.path),
-        }
-    }
 }
 
 /// What was found.
@@ -203,15 +171,6 @@ fn is_on_drive(path: &str) -> bool {
     matches!(path.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
-/// What of `path` lies below `base`; empty when they are equal.
-pub fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(base.trim_end_matches('/'))?;
-    match rest.strip_prefix('/') {
-        Some(rest) => Some(rest.trim_matches('/')),
-        None => rest.is_empty().then_some(""),
-    }
-}
-
 /// Parses one copy of the configuration.
 ///
 /// # Errors
@@ -304,14 +263,6 @@ fn present_secrets(cluster: Option<&Cluster>) -> Result<Vec<Located>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn below_knows_where_a_name_ends() {
-        assert_eq!(below("/a/b/c", "/a/b"), Some("c"));
-        assert_eq!(below("/a/b/", "/a/b"), Some(""));
-        assert_eq!(below("/a/b", "/a/b/"), Some(""));
-        assert_eq!(below("/a/bc", "/a/b"), None);
-    }
 
     #[test]
     fn paths_of_windows_are_written_with_slashes() {

@@ -198,7 +198,8 @@ impl Connection {
         let mut bytes = Vec::with_capacity(count);
         while bytes.len() < count {
             let left = u32::try_from(count - bytes.len()).unwrap_or(u32::MAX);
-            let chunk = self.input.read_chunk(left).map_err(lost)?;
+            // Records that were given up before may have been cut off: what is behind them never comes.
+            let chunk = self.input.read_chunk(left).map_err(Error::cut_off)?;
             if chunk.is_empty() {
                 return Err(self.closed());
             }

@@ -21,17 +21,17 @@ fn database(rows: &str) -> Host {
         .tool("read-dump", SQL)
 }
 
-fn dump() -> Part {
+fn database_part() -> Part {
     Part::new(part::DATABASE, Stage::Database)
 }
 
 #[test]
 fn the_dump_is_stored_and_its_rows_are_counted_twice() {
     let host = database("2");
-    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    let outcome = backup(&database_part(), Pass::InStage).unwrap();
     assert!(proven(&outcome.receipts), "{:?}", outcome.receipts);
     assert!(outcome.receipts.iter().any(|receipt| receipt.subject == "rows content" && receipt.actual == 2));
-    assert_eq!(host.stored(DUMP).unwrap(), b"PGDMP dump");
+    assert_eq!(host.stored(dump::DUMP).unwrap(), b"PGDMP dump");
     let calls = host.tool_calls();
     let call = |name: &str| calls.iter().find(|call| call.tool == name).unwrap();
     assert_eq!(call("dump").parameter("snapshot"), Some("00000003-00000001-1"));
@@ -39,13 +39,13 @@ fn the_dump_is_stored_and_its_rows_are_counted_twice() {
     assert!(host.has_settled() && host.fixed_instant().is_some());
     assert_eq!(host.evidence("attachments"), Some(Evidence::SameView));
     assert_eq!(host.expected("attachments").unwrap(), "[\"content 5\",\"3\",\"attachments/v4/5/0/5/5.1\",null]\n");
-    assert_eq!(host.noted(note::ROWS).unwrap(), "{\"confversion\":1,\"content\":2}");
+    assert_eq!(host.noted("rows").unwrap(), "{\"confversion\":1,\"content\":2}");
 }
 
 #[test]
 fn a_dump_with_other_rows_than_the_view_has_receipts_that_differ() {
     let _host = database("3");
-    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    let outcome = backup(&database_part(), Pass::InStage).unwrap();
     let receipt = outcome.receipts.iter().find(|receipt| receipt.subject == "rows content").unwrap();
     assert_eq!((receipt.expected, receipt.actual), (3, 2));
 }
@@ -54,17 +54,17 @@ fn a_dump_with_other_rows_than_the_view_has_receipts_that_differ() {
 fn a_tool_that_fails_fails_the_part_with_its_own_words() {
     let failing = |words: &str| ToolRun { stdout: b"PGDMP".to_vec(), code: 1, stderr: words.to_owned() };
     let _host = database("2").tool_with("dump", move |_| failing("server closed the connection"));
-    let error = backup(&dump(), Pass::InStage).unwrap_err();
+    let error = backup(&database_part(), Pass::InStage).unwrap_err();
     assert!(error.message.contains("server closed the connection"), "{error}");
     let _host = database("2").tool_with("read-dump", move |_| failing("unexpected end of file"));
-    let error = backup(&dump(), Pass::InStage).unwrap_err();
+    let error = backup(&database_part(), Pass::InStage).unwrap_err();
     assert!(error.message.contains("unexpected end of file"), "{error}");
 }
 
 #[test]
 fn sql_that_ends_inside_a_table_fails_the_part() {
     let _host = database("2").tool("read-dump", &SQL.as_bytes()[..SQL.len() - 4]);
-    let error = backup(&dump(), Pass::InStage).unwrap_err();
+    let error = backup(&database_part(), Pass::InStage).unwrap_err();
     assert!(error.message.contains("ends inside the rows of table confversion"), "{error}");
 }
 
@@ -89,34 +89,37 @@ fn mariadb(rows: &str) -> Host {
 #[test]
 fn a_mysql_is_dumped_while_it_is_frozen() {
     let host = mariadb("2");
-    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    let outcome = backup(&database_part(), Pass::InStage).unwrap();
     assert!(proven(&outcome.receipts) && outcome.findings.is_empty(), "{:?}", outcome.receipts);
     assert!(outcome.receipts.iter().any(|receipt| receipt.subject == "rows CONTENT" && receipt.actual == 2));
-    assert_eq!(host.stored(DUMP).unwrap(), MYSQL.as_bytes());
+    assert_eq!(host.stored(dump::DUMP).unwrap(), MYSQL.as_bytes());
     assert!(host.has_settled() && host.fixed_instant().is_some());
     assert_eq!(host.evidence("attachments"), Some(Evidence::SameView));
-    assert_eq!(host.noted(note::ROWS).unwrap(), "{\"CONFVERSION\":1,\"CONTENT\":2}");
+    assert_eq!(host.noted("rows").unwrap(), "{\"CONFVERSION\":1,\"CONTENT\":2}");
     let _host = mariadb("3");
-    assert!(!proven(&backup(&dump(), Pass::InStage).unwrap().receipts));
+    assert!(!proven(&backup(&database_part(), Pass::InStage).unwrap().receipts));
 }
 
 #[test]
 fn a_mysql_that_may_not_be_frozen_is_read_before_and_after() {
     let host = mariadb("2").never_frozen("database");
-    let outcome = backup(&dump(), Pass::InStage).unwrap();
+    let outcome = backup(&database_part(), Pass::InStage).unwrap();
     assert!(proven(&outcome.receipts), "{:?}", outcome.receipts);
     assert_eq!(outcome.findings[0].code, "not-frozen");
     for subject in ["attachments before the dump", "attachments after the dump"] {
         assert_eq!(host.evidence(subject), Some(Evidence::Bracketed), "{subject}");
     }
     let _host = mariadb("3").never_frozen("database");
-    assert!(!proven(&backup(&dump(), Pass::InStage).unwrap().receipts), "both readings agree on another number");
+    assert!(
+        !proven(&backup(&database_part(), Pass::InStage).unwrap().receipts),
+        "both readings agree on another number"
+    );
 }
 
 #[test]
 fn a_mysql_dump_without_its_last_line_fails_the_part() {
     let _host = mariadb("2").tool("dump", &MYSQL.as_bytes()[..MYSQL.len() - 18]);
-    let error = backup(&dump(), Pass::InStage).unwrap_err();
+    let error = backup(&database_part(), Pass::InStage).unwrap_err();
     assert!(error.message.contains("-- Dump completed"), "{error}");
 }
 

@@ -1,14 +1,10 @@
 //! Whether the database is one that can be saved, by what the files say of it.
 
+use strongroom_database::embedded as stopped;
 use strongroom_plugin::{Finding, Inspection, Result};
 
 use super::part;
-use crate::{
-    embedded::{Embedded, STOP, format::Health},
-    install::Version,
-    jdbc::Vendor,
-    site::Site,
-};
+use crate::{embedded, install::Version, jdbc::Vendor, site::Site};
 
 /// What is in the way, and what must be known.
 ///
@@ -72,48 +68,12 @@ fn server(site: &Site) -> Option<Finding> {
 
 /// Files can be copied while nobody has them open, and never otherwise.
 fn embedded(site: &Site, seen: &mut Inspection) -> Result<()> {
-    let database = match Embedded::of(site) {
-        Ok(Some(database)) => database,
-        Ok(None) => return Ok(()),
+    match embedded::of(site) {
+        Ok(Some(database)) => stopped::inspect(&database, part::DATABASE, seen),
+        Ok(None) => Ok(()),
         Err(error) => {
             seen.findings.extend(blocker("embedded-outside", error.message));
-            return Ok(());
+            Ok(())
         }
-    };
-    let files = database.files()?;
-    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    seen.facts.push(("database files".into(), format!("{} in {}", names.join(", "), database.at)));
-    if files.is_empty() {
-        let message = format!("there are no files {}.* in {}", database.stem, database.at);
-        seen.findings.extend(blocker("embedded-missing", message));
-        return Ok(());
     }
-    if let Some(who) = database.used()? {
-        let name = database.vendor.name();
-        let message =
-            format!("{name} lives in files that can only be copied while Confluence is stopped, and {who}: {STOP}");
-        seen.findings.extend(blocker("embedded-in-use", message));
-    }
-    for file in &files {
-        seen.findings.extend(health(&database, &file.name, file.size)?);
-    }
-    let message = "rows, build number and the files of attachments cannot be read from an embedded database: they are saved, and not checked against each other";
-    seen.findings.push(Finding::info("embedded-unread", part::DATABASE, message));
-    Ok(())
-}
-
-/// What is to be said of a file: that it is damaged, or was not closed.
-///
-/// # Errors
-/// When it cannot be read.
-pub(crate) fn health(database: &Embedded, name: &str, size: u64) -> Result<Option<Finding>> {
-    let health = crate::embedded::format::check(name, size, |offset| database.open(name, offset))?;
-    Ok(match health {
-        Health::Closed | Health::Untold => None,
-        Health::Unclean => {
-            let message = format!("{name} was not closed cleanly: Confluence will recover it when it starts");
-            Some(Finding::warning("embedded-unclean", part::DATABASE, message))
-        }
-        Health::Bad(why) => Some(Finding::blocker("embedded-damaged", part::DATABASE, format!("{name}: {why}"))),
-    })
 }

@@ -1,5 +1,6 @@
 //! Asks the database lightly: is it this site's, how large is it.
 
+use strongroom_database::{catalogue, engine::Engine, needs};
 use strongroom_plugin::{
     Context, ErrorCode, Finding, Inspection, Result,
     sql::{self, Transaction},
@@ -7,9 +8,8 @@ use strongroom_plugin::{
 
 use super::{fitness, part};
 use crate::{
-    catalogue,
+    build,
     describe::{self, grant},
-    engine::Engine,
     grants,
     jdbc::Vendor,
     site::Site,
@@ -39,10 +39,10 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<u64>> {
     match Engine::of(&view) {
         // Nothing can be read back without it.
         Engine::Postgresql if grants::has("tools", grant::DUMP) && !grants::has("tools", grant::READ_DUMP) => {
-            seen.wants.push(describe::read_dump());
+            seen.wants.push(needs::read_dump());
         }
         Engine::Postgresql => {}
-        Engine::Mysql => seen.findings.extend(mysql(&view)?),
+        Engine::Mysql => seen.findings.extend(catalogue::without_transactions(&view, part::DATABASE)?),
     }
     let size = contents(site, &location, &view, seen)?;
     view.end()?;
@@ -61,29 +61,19 @@ pub(super) fn wants(site: &Site, seen: &mut Inspection) {
     };
     let mysql = site.database.vendor() == Some(Vendor::Mysql);
     let url = if mysql { at("mysql", 3306) } else { at("postgresql", 5432) };
-    let mut all = vec![("sql", describe::database(&url)), ("tools", describe::dump())];
+    let wanted = describe::needs();
+    let mut all = vec![("sql", wanted.database(&url)), ("tools", wanted.dump())];
     if !mysql {
-        all.push(("tools", describe::read_dump()));
+        all.push(("tools", needs::read_dump()));
     }
     seen.wants.extend(all.into_iter().filter(|(kind, want)| !grants::has(kind, &want.name)).map(|(_, want)| want));
-}
-
-/// What a dump of MySQL or MariaDB does not show as it was at one instant.
-fn mysql(view: &Transaction) -> Result<Option<Finding>> {
-    const OTHERS: &str = "SELECT group_concat(table_name ORDER BY table_name SEPARATOR ', ')
-FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL AND engine <> 'InnoDB'";
-    let others = view.value(OTHERS, &[]).context("looking at the engines of tables")?;
-    Ok(others.map(|names| {
-        let message = format!("these tables are not InnoDB's, so that their rows may be of a later moment: {names}");
-        Finding::warning("tables-without-transactions", part::DATABASE, message)
-    }))
 }
 
 fn contents(site: &Site, location: &str, view: &Transaction, seen: &mut Inspection) -> Result<u64> {
     let tables = catalogue::tables(view)?;
     seen.facts.push(("tables".into(), tables.len().to_string()));
     if catalogue::holds(&tables, "confversion") && catalogue::holds(&tables, "content") {
-        let build = catalogue::build_number(view)?;
+        let build = build::number(view)?;
         seen.facts.push(("database build number".into(), build.map_or("none".into(), |build| build.to_string())));
         seen.findings.extend(fitness::builds(site.cfg.build_number, build));
     } else {

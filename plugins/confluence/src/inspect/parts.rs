@@ -1,26 +1,26 @@
 //! What becomes a part, and what each leaves to the others.
 
+use strongroom_database::{embedded::Embedded, located::pattern};
 use strongroom_plugin::{Part, Stage};
 
 use super::{part, setting};
 use crate::{
     describe::grant,
-    embedded::Embedded,
-    grants,
+    embedded, grants,
     site::{Located, Site},
 };
 
 /// What lies in a granted directory and has a part of its own nevertheless.
 pub(super) fn own(site: &Site, attachments: Option<&Located>) -> Vec<Located> {
-    let database = Embedded::of(site).ok().flatten().map(|database| database.at);
+    let database = embedded::of(site).ok().flatten().map(|database| database.at);
     let cipher = site.cipher.files.iter().filter_map(|file| file.at.clone());
     attachments.cloned().into_iter().chain(database).chain(cipher).collect()
 }
 
 /// The parts of a backup.
 pub(super) fn parts(site: &Site, attachments: Option<&Located>, own: &[Located], estimate: Option<u64>) -> Vec<Part> {
-    let embedded = Embedded::of(site).ok().flatten();
-    let mut parts = vec![database(site, embedded.as_ref(), estimate)];
+    let files = embedded::of(site).ok().flatten();
+    let mut parts = vec![database(site, files.as_ref(), estimate)];
     if let Some(at) = attachments {
         let part = Part::new(part::ATTACHMENTS, Stage::Files).ahead().summary(site.attachments());
         let part = part.uses(format!("dirs.{}", at.grant)).set(setting::GRANT, &at.grant);
@@ -81,18 +81,6 @@ fn tree(name: &str, grant: &str, summary: String, own: &[Located]) -> Part {
     if excludes.is_empty() { part } else { part.set(setting::EXCLUDE, excludes.join("\n")) }
 }
 
-/// A path as a pattern that matches nothing else.
-pub(crate) fn pattern(path: &str) -> String {
-    let mut pattern = String::from("/");
-    for character in path.chars() {
-        if "*?[]!#\\ ".contains(character) {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern
-}
-
 fn secrets(site: &Site) -> Option<Part> {
     let required = site.secrets_required();
     let cipher: Vec<&Located> = site.cipher.files.iter().filter_map(|file| file.at.as_ref()).collect();
@@ -111,15 +99,4 @@ fn secrets(site: &Site) -> Option<Part> {
     let cipher: Vec<String> = cipher.iter().map(|at| format!("{}/{}", at.grant, at.path)).collect();
     let part = part.set(setting::REQUIRED, required.join(" "));
     Some(if cipher.is_empty() { part } else { part.set(setting::CIPHER, cipher.join("\n")) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_becomes_a_pattern_for_itself_only() {
-        assert_eq!(pattern("a/b"), "/a/b");
-        assert_eq!(pattern("a b/[c]*"), "/a\\ b/\\[c\\]\\*");
-    }
 }

@@ -46,8 +46,8 @@ impl Change {
         let (mut address, mut user) = (None, None);
         if grants::has("sql", grant::DATABASE) {
             // Java cannot use a socket's directory.
-            address = Address::granted()?.filter(|address| !address.host.starts_with('/'));
-            user = Some(grants::database_user()?);
+            address = Address::granted(grant::DATABASE)?.filter(|address| !address.host.starts_with('/'));
+            user = Some(grants::database_user(grant::DATABASE)?);
         }
         let password = grants::has("secrets", grant::PASSWORD).then(|| secrets::reveal(grant::PASSWORD)).transpose()?;
         // A secret file ends with a line break that is not part of the secret.

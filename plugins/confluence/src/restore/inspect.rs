@@ -1,12 +1,10 @@
 //! Looks at a snapshot and at the target, and says what a restore would do and what is in its way.
 
-use strongroom_plugin::{
-    Context, ErrorCode, Finding, Inspection, Need, Part, Result, Stage, archive, context, dirs, sql,
-};
+use strongroom_database::restore::{self as dump, occupied};
+use strongroom_plugin::{Finding, Inspection, Need, Part, Result, Stage, archive, context, dirs};
 
 use super::target::{self, Target, archived_cfg};
 use crate::{
-    catalogue,
     cipher::PASSWORD,
     describe::{self, grant},
     grants::{self, Address},
@@ -25,7 +23,9 @@ pub fn inspect() -> Result<Inspection> {
     let mut seen = Inspection::of([]);
     for name in archive::parts()? {
         match name.as_str() {
-            part::DATABASE if !target::is_embedded()? => database(&mut seen)?,
+            part::DATABASE if !target::is_embedded()? => {
+                dump::inspect(part::DATABASE, &describe::needs(), vendor()?, &mut seen)?
+            }
             _ => directory(&name, &mut seen)?,
         }
     }
@@ -33,47 +33,11 @@ pub fn inspect() -> Result<Inspection> {
     Ok(seen)
 }
 
-fn database(seen: &mut Inspection) -> Result<()> {
-    seen.parts.push(
-        Part::new(part::DATABASE, Stage::Database)
-            .summary("the dump into an empty database")
-            .uses("sql.database")
-            .uses("tools.restore"),
-    );
-    if !grants::has("tools", grant::RESTORE) {
-        let message = "a dump is loaded by pg_restore: grant tools.restore";
-        seen.findings.push(Finding::blocker("restore-tool", part::DATABASE, message));
-        seen.wants.push(describe::restore());
-    }
-    let target = match sql::get(grant::DATABASE) {
-        Ok(target) => target,
-        Err(error) if error.code == ErrorCode::Denied => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let location = target.location();
-    seen.findings.extend(vendor(&target.engine())?);
-    let view = target.begin().context(format!("looking at the database {location}"))?;
-    let tables = catalogue::tables(&view)?.len();
-    view.end()?;
-    seen.facts.push(("target database".into(), format!("{location}, {tables} tables")));
-    seen.findings.extend(occupied(
-        part::DATABASE,
-        &format!("the database {location}"),
-        &format!("{tables} tables"),
-        tables == 0,
-    ));
-    Ok(())
-}
-
-/// A dump of one product is nothing to another.
-fn vendor(engine: &str) -> Result<Option<Finding>> {
+/// The vendor whose database was saved, as the snapshot's configuration names it.
+fn vendor() -> Result<Option<Vendor>> {
     let Some(cfg) = archived_cfg()? else { return Ok(None) };
     let by_url = cfg.get("hibernate.connection.url").and_then(Vendor::of_url);
-    let old = by_url.or_else(|| cfg.get("hibernate.dialect").and_then(Vendor::of_dialect));
-    let (Some(old), Some(new)) = (old, Vendor::of_engine(engine)) else { return Ok(None) };
-    let message =
-        format!("the site's database is {}, the granted one is {}: grant one of the same kind", old.name(), new.name());
-    Ok((old != new).then(|| Finding::blocker("vendor-changed", part::DATABASE, message)))
+    Ok(by_url.or_else(|| cfg.get("hibernate.dialect").and_then(Vendor::of_dialect)))
 }
 
 fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
@@ -142,22 +106,6 @@ fn free(name: &str, target: &Target) -> Result<bool> {
     Ok(!below(&target.to.path)?.iter().chain(&shared).any(own))
 }
 
-/// Nothing that is there is overwritten unless the operator says so.
-fn occupied(part: &str, target: &str, what: &str, empty: bool) -> Option<Finding> {
-    if empty {
-        return None;
-    }
-    let message = format!("{target} holds {what} already");
-    Some(match context::overwrite() {
-        true => Finding::warning("target-not-empty", part, format!("{message}: they may be overwritten, as you asked")),
-        false => Finding::blocker(
-            "target-not-empty",
-            part,
-            format!("{message}: choose an empty one, or restore with --overwrite"),
-        ),
-    })
-}
-
 /// What the restored configuration will say.
 fn configuration(seen: &mut Inspection) -> Result<()> {
     let Some(cfg) = archived_cfg()? else { return Ok(()) };
@@ -173,7 +121,7 @@ fn configuration(seen: &mut Inspection) -> Result<()> {
         seen.findings.push(Finding::info("password-kept", part::HOME, message));
     }
     if grants::has("sql", grant::DATABASE)
-        && let Some(address) = Address::granted()?
+        && let Some(address) = Address::granted(grant::DATABASE)?
         && address.host.starts_with('/')
     {
         let message =

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use strongroom_database::dump::DUMP;
 use strongroom_plugin::{Context, Error, Result, TreeOptions, archive};
 
 use crate::{
-    backup::DUMP,
     cfg::{self, Cfg, Homes},
     describe::grant,
     grants, home,

@@ -123,7 +123,7 @@ fn database(tables: &[&[Option<&str>]], rows: &str) -> Host {
         .rows("database", "relpersistence", tables)
         .rows("database", "count(*)", &[&[Some("0"), Some(rows)]])
         .archived("database", "database.dump", "PGDMP")
-        .note(note::ROWS, "{\"content\":2}")
+        .note("rows", "{\"content\":2}")
         .tool("read-dump", SQL)
 }
 
@@ -201,7 +201,7 @@ fn verify_reads_the_dump_to_its_end() {
     assert!(proven(&verify(&part("database")).unwrap().receipts));
     let _host = database(&[], "2").tool("read-dump", &SQL.as_bytes()[..SQL.len() - 3]);
     assert!(verify(&part("database")).unwrap_err().message.contains("ends inside the rows of table content"));
-    let _host = database(&[], "2").note(note::ROWS, "{\"content\":3}");
+    let _host = database(&[], "2").note("rows", "{\"content\":3}");
     assert!(!proven(&verify(&part("database")).unwrap().receipts));
 }
 

@@ -5,7 +5,7 @@ use super::*;
 /// A home with an embedded database of a real make, and nobody in sight.
 fn embedded(sample: &str, files: &str, usage: Usage) -> Host {
     let host = home(sample, &[("attachments/x", "x"), ("lock", ""), ("database/confluencedb.lck", "l")]);
-    for file in std::fs::read_dir(format!("{FIXTURES}/embedded/{files}")).unwrap() {
+    for file in std::fs::read_dir(format!("{FIXTURES}/../../database/fixtures/embedded/{files}")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), host.path("home").join("database").join(file.file_name())).unwrap();
     }
@@ -46,11 +46,11 @@ fn h_h2_is_copied_while_nobody_uses_it_and_comes_back_where_it_was() {
         assert_eq!((blockers(&seen), codes(&seen, Severity::Warning)), (vec![], vec![]), "{make}");
         let outcome = backup(part_of(&seen, part::DATABASE), Pass::InStage).unwrap();
         assert!(proven(&outcome.receipts));
-        let noted = host.noted(note::EMBEDDED).unwrap();
+        let noted = host.noted(strongroom_database::embedded::NOTE).unwrap();
         let content = host.stored(&noted).unwrap();
         drop(host);
         let host = target(&sample_cfg("h-h2-79"))
-            .note(note::EMBEDDED, &noted)
+            .note(strongroom_database::embedded::NOTE, &noted)
             .note("entries database", "1")
             .secret("database-password", "for a server only")
             .archived("database", &noted, content.clone());

@@ -111,5 +111,8 @@ pub(crate) fn raised(error: Raw) -> std::io::Error {
 
 /// And out again.
 pub(crate) fn lowered(error: std::io::Error) -> Raw {
-    crate::Error::from(error).into()
+    match error.kind() {
+        std::io::ErrorKind::AlreadyExists => crate::Error::exists(error.to_string()).into(),
+        _ => crate::Error::from(error).into(),
+    }
 }

@@ -146,9 +146,9 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Whether a connection may be had again.
+/// Whether a connection may be had again. A part of a stream whose end does not come is `corrupt` to the host.
 fn may_pass(error: &Error) -> bool {
-    matches!(error.code, ErrorCode::Io | ErrorCode::Timeout | ErrorCode::Unavailable)
+    matches!(error.code, ErrorCode::Io | ErrorCode::Timeout | ErrorCode::Unavailable | ErrorCode::Corrupt)
 }
 
 fn is_long(header: &Header) -> bool {

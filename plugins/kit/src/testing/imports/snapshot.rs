@@ -4,10 +4,10 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::{
     dirs::Dir,
-    streams::{InputStream, OutputStream},
+    streams::{InputStream, OutputStream, digest_of},
 };
 use crate::{
-    Evidence, Instant, Meta, TreeOptions, TreeReport,
+    Algorithm, Evidence, Instant, Meta, TreeOptions, TreeReport,
     bindings::strongroom::plugin::{
         snapshot::Stored,
         types::{Error, ErrorCode},
@@ -78,7 +78,25 @@ pub(crate) fn put_tree(path: &str, source: &Dir, sub_path: &str, options: &TreeO
     let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
     let stored = entries.iter().map(|(below, held)| (format!("{prefix}{below}"), held.clone()));
     state(|state| state.stored.extend(stored));
-    Ok(trees::report(&entries, entries.len() as u64))
+    let mut report = trees::report(&entries, entries.len() as u64);
+    if let Some(algorithm) = options.name_digest {
+        report.skipped = misnamed(&entries, algorithm)?;
+        report.skipped_count = report.skipped.len() as u64;
+    }
+    Ok(report)
+}
+
+/// Files whose names are not the digests of their content.
+fn misnamed(entries: &[(String, Held)], algorithm: Algorithm) -> Result<Vec<(String, String)>, Error> {
+    let mut wrong = Vec::new();
+    for (path, held) in entries {
+        let Held::File(content, _) = held else { continue };
+        let digest: String = digest_of(algorithm, content)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        if path.rsplit('/').next() != Some(digest.as_str()) {
+            wrong.push((path.clone(), format!("its content's digest is {digest}, not its name")));
+        }
+    }
+    Ok(wrong)
 }
 
 pub(crate) fn fix_instant(instant: &Instant) -> Result<(), Error> {

@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# What the demos have in common: how they speak, run commands, end what they began, and choose where they work (sourced by
+# each demo.sh, which sets ROOT, and has functions `stop_earlier` and `choose_role` of its own).
+
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+# A program that is named by $STRONGROOM is shown as it is; otherwise it is built first.
+PROGRAM=${STRONGROOM:-$TARGET/release/strongroom}
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+headline() { printf '\n== %s\n' "$*"; }
+
+watched() { # runs a command so that a signal reaches this script at once, and the command's children by it
+  local status=0
+  "$@" </dev/null &
+  CHILD=$!
+  wait "$CHILD" || status=$?
+  CHILD=''
+  return "$status"
+}
+
+show() { # prints a command as the reader would type it, and runs it
+  printf '\n$ %s\n' "${*//"$DIR"/\$DIR}"
+  watched "$@"
+}
+
+strongroom() {
+  printf '\n$ strongroom %s\n' "${*//"$DIR"/\$DIR}"
+  watched "$PROGRAM" "$@"
+}
+
+end_job() { # WHOM PID: asks WHOM to end, waits ten seconds for the whole group of PID, insists
+  local left=100
+  kill -TERM -- "$1" 2>/dev/null || return 0
+  while kill -0 -- "-$2" 2>/dev/null; do
+    ((left-- > 0)) || { kill -KILL -- "-$2" 2>/dev/null || true; break; }
+    sleep 0.1
+  done
+}
+
+choose_directory() { # [DIR]
+  DIR=${1:-$(mktemp -d "${TMPDIR:-/tmp}/strongroom-demo.XXXXXX")}
+  mkdir -p "$DIR"
+  DIR=$(cd "$DIR" && pwd -P)
+  [[ $DIR =~ ^[A-Za-z0-9_./+@-]+$ ]] || die "choose a DIR of letters, digits and _./+@- (it is written into configuration files): $DIR"
+  if [[ ! -f $DIR/.strongroom-demo && -n $(ls -A "$DIR") ]]; then
+    local foreign=$DIR
+    DIR=''
+    die "$foreign is not empty and was not made by this demo"
+  fi
+  chmod 755 "$DIR"
+  stop_earlier
+  find "$DIR" -mindepth 1 -delete
+  touch "$DIR/.strongroom-demo"
+  echo "Working in $DIR"
+}
+
+as_server() { # the servers refuse root
+  if [[ $EUID -eq 0 ]]; then
+    (cd / && exec setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --inh-caps=-all env HOME=/ "$@")
+  else
+    "$@"
+  fi
+}
+
+give_to_server() { # DIRECTORY
+  [[ $EUID -eq 0 ]] || return 0
+  chown -R nobody: "$1"
+  as_server test -w "$1" || die "$DIR cannot be reached by the user nobody, as whom the database runs: choose another directory"
+}
+
+choose_port() { PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'); }
+
+as_role() { # ROLE DATABASE COMMAND…: with what the demo's `choose_role` sets for it
+  choose_role "$1" "$2"
+  env "${CONNECTION[@]}" "${@:3}"
+}
+
+unpack() {
+  headline 'The set, without strongroom'
+  mkdir "$DIR/proof"
+  local sets=("$DIR"/repository/*.zip)
+  [[ ${#sets[@]} -eq 1 && -f ${sets[0]} ]] || die "one set was to be in $DIR/repository, not ${#sets[@]}"
+  cd "$DIR/proof"
+  show unzip -q "${sets[0]}"
+  show sha256sum --quiet --strict -c SHA256SUMS
+  echo "all $(wc -l <SHA256SUMS) sums hold"
+  cd "$ROOT"
+}
+
+build_with() { # PLUGIN…: builds the program unless one was named, and those plugins
+  [[ -n ${STRONGROOM:-} ]] || show cargo build --release --locked --manifest-path "$ROOT/Cargo.toml"
+  strongroom plugin build "${@/#/$ROOT/plugins/}" --out "$DIR/plugins"
+}

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Backs up a sample Nuxeo instance with its Kafka streams while it is in use, proves the set, destroys the instance, restores
+# it elsewhere, and lets Kafka's own client judge what is there.
+#
+# usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]
+#
+# With `--mode replicate` the streams come from the topics that are still there, up to the database's instant, not from the
+# set. Everything happens in DIR (a new directory below $TMPDIR unless given). Kafka's jars are fetched from Maven Central once,
+# then the demo needs no network. What it started is stopped when it ends, however it ends.
+set -euo pipefail
+set -m # each background command gets its own process group, so that it can be stopped with all its children
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+ROOT=$(cd "$HERE/../.." && pwd -P)
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8
+USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
+INSTALL='' KAFKA=4 MODE=backup WANTED='' DIR='' PORT='' CHILD='' WRITER='' WORKER='' CONNECTION=()
+RESTORED_PREFIX=nxr1-
+
+# shellcheck source-path=SCRIPTDIR source=../common.sh
+source "$ROOT/examples/common.sh"
+# shellcheck source-path=SCRIPTDIR source=../needs.sh
+source "$ROOT/examples/needs.sh"
+# shellcheck source-path=SCRIPTDIR source=../postgresql.sh
+source "$ROOT/examples/postgresql.sh"
+# shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
+source "$HERE/demo/pipeline.sh"
+BROKER=1 # needs.sh looks for what it takes
+ROLES=(nuxeo backup restorer)
+
+kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
+
+finish() {
+  local status=$?
+  trap - EXIT
+  trap '' INT TERM HUP
+  set +e
+  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+  [[ -z $WRITER ]] || end_job "-$WRITER" "$WRITER"
+  [[ -z $WORKER ]] || end_job "-$WORKER" "$WORKER"
+  [[ -z $DIR ]] || stop_earlier
+  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
+  exit "$status"
+}
+
+stop_earlier() { # the servers, also those of an earlier run that was killed
+  stop_server
+  kafka stop "$DIR/kafka"
+}
+
+make_instance() {
+  local role
+  headline "A sample Nuxeo instance with a private PostgreSQL and Kafka $KAFKA"
+  mkdir -m 700 "$DIR/secrets"
+  for role in demo "${ROLES[@]}"; do
+    install -m 600 /dev/null "$DIR/secrets/$role"
+    printf '%s=%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
+  done
+  start_server
+  watched kafka start "$KAFKA" "$DIR/kafka"
+  KAFKA_PORT=$(sed -n 's/^plain 1 //p' "$DIR/kafka/ports")
+  sql demo postgres <<'SQL'
+CREATE ROLE nuxeo LOGIN PASSWORD :'nuxeo_password';
+CREATE ROLE restorer LOGIN PASSWORD :'restorer_password';
+CREATE ROLE backup LOGIN PASSWORD :'backup_password';
+CREATE DATABASE nuxeo OWNER nuxeo TEMPLATE template0 ENCODING 'UTF8';
+CREATE DATABASE nuxeo_restored OWNER restorer TEMPLATE template0 ENCODING 'UTF8';
+REVOKE CONNECT ON DATABASE nuxeo, nuxeo_restored FROM PUBLIC;
+GRANT CONNECT ON DATABASE nuxeo TO backup;
+SQL
+  sql nuxeo nuxeo <<'SQL'
+-- The least that a backup needs: to look at every table and sequence.
+GRANT USAGE ON SCHEMA public TO backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO backup;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO backup;
+SQL
+  as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$PORT" "$DIR/secrets/nuxeo"
+  watched python3 "$HERE/demo/streams.py" "$DIR"
+}
+
+appears() { # FILE PID: waits until FILE holds something, as long as PID lives
+  local left=300
+  until [[ -s $1 ]]; do
+    if ! kill -0 "$2" 2>/dev/null || ((left-- == 0)); then die "$1 did not appear"; fi
+    sleep 0.1
+  done
+}
+
+begin_use() {
+  headline 'The instance is in use from here on'
+  choose_role nuxeo nuxeo
+  env "${CONNECTION[@]}" python3 "$HERE/demo/writer.py" "$DIR" </dev/null &
+  WRITER=$!
+  python3 "$HERE/demo/worker.py" "$DIR" </dev/null &
+  WORKER=$!
+  appears "$DIR/changes.jsonl" "$WRITER"
+  appears "$DIR/commits.jsonl" "$WORKER"
+  echo 'documents come, work is queued in every codec, a worker reads the queue work-default and commits'
+}
+
+end_use() {
+  touch "$DIR/STOP"
+  wait "$WRITER" || die "the writer ended with $?"
+  WRITER=''
+  wait "$WORKER" || die "the worker ended with $?"
+  WORKER=''
+  printf '\nThe writer and the worker stopped, after %s documents, %s records and %s commits\n' "$(wc -l <"$DIR/changes.jsonl")" \
+    "$(wc -l <"$DIR/ledger-writer.jsonl")" "$(wc -l <"$DIR/commits.jsonl")"
+}
+
+back_up() {
+  strongroom -c "$DIR/pipeline.toml" plugin accept --yes
+  strongroom -c "$DIR/pipeline.toml" config validate
+  strongroom -c "$DIR/pipeline.toml" plan
+  watched python3 "$HERE/demo/compare.py" before "$DIR"
+  strongroom -c "$DIR/pipeline.toml" backup
+  strongroom -c "$DIR/pipeline.toml" snapshots
+  strongroom -c "$DIR/pipeline.toml" verify
+}
+
+damage() {
+  headline 'The instance is destroyed'
+  watched python3 "$HERE/demo/compare.py" after "$DIR" "$MODE"
+  mv "$DIR/instance" "$DIR/kept"
+  mkdir -p "$DIR/instance/etc"
+  echo 'overwritten' >"$DIR/instance/etc/nuxeo.conf"
+  sql nuxeo nuxeo <<<'SET client_min_messages = warning; DROP SCHEMA public CASCADE;'
+  case $MODE in
+    backup) echo 'data, configuration, every table and every topic are gone' ;;
+    replicate) echo 'data, configuration and every table are gone; the topics go on, with all that was written later' ;;
+  esac
+}
+
+restore() {
+  headline 'Restoring to other directories, another database and other topics'
+  strongroom -c "$DIR/target.toml" restore latest
+}
+
+compare() {
+  headline 'Comparing with the dumped transaction, the copy from before the damage, and the ledger of what was produced'
+  as_role restorer nuxeo_restored python3 "$HERE/demo/compare.py" restored "$DIR" "$MODE" "$RESTORED_PREFIX"
+}
+
+parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --install) INSTALL=1 ;;
+      --kafka) KAFKA=${2:-} && shift $(($# > 1)) ;;
+      --kafka=*) KAFKA=${1#*=} ;;
+      --mode) MODE=${2:-} && shift $(($# > 1)) ;;
+      --mode=*) MODE=${1#*=} ;;
+      -*) die "$USAGE" ;;
+      *) [[ -z $WANTED ]] || die "$USAGE"; WANTED=$1 ;;
+    esac
+    shift
+  done
+  [[ $KAFKA =~ ^[34]$ && $MODE =~ ^(backup|replicate)$ ]] || die "$USAGE"
+}
+
+main() {
+  parse "$@"
+  if [[ -n $INSTALL ]]; then install_missing; fi
+  find_missing || {
+    printf '%s\n' "${MISSING[@]}" >&2
+    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
+  }
+  trap finish EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  choose_directory "$WANTED"
+  headline 'Building strongroom and two plugins'
+  build_with nuxeo nuxeo-streams
+  make_instance
+  write_pipeline
+  write_target
+  begin_use
+  back_up
+  end_use
+  damage
+  restore
+  unpack
+  compare
+  headline "Everything matched. Left to look at in $DIR: repository/*.zip, restored/, pipeline.toml, target.toml, ledger-*.jsonl"
+}
+
+main "$@"

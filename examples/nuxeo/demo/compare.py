@@ -1,0 +1,101 @@
+"""Judges the demo without strongroom: what was restored against what was written down while it was there.
+
+usage: compare.py before DIR
+       compare.py after DIR MODE                 (with the mode `backup` the source's topics are deleted then)
+       compare.py restored DIR MODE PREFIX       (the restored database as the environment says)
+"""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import files
+import streams
+import truth
+import work
+from kafka import Kafka
+from streams import FOREIGN, PASSING, PREFIX, TOPICS
+
+CHANGES_MIN = 20
+
+
+def main() -> int:
+    what, top, *rest = sys.argv[1:]
+    return {"before": before, "after": after, "restored": restored}[what](Path(top), *rest)
+
+
+def _foreign(kafka: Kafka) -> dict:
+    """What must stay as it is: other applications' topics and groups."""
+    return {"topics": {topic: kafka.ask("read", topic=topic) for topic in FOREIGN},
+            "committed": kafka.ask("committed", group="dam-2-audit-writer")}
+
+
+def before(top: Path) -> int:
+    """Notes what the cleaner has left of the compacted topic, and what each topic is like."""
+    kafka = Kafka(top / "kafka")
+    noted = {"compacted": kafka.ask("read", topic=PREFIX + streams.COMPACTED)["records"], "foreign": _foreign(kafka),
+             "topics": {name: kafka.ask("describe", topic=PREFIX + name) for name in TOPICS}}
+    (top / "before.json").write_text(json.dumps(noted))
+    kafka.close()
+    return 0
+
+
+def after(top: Path, mode: str) -> int:
+    """Notes what is left of the compacted topic, and lets the topics go."""
+    kafka = Kafka(top / "kafka")
+    (top / "after.json").write_text(json.dumps(kafka.ask("read", topic=PREFIX + streams.COMPACTED)["records"]))
+    if mode == "backup":
+        kafka.ask("delete", topics=[PREFIX + name for name in TOPICS | PASSING])
+    kafka.close()
+    return 0
+
+
+def restored(top: Path, mode: str, prefix: str) -> int:
+    problems: list[str] = []
+    compare_database(top, problems)
+    files.compare(top, prefix, problems)
+    kafka = Kafka(top / "kafka")
+    work.compare(kafka, top, mode, prefix, problems)
+    noted = json.loads((top / "before.json").read_text())
+    if _foreign(kafka) != noted["foreign"]:
+        problems.append("topics or groups of another application are not as they were")
+    kafka.close()
+    count_changes(top, problems)
+    for problem in problems[:40]:
+        print(f"  DIFFERENT: {problem}")
+    if problems:
+        print(f"  {len(problems)} differences without a reason")
+        return 1
+    print("  nothing else differs")
+    return 0
+
+
+def compare_database(top: Path, problems: list[str]) -> None:
+    """Row count and checksum of each table, and a blob for each key: restored against the dumped transaction."""
+    was, now = json.loads((top / "truth.json").read_text()), truth.take()
+    for name in sorted(was["tables"].keys() | now["tables"].keys()):
+        if was["tables"].get(name) != now["tables"].get(name):
+            problems.append(f"table {name}: {was['tables'].get(name)} was dumped, {now['tables'].get(name)} restored")
+    print(f"  {len(now['tables'])} tables with {sum(rows for rows, _ in now['tables'].values())} rows: as in the dumped transaction")
+    missing = [key for key, size in was["blobs"].items() if not files.holds_blob(top / "restored/data", key, size)]
+    problems += [f"blob {key} of the dumped transaction is not back, or not as its name says" for key in missing]
+    print(f"  {len(was['blobs'])} blobs that the dumped transaction names, each with the MD5 that it is named by")
+
+
+def count_changes(top: Path, problems: list[str]) -> None:
+    """Was the instance really in use between the instant and the seal?"""
+    record = json.loads((top / "proof/.strongroom/record.json").read_text())
+    instant, sealed = work.instant(record).cut / 1000, datetime.fromisoformat(record["ended"][:19] + "+00:00").timestamp()
+    count = {}
+    for name, at in (("changes", "at"), ("ledger-writer", "acked"), ("commits", "acked")):
+        lines = map(json.loads, (top / f"{name}.jsonl").read_text().splitlines())
+        count[name] = sum(1 for line in lines if instant < line[at] < sealed)
+    text = f"{count['changes']} documents, {count['ledger-writer']} records and {count['commits']} commits came between instant and seal"
+    print(f"  {text} ({sealed - instant:.1f} s)")
+    if min(count["changes"], count["ledger-writer"]) < CHANGES_MIN or not count["commits"]:
+        problems.append(f"only {text}: {CHANGES_MIN}, {CHANGES_MIN} and 1 are asked for")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

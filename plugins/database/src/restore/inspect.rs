@@ -1,0 +1,63 @@
+//! Looks at the database that a dump is to be loaded into.
+
+use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Part, Result, Stage, context, sql};
+
+use crate::{catalogue, grants, jdbc::Vendor, needs::Needs};
+
+/// Adds the part, and what is in its way. `old` is the vendor whose database was dumped, where that is known.
+///
+/// # Errors
+/// When the target does not answer.
+pub fn inspect(part: &str, needs: &Needs, old: Option<Vendor>, seen: &mut Inspection) -> Result<()> {
+    let names = &needs.names;
+    let uses = [format!("sql.{}", names.database), format!("tools.{}", names.restore)];
+    let summary = "the dump into an empty database";
+    let made = Part::new(part, Stage::Database).summary(summary);
+    seen.parts.push(uses.into_iter().fold(made, Part::uses));
+    if !grants::has("tools", &names.restore) {
+        let message = format!("a dump is loaded by pg_restore or mysql: grant tools.{}", names.restore);
+        seen.findings.push(Finding::blocker("restore-tool", part, message));
+        seen.wants.push(needs.restore());
+    }
+    let target = match sql::get(&names.database) {
+        Ok(target) => target,
+        Err(error) if error.code == ErrorCode::Denied => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let location = target.location();
+    seen.findings.extend(changed(part, old, Vendor::of_engine(&target.engine())));
+    let view = target.begin().context(format!("looking at the database {location}"))?;
+    let tables = catalogue::tables(&view)?.len();
+    view.end()?;
+    let fact = names.database.replacen("database", "target database", 1);
+    seen.facts.push((fact, format!("{location}, {tables} tables")));
+    seen.findings.extend(occupied(part, &format!("the database {location}"), &format!("{tables} tables"), tables == 0));
+    Ok(())
+}
+
+/// A dump of one product is nothing to another.
+fn changed(part: &str, old: Option<Vendor>, new: Option<Vendor>) -> Option<Finding> {
+    let (old, new) = (old?, new?);
+    let message = format!(
+        "the database that was saved is {}, the granted one is {}: grant one of the same kind",
+        old.name(),
+        new.name()
+    );
+    (old != new).then(|| Finding::blocker("vendor-changed", part, message))
+}
+
+/// Nothing that is there is overwritten unless the operator says so.
+pub fn occupied(part: &str, target: &str, what: &str, empty: bool) -> Option<Finding> {
+    if empty {
+        return None;
+    }
+    let message = format!("{target} holds {what} already");
+    Some(match context::overwrite() {
+        true => Finding::warning("target-not-empty", part, format!("{message}: they may be overwritten, as you asked")),
+        false => Finding::blocker(
+            "target-not-empty",
+            part,
+            format!("{message}: choose an empty one, or restore with --overwrite"),
+        ),
+    })
+}
