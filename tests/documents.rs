@@ -362,7 +362,7 @@ fn every_link_between_documents_leads_somewhere() {
 #[test]
 fn the_commands_to_begin_with_are_files_that_can_be_run() {
     use std::os::unix::fs::PermissionsExt;
-    for name in ["examples/confluence/demo.sh", "tests/run.sh"] {
+    for name in ["examples/confluence/demo.sh", "examples/nuxeo/demo.sh", "tests/run.sh"] {
         let readme = fs::read_to_string(root().join("README.md")).unwrap();
         assert!(readme.contains(name), "README.md does not name {name}");
         let mode = fs::metadata(root().join(name)).unwrap().permissions().mode();

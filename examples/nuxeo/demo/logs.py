@@ -62,8 +62,11 @@ def compacted(before: list[dict], after: list[dict]) -> dict[Place, list[Due]]:
 
 def match(name: str, due: list[Due], restored: list[dict], problems: list[str], cleaned: bool = False) -> list[int]:
     """Source offsets of the restored records of one partition, in their order; every difference is named."""
-    offsets, place, left_out = [], 0, None
+    offsets, place, left_out, known = [], 0, None, {identity(one.record) for one in due}
     for one in due:
+        while place < len(restored) and identity(restored[place]) not in known:
+            problems.append(f"{name}: the record at {restored[place]['offset']} should not be back, or not as it is")
+            place += 1
         if place < len(restored) and identity(restored[place]) == identity(one.record):
             place += 1
             offsets.append(one.offset)
@@ -75,7 +78,7 @@ def match(name: str, due: list[Due], restored: list[dict], problems: list[str], 
         else:
             left_out = one.offset
     if place < len(restored):
-        problems.append(f"{name}: {len(restored) - place} records are back that should not be or are in another place, the first at {restored[place]['offset']}")
+        problems.append(f"{name}: {len(restored) - place} records are back that should not be, or not there, the first at {restored[place]['offset']}")
     return offsets
 
 
