@@ -55,7 +55,7 @@ impl Bare {
         config.max_wasm_stack(512 << 10).async_stack_size(2 << 20);
         let engine = Engine::new(&config)?;
         let component = Component::new(&engine, wasm)?;
-        let mut linker = Linker::new(&engine);
+        let mut linker: Linker<AtomicBool> = Linker::new(&engine);
         // It looks into its store, as any host function does: a future that holds nothing would not even be allocated.
         linker.instance("strongroom:plugin/context@0.1.0")?.func_wrap_async("canceled", |store, (): ()| {
             Box::new(async move { Ok((store.data().load(Ordering::Relaxed),)) })
