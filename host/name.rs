@@ -102,6 +102,13 @@ impl RawPath {
         }
     }
 
+    /// Its first `count` names, or all where there are fewer.
+    pub fn leading(&self, count: usize) -> RawPath {
+        let ends = self.0.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let end = ends.chain([self.0.len()]).nth(count.saturating_sub(1)).unwrap_or(self.0.len());
+        RawPath(self.0[..end].to_vec())
+    }
+
     /// The directory that it lies in; none for the empty path.
     pub fn parent(&self) -> Option<RawPath> {
         if self.is_root() {

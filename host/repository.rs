@@ -48,6 +48,22 @@ pub struct Meta {
     pub attributes: Attributes,
 }
 
+/// The annotation of a file that has holes, `yes`: restored, its zeros are holes again.
+const SPARSE: &str = "sparse";
+
+impl Meta {
+    /// Notes that the file has holes.
+    pub(crate) fn with_holes(mut self) -> Self {
+        self.attributes.push((SPARSE.to_owned(), "yes".to_owned()));
+        self
+    }
+
+    /// Whether it had holes.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.attributes.iter().any(|(name, value)| name == SPARSE && value == "yes")
+    }
+}
+
 /// How a file looked when it was stored: what tells, in a second pass, whether it must be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -122,6 +138,11 @@ pub trait Draft: Send + Sync {
 
     /// What it holds there.
     fn find(&self, path: &RawPath) -> Result<Option<Held>, Error>;
+
+    /// In which pass it was stored or seen unchanged last; quicker than [`Self::find`].
+    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
+        Ok(self.find(path)?.map(|held| held.pass))
+    }
 
     /// Marks what an earlier pass stored there as seen unchanged in `pass`.
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error>;

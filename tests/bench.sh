@@ -271,7 +271,7 @@ small_files() {
 }
 
 host_calls() {
-  headline 'a host call and a fresh instance, and the same in wasmtime alone (5 rounds in turn)'
+  headline 'a host call and a fresh instance, and the same in wasmtime alone (15 rounds in turn)'
   local what ours bare
   "$HOST_CALLS" | tee "$DIR/calls"
   while read -r what ours bare; do

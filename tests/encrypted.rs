@@ -10,41 +10,23 @@ use rustix::process::Signal;
 
 use crate::support::{
     Place,
+    scripted::{self, dir},
     tree::{Tree, assert_same},
     wait_for,
 };
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "test"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-recipients = ["RECIPIENT"]
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "bulk", stage = "files", uses = ["dirs.dir-out"] }]
-
-[step.product.config.script]
-"backup.bulk" = [
+/// A part whose directory is stored and restored.
+fn pipeline(recipient: &str) -> String {
+    let script = r#""backup.bulk" = [
   { do = "put-tree", path = "", dir = "dir-files" },
   { do = "tree-receipt", subject = "entries" },
   { do = "holds-secrets" },
 ]
-"restore.bulk" = [{ do = "restore-tree", part = "bulk", dir = "dir-out" }]
-
-[step.product.grant.dirs.dir-files]
-path = "$DIR/files"
-access = "read"
-
-[step.product.grant.dirs.dir-out]
-path = "$DIR/out"
-access = "write"
-"#;
+"restore.bulk" = [{ do = "restore-tree", part = "bulk", dir = "dir-out" }]"#;
+    let grants = dir("files", "read") + &dir("out", "write");
+    scripted::pipeline(&["bulk files dirs.dir-out"], script, &grants)
+        .replace("format = \"zip\"\n", &format!("format = \"zip\"\nrecipients = [{recipient:?}]\n"))
+}
 
 /// Makes a key pair as an operator does, and gives back the public key.
 fn keygen(place: &Place, name: &str) -> String {
@@ -63,7 +45,7 @@ fn place() -> Place {
     fs::create_dir(place.join("out")).unwrap();
     let recipient = keygen(&place, "key");
     keygen(&place, "other");
-    place.write("strongroom.toml", &PIPELINE.replace("RECIPIENT", &recipient));
+    place.write("strongroom.toml", &pipeline(&recipient));
     place.accept();
     place
 }
@@ -153,7 +135,7 @@ fn the_pipeline_may_name_where_the_identity_is() {
     edit(&place, "/key\"]", "/key\"");
     place.run(&["verify"]).exits(0);
     edit(&place, "/key\"", "/strongroom.toml\"");
-    place.run(&["verify"]).exits(1).says("line 2 is no age identity");
+    place.run(&["verify"]).exits(1).says("line 1 is no age identity");
     edit(&place, "/strongroom.toml\" }", "/absent\" }");
     place.run(&["verify"]).exits(1).says("reading the identity");
     place.run(&["backup"]).exits(0).says("complete");

@@ -5,44 +5,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::Place;
+use crate::support::{
+    Place,
+    scripted::{KEEP, pipeline},
+};
 
-/// A pipeline that stores one file, or (with `failing` there) fails in its second part.
-const PIPELINE: &str = r#"
-[pipeline]
-name = "test"
+/// A pipeline that stores one file, or (with `failing` there) fails in its second part, and keeps so many snapshots.
+fn keeping(last: u32) -> String {
+    let dump = "[\n  { do = \"submit-tool\", path = \"dump\", tool = \"tool-dump\" },\n\
+                  { do = \"receipt\", subject = \"rows\", expected = 1, actual = 1 },\n]";
+    let script = format!("\"backup.kept\" = {KEEP}\n\"backup.dump\" = {dump}");
+    let rest =
+        format!("[step.product.grant.tools.tool-dump]\nargv = [\"$DIR/dump.sh\"]\n\n[policy.keep]\nlast = {last}\n");
+    pipeline(&["kept files", "dump files"], &script, &rest)
+}
 
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[policy.keep]
-last = 2
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "kept", stage = "files" }, { name = "dump", stage = "files" }]
-
-[step.product.config.script]
-"backup.kept" = [
-  { do = "put", path = "a", text = "a" },
-  { do = "receipt", subject = "files", expected = 1, actual = 1 },
-]
-"backup.dump" = [
-  { do = "submit-tool", path = "dump", tool = "tool-dump" },
-  { do = "receipt", subject = "rows", expected = 1, actual = 1 },
-]
-
-[step.product.grant.tools.tool-dump]
-argv = ["$DIR/dump.sh"]
-"#;
-
-fn place(pipeline: &str) -> Place {
+fn place(last: u32) -> Place {
     let place = Place::new();
     place.script("dump.sh", "test ! -e \"$DIR/failing\"");
-    place.write("strongroom.toml", pipeline);
+    place.write("strongroom.toml", &keeping(last));
     place.accept();
     place
 }
@@ -67,7 +48,7 @@ fn ids(place: &Place) -> Vec<String> {
 
 #[test]
 fn forget_says_what_goes_and_why_then_removes_just_that() {
-    let place = place(PIPELINE);
+    let place = place(2);
     let made: Vec<_> = (0..4).map(|_| back_up(&place, 0)).collect();
     let said =
         place.run(&["forget", "--dry-run"]).exits(0).says("would remove 2 snapshots of 4").says("no rule keeps it");
@@ -91,7 +72,7 @@ fn forget_says_what_goes_and_why_then_removes_just_that() {
 
 #[test]
 fn failed_backups_never_push_out_complete_ones() {
-    let place = place(PIPELINE);
+    let place = place(2);
     let whole = [back_up(&place, 0), back_up(&place, 0)];
     let partial: Vec<_> = (0..3).map(|_| back_up(&place, 3)).collect();
     place.run(&["forget"]).exits(0).says("removes 1 snapshot of 5");
@@ -105,7 +86,7 @@ fn failed_backups_never_push_out_complete_ones() {
 
 #[test]
 fn without_rules_or_with_rules_that_keep_nothing_nothing_is_removed() {
-    let place = place(&PIPELINE.replace("last = 2", "last = 0"));
+    let place = place(0);
     back_up(&place, 0);
     place.run(&["forget"]).exits(5).says("no rule says which snapshots are kept");
     place.run(&["forget", "--keep-daily", "0"]).exits(5);
@@ -118,7 +99,7 @@ fn without_rules_or_with_rules_that_keep_nothing_nothing_is_removed() {
 
 #[test]
 fn only_the_pipelines_own_snapshots_are_judged() {
-    let place = place(&PIPELINE.replace("last = 2", "last = 1"));
+    let place = place(1);
     let other = place.join("other.toml");
     let text = fs::read_to_string(place.join("strongroom.toml")).unwrap();
     fs::write(&other, text.replace("name = \"test\"", "name = \"test-two\"")).unwrap();
@@ -134,7 +115,7 @@ fn only_the_pipelines_own_snapshots_are_judged() {
 
 #[test]
 fn a_snapshot_that_is_dated_later_than_now_is_named_and_pushes_out_none() {
-    let place = place(&PIPELINE.replace("last = 2", "last = 1"));
+    let place = place(1);
     let id = back_up(&place, 0);
     let set = place.set();
     let (mut bytes, future) =
@@ -156,7 +137,7 @@ fn a_snapshot_that_is_dated_later_than_now_is_named_and_pushes_out_none() {
 
 #[test]
 fn a_snapshot_that_is_being_read_stays() {
-    let place = place(PIPELINE);
+    let place = place(2);
     let made: Vec<_> = (0..3).map(|_| back_up(&place, 0)).collect();
     let mut lock = Command::new("flock")
         .arg("--shared")
@@ -178,7 +159,7 @@ fn a_snapshot_that_is_being_read_stays() {
 
 #[test]
 fn forget_waits_for_the_pipelines_lock() {
-    let place = place(PIPELINE);
+    let place = place(2);
     back_up(&place, 0);
     fs::remove_file(place.join("dump.sh")).unwrap();
     place.script("dump.sh", "echo first; read line < \"$DIR/gate\"");
@@ -194,7 +175,7 @@ fn forget_waits_for_the_pipelines_lock() {
 
 #[test]
 fn a_backup_forgets_by_itself_only_when_told_and_only_when_complete() {
-    let place = place(PIPELINE);
+    let place = place(2);
     (0..3).for_each(|_| drop(back_up(&place, 0)));
     assert_eq!(place.sets().len(), 3, "nobody asked");
     let text = fs::read_to_string(place.join("strongroom.toml")).unwrap();
@@ -215,7 +196,7 @@ fn a_backup_forgets_by_itself_only_when_told_and_only_when_complete() {
 
 #[test]
 fn what_a_killed_removal_hid_is_swept_by_the_next_run() {
-    let place = place(PIPELINE);
+    let place = place(2);
     back_up(&place, 0);
     back_up(&place, 0);
     let set = place.sets()[0].clone();

@@ -12,28 +12,8 @@ mod dump;
 mod schema;
 mod severity;
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "letters"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.letters]
-plugin = "files"
-
-[step.letters.grant.dirs.source]
-path = "$DIR/files"
-access = "read"
-
-[step.letters.grant.secrets]
-key = { file = "$DIR/key" }
-"#;
-
 fn place() -> Place {
-    let place = Place::with_pipeline(PIPELINE);
-    Tree::at(place.join("files")).file("a.txt", "text");
+    let place = Place::letters("\n[step.letters.grant.secrets]\nkey = { file = \"$DIR/key\" }\n");
     place.write("key", "hunter2\n");
     place
 }

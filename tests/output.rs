@@ -4,28 +4,10 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 
-use crate::support::{Place, tree::Tree};
-
-const PIPELINE: &str = r#"
-[pipeline]
-name = "letters"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.letters]
-plugin = "files"
-
-[step.letters.grant.dirs.source]
-path = "$DIR/files"
-access = "read"
-"#;
+use crate::support::Place;
 
 fn place() -> Place {
-    let place = Place::with_pipeline(PIPELINE);
-    Tree::at(place.join("files")).file("a.txt", "text");
-    place
+    Place::letters("")
 }
 
 fn message_type(line: &Value) -> &str {

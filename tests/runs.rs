@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::{
     Going, Place,
+    scripted::{KEEP, dir, pipeline},
     tree::{Tree, assert_same},
     wait_for,
 };
@@ -16,43 +17,23 @@ const IN_A_CHILD: &str = "echo first\nsh -c 'read line < \"$DIR/gate\"; echo las
 
 /// A pipeline whose dump hangs, and whose other part has stored something already.
 fn hanging(tool: &str) -> Place {
+    let script = format!(
+        "\"backup.database\" = [\n{{ do = \"submit-tool\", path = \"dump\", tool = \"tool-dump\" }},\n\
+         {{ do = \"fix-instant\" }},\n{{ do = \"receipt\", subject = \"rows\", expected = 1, actual = 1 }},\n]\n\
+         \"backup.store\" = {KEEP}"
+    );
+    let dump = "[step.product.grant.tools.tool-dump]\nargv = [\"$DIR/hang.sh\"]\n";
+    let text = pipeline(&["database database", "store files"], &script, dump);
     let place = Place::new();
     place.script("hang.sh", tool);
     assert!(Command::new("mkfifo").arg(place.join("gate")).status().unwrap().success());
-    place.write("strongroom.toml", HANGING);
+    place.write(
+        "strongroom.toml",
+        &text.replacen("name = \"test\"\n", "name = \"test\"\nstate = \"$DIR/own-state\"\n", 1),
+    );
     place.accept();
     place
 }
-
-const HANGING: &str = r#"
-[pipeline]
-name = "test"
-state = "$DIR/own-state"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "database", stage = "database" }, { name = "store", stage = "files" }]
-
-[step.product.config.script]
-"backup.database" = [
-  { do = "submit-tool", path = "dump", tool = "tool-dump" },
-  { do = "fix-instant" },
-  { do = "receipt", subject = "rows", expected = 1, actual = 1 },
-]
-"backup.store" = [
-  { do = "put", path = "a", text = "a" },
-  { do = "receipt", subject = "files", expected = 1, actual = 1 },
-]
-
-[step.product.grant.tools.tool-dump]
-argv = ["$DIR/hang.sh"]
-"#;
 
 /// A backup whose tool runs and hangs, and whose other part is stored.
 fn start(place: &Place) -> Going {
@@ -193,7 +174,7 @@ parts = [{ name = "sleeping", stage = "files" }, { name = "looping", stage = "fi
 
 #[test]
 fn a_verification_and_a_restore_are_stopped_too() {
-    let place = Place::with_pipeline(READING);
+    let place = Place::with_pipeline(&reading());
     place.script("hang.sh", "echo $$ > \"$DIR/hangs\"; read line < \"$DIR/gate\"");
     assert!(Command::new("mkfifo").arg(place.join("gate")).status().unwrap().success());
     place.run(&["backup"]).exits(0);
@@ -207,49 +188,20 @@ fn a_verification_and_a_restore_are_stopped_too() {
     }
 }
 
-const READING: &str = r#"
-[pipeline]
-name = "test"
+/// One file, which verify and restore feed to a tool.
+fn reading() -> String {
+    let script = format!(
+        "\"backup.store\" = {KEEP}\n\
+         \"verify.store\" = [{{ do = \"feed-tool\", part = \"store\", path = \"kept\", tool = \"tool-hang\" }}]\n\
+         \"restore.store\" = [{{ do = \"feed-tool\", part = \"store\", path = \"kept\", tool = \"tool-hang\" }}]"
+    );
+    let tool = "[step.product.grant.tools.tool-hang]\nargv = [\"$DIR/hang.sh\"]\noffline = true\n";
+    pipeline(&["store files"], &script, tool)
+}
 
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "store", stage = "files" }]
-
-[step.product.config.script]
-"backup.store" = [
-  { do = "put", path = "a", text = "a" },
-  { do = "receipt", subject = "files", expected = 1, actual = 1 },
-]
-"verify.store" = [{ do = "feed-tool", part = "store", path = "a", tool = "tool-hang" }]
-"restore.store" = [{ do = "feed-tool", part = "store", path = "a", tool = "tool-hang" }]
-
-[step.product.grant.tools.tool-hang]
-argv = ["$DIR/hang.sh"]
-offline = true
-"#;
-
-const KILLED_RESTORE: &str = r#"
-[pipeline]
-name = "test"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "bulk", stage = "files", uses = ["dirs.dir-out"] }]
-
-[step.product.config.script]
-"backup.bulk" = [
+/// A tree, whose restore waits at its end until `gate/go` is there.
+fn killed_restore() -> String {
+    let script = r#""backup.bulk" = [
   { do = "put-tree", path = "", dir = "dir-files" },
   { do = "tree-receipt", subject = "entries" },
 ]
@@ -257,26 +209,16 @@ parts = [{ name = "bulk", stage = "files", uses = ["dirs.dir-out"] }]
   { do = "restore-tree", part = "bulk", dir = "dir-out" },
   { do = "write-file", dir = "dir-gate", file = "restored", text = "restored" },
   { do = "wait-file", dir = "dir-gate", file = "go" },
-]
-
-[step.product.grant.dirs.dir-files]
-path = "$DIR/files"
-access = "read"
-
-[step.product.grant.dirs.dir-out]
-path = "$DIR/out"
-access = "write"
-
-[step.product.grant.dirs.dir-gate]
-path = "$DIR/gate"
-access = "write"
-"#;
+]"#;
+    let grants = dir("files", "read") + &dir("out", "write") + &dir("gate", "write");
+    pipeline(&["bulk files dirs.dir-out"], script, &grants)
+}
 
 #[test]
 fn a_restore_that_was_killed_goes_on_and_leaves_alone_what_is_not_its_own() {
     let place = Place::new();
     Tree::at(place.join("files")).many(120).file("deep/er/one", "one").dir("empty");
-    place.write("strongroom.toml", KILLED_RESTORE);
+    place.write("strongroom.toml", &killed_restore());
     place.accept();
     place.run(&["backup"]).exits(0);
     let going = place.start(&["restore"]);

@@ -28,7 +28,7 @@ pub(super) async fn recover(global: &Global, args: &RecoverArgs) -> anyhow::Resu
     if args.list {
         let standing = holds::standing(&config.state).context("reading the journal of holds")?;
         report::print(&report::holds::listed(&standing, global.json, paint))?;
-        return Ok(exit::DONE);
+        return Ok(if standing.unreadable.is_empty() { exit::DONE } else { exit::FAILED });
     }
     let retry = args.lock.retry_lock.unwrap_or(Duration::ZERO);
     let _lock = locks::acquire(&config.state, &config.name, &pipeline::holder("recover"), retry).await?;

@@ -15,6 +15,7 @@ pub const SUBJECT: &str = "pipeline.severity";
 pub const CODES: &[&str] = &[
     "ahead-failed",
     "awkward-names",
+    "checkpoint-left",
     "clear-secrets",
     "damaged",
     "forgotten",

@@ -57,7 +57,7 @@ pub const TABLE: &[Row] = &[
         "there is no such file, it is damaged, or standard output failed: what was written is not whole",
     ),
     row(FAILED, "doctor", "a problem was found"),
-    row(FAILED, "recover", "a hold could not be released: it stays in the journal"),
+    row(FAILED, "recover", "a hold could not be released: it stays in the journal. With `--list`: one cannot be read"),
     row(FAILED, "others", "failed"),
     row(USAGE, "all", "the command line is wrong"),
     row(PARTIAL, "backup", "the snapshot is partial: a part failed or its receipts differ, the rest is kept"),

@@ -37,6 +37,15 @@ pub(super) fn meta(metadata: &Metadata) -> Meta {
     }
 }
 
+/// The same for a regular file, which may have holes: then it takes fewer blocks than it has bytes.
+pub(super) fn file_meta(metadata: &Metadata) -> Meta {
+    let has_holes = metadata.size() >= HOLES_FROM && metadata.blocks() < metadata.size() / 512;
+    if has_holes { meta(metadata).with_holes() } else { meta(metadata) }
+}
+
+/// Below this many bytes holes save nothing.
+const HOLES_FROM: u64 = 64 << 10;
+
 /// What tells whether a file is the same as before.
 pub(super) fn identity(metadata: &Metadata) -> Identity {
     let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::name::RawPath;
 
+mod holes;
 mod place;
 
 /// Entries that are listed at a time.

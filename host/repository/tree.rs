@@ -214,7 +214,7 @@ impl Storing<'_> {
             line.pop();
             let path = RawPath::from_bytes(&line)?;
             line.clear();
-            let held = self.draft.find(&self.base.join(&path))?.is_some_and(|held| held.pass >= self.pass);
+            let held = self.draft.pass_of(&self.base.join(&path))?.is_some_and(|pass| pass >= self.pass);
             let gone = !held && is_gone(self.root, &path);
             self.report(|report| {
                 report.stored += u64::from(held);

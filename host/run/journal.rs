@@ -50,11 +50,20 @@ impl Kept {
         Some(Checkpoint { made: u64::from_le_bytes(*made), value: value.to_vec() })
     }
 
-    pub(crate) fn forget_checkpoint(&self, attempt: &str, part: &PartName) {
-        let _ = std::fs::remove_file(self.checkpoint_path(attempt, part)).and_then(|()| {
-            // Else it could be back after a power cut, and be taken for that of a later attempt.
+    /// The part has ended well. A checkpoint that stays would be taken for that of a later attempt.
+    pub(crate) fn forget_checkpoint(&self, attempt: &str, part: &PartName) -> io::Result<()> {
+        let path = self.checkpoint_path(attempt, part);
+        // Most parts leave none, and the directory may be one that this run cannot write to.
+        if !path.exists() {
+            return Ok(());
+        }
+        let removed = std::fs::remove_file(&path).and_then(|()| {
+            // Else it could be back after a power cut.
             File::open(self.directory.join("checkpoints"))?.sync_all()
         });
+        removed.map_err(|error| {
+            io::Error::new(error.kind(), format!("its checkpoint {} could not be removed: {error}", path.display()))
+        })
     }
 
     fn values(&self) -> PathBuf {
@@ -387,8 +396,20 @@ mod tests {
         assert_eq!(kept.last_checkpoint("restore-0011", &part), Some(checkpoint));
         assert_eq!(kept.last_checkpoint("restore-0011", &PartName::new("wiki", "home")), None);
         assert_eq!(kept.last_checkpoint("restore-2233", &part), None, "another snapshot is another attempt");
-        kept.forget_checkpoint("restore-0011", &part);
+        kept.forget_checkpoint("restore-0011", &part).unwrap();
         assert_eq!(kept.last_checkpoint("restore-0011", &part), None);
+        kept.forget_checkpoint("restore-0011", &part).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_removed_is_named() {
+        let state = tempfile::tempdir().unwrap();
+        let (kept, part) = (Kept::new(state.path().into()), PartName::new("wiki", "database"));
+        // As a file system does that fails: what is to be removed cannot be.
+        let path = kept.checkpoint_path("backup", &part);
+        std::fs::create_dir_all(&path).unwrap();
+        let error = kept.forget_checkpoint("backup", &part).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
     }
 
     #[test]

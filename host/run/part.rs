@@ -207,7 +207,10 @@ impl PartSide {
 
     /// The part has ended well: nothing is left to go on with.
     pub(crate) fn forget_checkpoint(&self) {
-        self.board.kept.forget_checkpoint(&self.attempt(), &self.name);
+        if let Err(error) = self.board.kept.forget_checkpoint(&self.attempt(), &self.name) {
+            let message = format!("{error}; remove it, or the next attempt of this part goes on from there");
+            self.find(Finding::new(Severity::Warning, "checkpoint-left", self.name.to_string(), message));
+        }
     }
 
     /// What a checkpoint belongs to: a restore of another snapshot does not go on where this one stopped.

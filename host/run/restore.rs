@@ -328,7 +328,8 @@ impl Prepared {
 
     fn begin(&mut self) -> Result<Vec<Arc<PartSide>>, String> {
         for part in &self.emptied {
-            self.board.kept.forget_checkpoint(&restoring(&self.reading.record.snapshot), part);
+            let forgotten = self.board.kept.forget_checkpoint(&restoring(&self.reading.record.snapshot), part);
+            forgotten.map_err(|error| format!("beginning {part} anew: {error}"))?;
         }
         self.undo()?;
         let mut ownership = Ownership::read(&self.reading.state).map_err(|error| error.to_string())?;

@@ -1,6 +1,10 @@
 //! The end of a backup: checks the lists of expectations, decides the state, writes the record, makes the set visible.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::BufReader,
+};
 
 use super::{
     backup::{Running, host_name},
@@ -14,7 +18,10 @@ use crate::{
     digest::Digest,
     name::RawPath,
     plan,
-    repository::{Error, Kind, holdings::StepHoldings, zip::awkward_name},
+    repository::{
+        Error,
+        holdings::{PartHeld, StepHoldings, held_by_part},
+    },
     snapshot::{
         expected,
         receipts::Receipt,
@@ -26,7 +33,8 @@ use crate::{
 /// Proves, decides and publishes. Blocks.
 pub(super) fn seal(running: &Running) -> Summary {
     running.board.emit(&Event::Snapshot { doing: "sealing", bytes: 0, total: None });
-    let parts: Vec<_> = running.sides.iter().map(|side| part_record(running, side)).collect();
+    let held = held_by_part(&*running.draft).map_err(|error| causes(&error));
+    let parts: Vec<_> = running.sides.iter().map(|side| part_record(running, side, &held)).collect();
     let record = record(running, parts);
     let mut summary = summary(running, record);
     if summary.record.totals.entries == 0 {
@@ -86,21 +94,15 @@ fn publish(running: &Running, record: &Record) -> Result<std::path::PathBuf, Err
 }
 
 /// What the record says of a part, with what the snapshot holds of it and how its lists were met.
-fn part_record(running: &Running, side: &PartSide) -> PartRecord {
+fn part_record(running: &Running, side: &PartSide, held: &Result<HashMap<RawPath, PartHeld>, String>) -> PartRecord {
     let mut part = side.record();
-    let prefix = RawPath::from_text(&side.name.to_string()).unwrap_or_default();
-    (part.files, part.entries, part.bytes) = (0, 0, 0);
-    let mut awkward = 0_u64;
-    let counted = running.draft.each(&prefix, &mut |path, held| {
-        part.entries += 1;
-        part.files += u64::from(held.kind == Kind::File);
-        part.bytes += held.size;
-        awkward += u64::from(awkward_name(path));
-        true
+    let path = RawPath::from_text(&side.name.to_string()).unwrap_or_default();
+    let held = held.as_ref().map(|parts| parts.get(&path).cloned().unwrap_or_default()).unwrap_or_else(|why| {
+        part.failure.get_or_insert_with(|| format!("the snapshot could not be read back: {why}"));
+        PartHeld::default()
     });
-    if let Err(error) = counted {
-        part.failure.get_or_insert_with(|| format!("the snapshot could not be read back: {}", causes(&error)));
-    }
+    (part.files, part.entries, part.bytes) = (held.files, held.entries, held.bytes);
+    let awkward = held.awkward;
     if awkward > 0 {
         let message =
             format!("{awkward} names hold control characters or the byte 0xff: plain unzip drops them, use `unzip -^`");

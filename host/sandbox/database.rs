@@ -19,6 +19,8 @@ use crate::{
     secret::Secret,
 };
 
+#[cfg(test)]
+mod asking;
 mod mysql;
 mod postgres;
 mod rows;
@@ -57,7 +59,7 @@ impl Bounds {
         tokio::select! {
             () = self.stop.cancelled() => Error::new(Code::Canceled, format!("{doing}: the run was stopped")),
             () = time::sleep_until(self.deadline) => {
-                Error::new(Code::Timeout, format!("{doing}: not done when the part's time was over"))
+                Error::new(Code::Timeout, format!("{doing}: not done when the part's time (limits.part-time) was over"))
             }
         }
     }

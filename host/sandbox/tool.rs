@@ -99,7 +99,10 @@ impl Bounds {
     /// The same for the part's time alone.
     async fn expired(&self) -> Error {
         tokio::time::sleep_until(self.deadline).await;
-        Error::new(Code::Timeout, format!("{} had not ended when the part's time was over", self.label))
+        Error::new(
+            Code::Timeout,
+            format!("{} had not ended when the part's time (limits.part-time) was over", self.label),
+        )
     }
 }
 

@@ -173,7 +173,7 @@ fn a_document_that_nobody_can_read_is_named_and_hides_no_other() {
     let place = waiting("", "");
     killed(&place);
     fs::write(place.join("state/holds/000000000009.json"), "{").unwrap();
-    place.run(&["recover", "--list"]).exits(0).says("unreadable").says("000000000009.json");
+    place.run(&["recover", "--list"]).exits(1).says("unreadable").says("000000000009.json");
     place.run(&["recover"]).exits(1).says("released mode").says("unreadable");
     assert_eq!(product(&place).0, Vec::<String>::new());
 }

@@ -4,28 +4,16 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::support::{Going, Place, component::component, root};
+use crate::support::{Going, Place, component::component, root, scripted::pipeline};
 
 fn guest(text: &str) -> Vec<u8> {
     component(root(), text)
 }
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "test"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.product]
-plugin = "./plugin.wasm"
-"#;
-
 /// A place whose pipeline uses this file as its plugin.
 fn place_with(wasm: &[u8]) -> Place {
     let place = Place::new();
-    place.write("strongroom.toml", PIPELINE);
+    place.write("strongroom.toml", &pipeline(&[], "", "").replace("\"scripted\"", "\"./plugin.wasm\""));
     fs::write(place.join("plugin.wasm"), wasm).unwrap();
     place
 }

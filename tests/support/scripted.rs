@@ -8,12 +8,13 @@ pub const KEEP: &str = r#"[
   { do = "receipt", subject = "files", expected = 1, actual = 1 },
 ]"#;
 
-/// The file: `parts` are `name stage`, `script` the lines of `[step.product.config.script]`, `rest` what comes after
-/// it, mostly grants and limits.
+/// The file: `parts` are `name stage` and the grants that the part uses, `script` the lines of
+/// `[step.product.config.script]`, `rest` what comes after it, mostly grants and limits.
 pub fn pipeline(parts: &[&str], script: &str, rest: &str) -> String {
     let part = |words: &&str| {
-        let (name, stage) = words.split_once(' ').expect("a part's name and its stage");
-        format!("{{ name = \"{name}\", stage = \"{stage}\" }}")
+        let words: Vec<_> = words.split(' ').collect();
+        let [name, stage, uses @ ..] = &words[..] else { panic!("a part's name and its stage") };
+        format!("{{ name = \"{name}\", stage = \"{stage}\", uses = {uses:?} }}")
     };
     let parts: Vec<_> = parts.iter().map(part).collect();
     format!(
@@ -22,6 +23,11 @@ pub fn pipeline(parts: &[&str], script: &str, rest: &str) -> String {
          [step.product.config.script]\n{script}\n\n{rest}\n",
         parts.join(", ")
     )
+}
+
+/// The grant of the directory `name` of the place, as `dir-NAME`.
+pub fn dir(name: &str, access: &str) -> String {
+    format!("[step.product.grant.dirs.dir-{name}]\npath = \"$DIR/{name}\"\naccess = \"{access}\"\n")
 }
 
 /// A place in which the part `bad` does these acts and the part `good` stores a file.

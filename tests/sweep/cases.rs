@@ -11,6 +11,12 @@ pub enum Promise {
     Extract,
     /// Nothing changes, and what is printed is true.
     Read,
+    /// Nothing changes; what is printed depends on the moment.
+    Look,
+    /// The older set is gone or whole; the newer one stays.
+    Forget,
+    /// What a run that died holds is released, or stands in the journal.
+    Recover,
 }
 
 /// One command on one product.
@@ -35,9 +41,16 @@ pub const CASES: &[Case] = &[
     case("files.snapshots", "files", &["snapshots"], Promise::Read),
     case("files.ls", "files", &["ls"], Promise::Read),
     case("files.plan", "files", &["plan"], Promise::Read),
+    case("files.dump", "files", &["dump", "latest", "letters/source/folder/file-1.txt"], Promise::Read),
+    case("files.config", "files", &["config", "show"], Promise::Read),
+    case("files.doctor", "files", &["doctor"], Promise::Look),
+    case("aging.forget", "aging", &["forget"], Promise::Forget),
     case("product.backup", "product", &["backup"], Promise::Backup),
     case("product.restore", "product", &["-c", "target.toml", "restore"], Promise::Restore),
     case("product.verify", "product", &["verify"], Promise::Read),
+    case("held.recover", "held", &["recover"], Promise::Recover),
+    case("held.list", "held", &["recover", "--list"], Promise::Look),
+    case("held.backup", "held", &["backup"], Promise::Backup),
     case("database.backup", "database", &["backup"], Promise::Backup),
 ];
 

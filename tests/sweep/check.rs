@@ -32,6 +32,8 @@ pub struct After<'a> {
     pub printed: &'a str,
     /// Whether its standard output or error was what failed: then it cannot say so.
     pub mute: bool,
+    /// The system said that something is not there: nobody can know of a hold then, or of the change it stands for.
+    pub denied: bool,
 }
 
 impl After<'_> {
@@ -43,8 +45,11 @@ impl After<'_> {
         match self.case.promise {
             Promise::Backup => self.check_sets(&mut wrong)?,
             Promise::Restore | Promise::Extract => self.check_restored(&mut wrong)?,
-            Promise::Read => self.check_read(&mut wrong)?,
+            Promise::Read | Promise::Look => self.check_read(&mut wrong)?,
+            Promise::Forget => self.check_forgotten(&mut wrong)?,
+            Promise::Recover => {}
         }
+        self.check_held(&mut wrong)?;
         Ok(wrong)
     }
 
@@ -84,8 +89,13 @@ impl After<'_> {
     }
 
     fn check_older(&self, wrong: &mut Vec<String>) -> io::Result<()> {
+        // What is forgotten is whole, or gone.
+        let may_go = |set: &Path| self.case.promise == Promise::Forget && self.place.aging.as_deref() == Some(set);
         for set in self.place.older()? {
             let now = self.place.root.join("repository").join(set.file_name().unwrap_or_default());
+            if may_go(&now) && !now.exists() {
+                continue;
+            }
             if fs::read(&now).ok() != fs::read(&set).ok() {
                 wrong.push(format!("the older set is lost or changed: {}", now.display()));
             }
@@ -187,6 +197,30 @@ impl After<'_> {
         Ok(target.iter().find(half).map(|(name, thing)| format!("half of {name} ({thing:?})")))
     }
 
+    fn check_forgotten(&self, wrong: &mut Vec<String>) -> io::Result<()> {
+        let (sets, (_, err)) = (self.place.sets()?.len(), self.text()?);
+        let said = ["unreadable and left alone", "later than now"].iter().any(|words| err.contains(words));
+        if self.ended.code() == 0 && sets != 1 && !said && !self.mute {
+            wrong.push(format!("it ended well and {sets} sets are there instead of one"));
+        }
+        Ok(())
+    }
+
+    /// A product that is still held stands in the journal, and a verb that releases does not end well then.
+    fn check_held(&self, wrong: &mut Vec<String>) -> io::Result<()> {
+        let (held, holds) = (self.place.is_held(), self.place.holds()?);
+        if self.denied {
+            return Ok(());
+        }
+        if held && holds == 0 {
+            wrong.push("the product is held, and no journal knows it".into());
+        }
+        if held && self.ended.code() == 0 && matches!(self.case.promise, Promise::Backup | Promise::Recover) {
+            wrong.push("it ended well and the product is still held".into());
+        }
+        Ok(())
+    }
+
     fn check_read(&self, wrong: &mut Vec<String>) -> io::Result<()> {
         let mut left = self.place.leftovers()?;
         // What could not be removed because of the fault, the next run removes.
@@ -195,7 +229,8 @@ impl After<'_> {
             wrong.push(format!("a verb that only reads left {left:?}"));
         }
         let (out, _) = self.text()?;
-        if self.ended.code() == 0 && !self.mute && steady(&out) != steady(self.printed) {
+        let compared = self.case.promise == Promise::Read;
+        if compared && self.ended.code() == 0 && !self.mute && steady(&out) != steady(self.printed) {
             wrong.push(format!("it ended well and printed {out}and not {}", self.printed));
         }
         Ok(())
@@ -218,6 +253,9 @@ impl After<'_> {
                 Ok(read) => self.check_state(&read, &mut wrong),
                 Err(why) => wrong.push(format!("the next set is not whole: {why}")),
             }
+        }
+        if self.place.is_held() || self.place.holds()? > 0 {
+            wrong.push("after the next run a hold still stands".into());
         }
         let mut left = self.place.leftovers()?;
         // A journal or a checkpoint that could not be removed is the next restore's, not the next backup's.

@@ -1,4 +1,4 @@
-//! What is backed up while faults happen: three small products, each in a place of its own that can be set back.
+//! What is backed up while faults happen: small products, each in a place of its own that can be set back.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Thing {
 pub type Things = BTreeMap<String, Thing>;
 
 /// Directories that a run may change, and that are set back before each.
-const CHANGING: &[&str] = &["repository", "state", "cache", "tmp", "restored", "loaded"];
+const CHANGING: &[&str] = &["repository", "state", "cache", "tmp", "restored", "loaded", "mode"];
 
 /// What all places share.
 pub struct Tools {
@@ -51,6 +51,8 @@ pub struct Place {
     pub contents: Things,
     /// Between the program and the database.
     pub proxy: Option<Proxy>,
+    /// The set that the pipeline's rules do not keep.
+    pub aging: Option<PathBuf>,
 }
 
 const HEAD: &str = "[pipeline]\nname = \"test\"\n\n[repository.local]\nurl = \"repository\"\nformat = \"zip\"\n\n";
@@ -68,7 +70,9 @@ parts = [
 
 [step.product.config.script]
 "backup.positions" = [
-  { do = "put", path = "at.txt", text = "42" },
+  { do = "hold-take", name = "quiet", data = "mode" },
+  { do = "write-file", dir = "dir-mode", file = "quiet", text = "on" },
+  DIE{ do = "put", path = "at.txt", text = "42" },
   { do = "set-state", key = "token", value = "42" },
   { do = "set-note", key = "position", value = "42" },
   { do = "checkpoint", value = "42" },
@@ -87,6 +91,7 @@ parts = [
   { do = "put-file", path = "one", dir = "dir-files", file = "folder/file-1.txt" },
   { do = "receipt", subject = "files", expected = 1, actual = 1 },
 ]
+"release.quiet" = [{ do = "remove-file", dir = "dir-mode", file = "quiet" }]
 "restore.store" = [{ do = "restore-tree", part = "store", dir = "dir-target" }]
 "restore.database" = [{ do = "feed-tool", part = "database", path = "database.dump", tool = "tool-load" }]
 "verify.store" = [{ do = "read-item", part = "store", path = "noise" }]
@@ -102,8 +107,16 @@ access = "read"
 path = "restored"
 access = "write"
 
+[step.product.grant.dirs.dir-mode]
+path = "mode"
+access = "write"
+
+# No scripts: a shell that cannot read its script does nothing and ends well.
+[step.product.grant.tools.tool-die]
+argv = ["/bin/sh", "-c", "test ! -e DIR/die || kill -9 $PPID"]
+
 [step.product.grant.tools.tool-load]
-argv = ["DIR/load.sh"]
+argv = ["/bin/sh", "-c", "cat > DIR/loaded/unfinished && mv DIR/loaded/unfinished DIR/loaded/dump"]
 
 [step.product.grant.tools.tool-dump]
 argv = [DUMP]
@@ -115,7 +128,7 @@ const ASKED: &str = r#"{ do = "fix-instant-sql", sql = "sql-db" },
 
 impl Place {
     /// Makes the product, accepts its pipelines and makes the older set.
-    /// `subject` is the first word of a case's name: `files`, `product` or `database`.
+    /// `subject` is the first word of a case's name.
     pub fn make(root: PathBuf, subject: &str, tools: &Tools) -> io::Result<Self> {
         let template = root.with_extension("template");
         for name in ["files", "home", "tmp", "plugins"] {
@@ -125,24 +138,57 @@ impl Place {
             fs::copy(tools.plugins.join(plugin), root.join("plugins").join(plugin))?;
         }
         make_files(&root.join("files"))?;
-        let mut place = Self { root, template, program: tools.program.clone(), contents: Things::new(), proxy: None };
+        let program = tools.program.clone();
+        let mut place = Self { root, template, program, contents: Things::new(), proxy: None, aging: None };
         match subject {
-            "files" => place.write_files()?,
-            "product" => place.write_product()?,
+            "files" => place.write_files("")?,
+            "aging" => place.write_files("[policy.keep]\nlast = 1\n\n")?,
+            "product" => place.write_product("")?,
+            // A tool that kills what has started it, as soon as the product is held.
+            "held" => place.write_product("{ do = \"submit-tool\", path = \"dies\", tool = \"tool-die\" },\n  ")?,
             _ => place.write_database(&tools.server)?,
         }
         place.must(&["plugin", "accept", "--yes"])?;
         place.must(&["backup"])?;
+        match subject {
+            "aging" => place.aging = place.sets()?.pop(),
+            "held" => place.die()?,
+            _ => {}
+        }
+        if place.aging.is_some() {
+            place.must(&["backup"])?;
+        }
         for name in CHANGING {
             copy_tree(&place.root.join(name), &place.template.join(name))?;
         }
         Ok(place)
     }
 
-    fn write_files(&mut self) -> io::Result<()> {
+    /// A run that dies while it holds the product.
+    fn die(&self) -> io::Result<()> {
+        fs::write(self.root.join("die"), "")?;
+        let (_, text) = self.run(&["backup"])?;
+        fs::remove_file(self.root.join("die"))?;
+        match self.is_held() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("no run died holding the product: {text}"))),
+        }
+    }
+
+    /// Whether the product is still as a hold made it.
+    pub fn is_held(&self) -> bool {
+        self.root.join("mode/quiet").exists()
+    }
+
+    /// What stands in the journal of holds.
+    pub fn holds(&self) -> io::Result<usize> {
+        Ok(names(&self.root.join("state/holds"))?.iter().filter(|name| name.ends_with(".json")).count())
+    }
+
+    fn write_files(&mut self, policy: &str) -> io::Result<()> {
         let step = |path: &str, access: &str| {
             format!(
-                "{HEAD}[step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"{path}\"\naccess = \"{access}\"\n"
+                "{HEAD}{policy}[step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"{path}\"\naccess = \"{access}\"\n"
             )
         };
         fs::write(self.root.join("strongroom.toml"), step("files", "read"))?;
@@ -151,11 +197,14 @@ impl Place {
         Ok(())
     }
 
-    fn write_product(&mut self) -> io::Result<()> {
+    fn write_product(&mut self, dies: &str) -> io::Result<()> {
         let dump: String = (0..6000).map(|number| format!("row {number} of the database\n")).collect();
         fs::write(self.root.join("dump.txt"), dump)?;
-        self.script("dump.sh", "cat DIR/dump.txt")?;
-        self.write_scripted("{ do = \"fix-instant\" }", "\"DIR/dump.sh\"", "")
+        self.write_scripted("{ do = \"fix-instant\" }", "\"/bin/cat\", \"DIR/dump.txt\"", "", dies)?;
+        if !dies.is_empty() {
+            self.contents.insert("product/positions/dies".into(), Thing::File(Vec::new()));
+        }
+        Ok(())
     }
 
     fn write_database(&mut self, server: &Server) -> io::Result<()> {
@@ -181,15 +230,15 @@ impl Place {
         let grant =
             format!("\n[step.product.grant.sql.sql-db]\nurl = \"postgresql://test@127.0.0.1:{port}/{database}\"\n");
         self.proxy = Some(proxy);
-        self.write_scripted(ASKED, &argv.join(", "), &grant)
+        self.write_scripted(ASKED, &argv.join(", "), &grant, "")
     }
 
-    fn write_scripted(&mut self, instant: &str, dump: &str, grants: &str) -> io::Result<()> {
-        self.script("load.sh", "cat > DIR/loaded/unfinished && mv DIR/loaded/unfinished DIR/loaded/dump")?;
-        for name in ["restored", "loaded"] {
+    fn write_scripted(&mut self, instant: &str, dump: &str, grants: &str, dies: &str) -> io::Result<()> {
+        for name in ["restored", "loaded", "mode"] {
             fs::create_dir_all(self.root.join(name))?;
         }
-        let pipeline = format!("{HEAD}{PRODUCT}{grants}").replace("INSTANT", instant).replace("DUMP", dump);
+        let pipeline =
+            format!("{HEAD}{PRODUCT}{grants}").replace("INSTANT", instant).replace("DUMP", dump).replace("DIE", dies);
         let pipeline = pipeline.replace("DIR/", &format!("{}/", self.root.display()));
         fs::write(self.root.join("strongroom.toml"), &pipeline)?;
         fs::write(self.root.join("target.toml"), &pipeline)?;
@@ -200,12 +249,6 @@ impl Place {
         self.contents.insert("product/single/one".into(), Thing::File(single));
         self.contents.insert("product/positions/at.txt".into(), Thing::File(b"42".into()));
         Ok(())
-    }
-
-    fn script(&self, name: &str, text: &str) -> io::Result<()> {
-        let path = self.root.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{}\n", text.replace("DIR/", &format!("{}/", self.root.display()))))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755))
     }
 
     fn expect_tree(&mut self, below: &str) {
@@ -261,22 +304,12 @@ impl Place {
 
     /// Visible sets, by name.
     pub fn sets(&self) -> io::Result<Vec<PathBuf>> {
-        let mut sets = Vec::new();
-        for entry in fs::read_dir(self.root.join("repository"))? {
-            let path = entry?.path();
-            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if !hidden && path.extension().is_some_and(|ending| ending == "zip") {
-                sets.push(path);
-            }
-        }
-        sets.sort();
-        Ok(sets)
+        visible(&self.root.join("repository"))
     }
 
     /// The sets that there were before.
     pub fn older(&self) -> io::Result<Vec<PathBuf>> {
-        let sets = fs::read_dir(self.template.join("repository"))?;
-        sets.map(|entry| Ok(entry?.path())).collect()
+        visible(&self.template.join("repository"))
     }
 
     /// Everything that must be gone or as it was when all runs are over: names below the state, scratch and
@@ -288,7 +321,8 @@ impl Place {
             let now = names(&self.root.join(name))?;
             let visible = |below: &String| name == "repository" && below.ends_with(".zip") && !below.contains("/.");
             // Directories of the state that are made when they are needed, and stay.
-            let meant = |below: &String| ["/checkpoints", "/values"].contains(&below.as_str());
+            let meant =
+                |below: &String| ["/checkpoints", "/values", "/holds", "/holds/needed"].contains(&below.as_str());
             left.extend(
                 now.into_iter()
                     .filter(|below| !before.contains(below) && !visible(below) && !meant(below))
@@ -297,6 +331,20 @@ impl Place {
         }
         Ok(left)
     }
+}
+
+/// The sets of a repository, by name.
+fn visible(repository: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut sets = Vec::new();
+    for entry in fs::read_dir(repository)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|ending| ending == "zip") {
+            sets.push(path);
+        }
+    }
+    sets.sort();
+    Ok(sets)
 }
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {

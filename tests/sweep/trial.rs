@@ -104,8 +104,9 @@ impl Bench<'_> {
         fired |= self.fired_elsewhere(fault, code)?;
         let killed = fault.kind == Kind::Kill;
         let mute = fault.place.ends_with("@output");
-        let after =
-            After { place: self.place, case: self.case, ended, killed, thoroughly, printed: &self.printed, mute };
+        let denied = fault.kind == Kind::Fails(libc::ENOENT);
+        let (place, case, printed) = (self.place, self.case, self.printed.as_str());
+        let after = After { place, case, ended, killed, thoroughly, printed, mute, denied };
         let mut wrong = after.check()?;
         // The disk stays full for those who look, and has room again for those who go on.
         let full = disk.is_some();

@@ -110,7 +110,7 @@ fn of_case(case: &str, promise: Promise, counts: &Counts) -> Vec<Fault> {
     let disks: &[(&str, u64)] = match promise {
         Promise::Backup => &[("repository", 30), ("state", 1), ("tmp", 1)],
         Promise::Restore | Promise::Extract => &[("restored", 12), ("state", 1)],
-        Promise::Read => &[],
+        Promise::Read | Promise::Look | Promise::Forget | Promise::Recover => &[],
     };
     for (name, count) in disks {
         faults.extend((1..=*count).map(|number| fault(&format!("disk@{name}"), Kind::Full, number)));

@@ -1,7 +1,7 @@
 //! Makes one directory, file or link below the target, and sets what belongs to it.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     path::Path,
     sync::PoisonError,
 };
@@ -10,7 +10,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid};
 
-use super::Restoring;
+use super::{Restoring, holes};
 use crate::{
     name::{RawPath, text},
     repository::{
@@ -77,11 +77,20 @@ impl Restoring<'_> {
         // Its own mode comes last: until then what is in it may need to be written.
         let mut builder = DirBuilder::new();
         parent.create_dir_with(beneath::name(path), builder.mode(0o700)).map_err(making())?;
-        let stored = path.below(self.sub).and_then(|below| self.archive.stat(&self.base.join(&below)).ok());
-        let meta = stored.filter(|item| item.kind == Kind::Directory).map(|item| item.meta);
-        let meta = meta.unwrap_or(Meta { mode: Some(0o755), ..Meta::default() });
+        let meta = self.stored_meta(path)?.unwrap_or(Meta { mode: Some(0o755), ..Meta::default() });
         self.shared.directories.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), meta));
         parent.open_dir_nofollow(beneath::name(path)).map_err(making())
+    }
+
+    /// What the archive says of a directory; none where it has none of that name.
+    fn stored_meta(&self, path: &RawPath) -> Result<Option<Meta>, Error> {
+        let Some(below) = path.below(self.sub) else { return Ok(None) };
+        match self.archive.stat(&self.base.join(&below)) {
+            Ok(item) => Ok((item.kind == Kind::Directory).then_some(item.meta)),
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(Error::Damaged(_)) if self.past_damage => Ok(None),
+            Err(why) => Err(why),
+        }
     }
 
     /// Whether something is there that may be replaced.
@@ -134,15 +143,17 @@ impl Restoring<'_> {
     fn write(&self, file: &mut File, item: &Item) -> Result<(), Error> {
         let mut content = self.archive.open(&item.path, 0)?;
         let mut buffer = vec![0; 128 << 10];
+        let writing = || Error::io(format!("writing {}", item.path));
+        let mut writer = holes::Writer::new(file, item.meta.is_sparse());
         loop {
             let count = content.read(&mut buffer).map_err(|why| Error::Damaged(why.to_string()))?;
             if count == 0 {
-                return Ok(());
+                return writer.end().map_err(writing());
             }
             if self.watch.stopped() {
                 return Err(Error::Canceled);
             }
-            file.write_all(&buffer[..count]).map_err(Error::io(format!("writing {}", item.path)))?;
+            writer.write(&buffer[..count]).map_err(writing())?;
             self.watch.moved(count as u64, 0);
         }
     }

@@ -164,15 +164,21 @@ fn everything_can_be_extracted_without_what_strongroom_added() {
     assert_eq!((names, fs::read(directory.path().join("target/s/q/b")).unwrap()), (1, b"b".to_vec()));
 }
 
-/// An archive whose content cannot be read to its end.
-struct Damaged(Box<dyn Archive>);
+/// An archive whose content cannot be read to its end, or (with `stat`) of which nothing can be learned.
+struct Damaged {
+    inner: Box<dyn Archive>,
+    stat: bool,
+}
 
 impl Archive for Damaged {
     fn items(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<Item>, Error> {
-        self.0.items(prefix, after, count_max)
+        self.inner.items(prefix, after, count_max)
     }
     fn stat(&self, path: &RawPath) -> Result<Item, Error> {
-        self.0.stat(path)
+        if self.stat {
+            return Err(Error::Damaged("its header cannot be read".into()));
+        }
+        self.inner.stat(path)
     }
     fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn Read + Send>, Error> {
         struct Ends;
@@ -181,24 +187,71 @@ impl Archive for Damaged {
                 Err(std::io::Error::other("its checksum does not match"))
             }
         }
-        Ok(Box::new(self.0.open(path, offset)?.chain(Ends)))
+        Ok(Box::new(self.inner.open(path, offset)?.chain(Ends)))
     }
     fn record(&self) -> Result<Vec<u8>, Error> {
-        self.0.record()
+        self.inner.record()
     }
     fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error> {
-        self.0.prove(watch)
+        self.inner.prove(watch)
+    }
+}
+
+#[test]
+fn a_file_with_holes_comes_back_with_them_and_no_other_does() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    fs::create_dir(&source).unwrap();
+    let size = 8 << 20;
+    let sparse = fs::File::create(source.join("sparse")).unwrap();
+    sparse.set_len(size).unwrap();
+    for at in [0, 1_000_001, size - 3_000_000] {
+        sparse.write_all_at(b"not zero", at).unwrap();
+    }
+    fs::write(source.join("zeros"), vec![0; 1 << 20]).unwrap();
+    sparse.sync_all().unwrap();
+    fs::File::open(source.join("zeros")).unwrap().sync_all().unwrap();
+    let archive = archive(directory.path(), |draft| {
+        let dir = Dir::open_ambient_dir(&source, ambient_authority()).unwrap();
+        let (root, options) = (RawPath::root(), TreeOptions::default());
+        put_tree(draft, &path("s/p"), &dir, &root, &options, Pass::InStage, &Quiet).unwrap();
+    });
+    restore(&*archive, &target(directory.path()), &TreeOptions::default()).unwrap();
+    let restored = directory.path().join("target");
+    for (name, most) in [("sparse", 1 << 20), ("zeros", 2 << 20)] {
+        assert!(fs::read(source.join(name)).unwrap() == fs::read(restored.join(name)).unwrap(), "{name} differs");
+        fs::File::open(restored.join(name)).unwrap().sync_all().unwrap();
+        let bytes = fs::metadata(restored.join(name)).unwrap().blocks() * 512;
+        assert!(bytes <= most && (name == "sparse" || bytes >= 1 << 20), "{name} takes {bytes} bytes");
     }
 }
 
 #[test]
 fn a_damaged_file_does_not_stay() {
     let directory = tempfile::tempdir().unwrap();
-    let archive = Damaged(archive(directory.path(), |draft| put(draft, "s/p/file", "stored")));
+    let inner = archive(directory.path(), |draft| put(draft, "s/p/file", "stored"));
+    let archive = Damaged { inner, stat: false };
     let target = target(directory.path());
     let failed = restore(&archive, &target, &TreeOptions::default());
     assert!(matches!(failed, Err(Error::Damaged(_))), "{failed:?}");
     assert_eq!(fs::read_dir(directory.path().join("target")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_whose_own_facts_cannot_be_read_is_never_made_with_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = archive(directory.path(), |draft| {
+        let meta = Meta { mode: Some(0o700), ..Meta::default() };
+        draft.put_plain(&path("s/p/shut"), &Kind::Directory, &meta, Pass::InStage).unwrap();
+    });
+    let archive = Damaged { inner, stat: true };
+    let failed = restore(&archive, &target(directory.path()), &TreeOptions::default());
+    assert!(matches!(failed, Err(Error::Damaged(_))), "{failed:?}");
+    // Who extracts files takes what can be had.
+    let report =
+        extract_all(&archive, &target(directory.path()), &TreeOptions::default(), &|_| Ok(()), &Quiet).unwrap();
+    assert_eq!(report.directories, 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{File, Metadata, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, io::Errno};
 
 use super::{Storing, walk::Seen};
 use crate::{
@@ -36,6 +36,10 @@ impl Storing<'_> {
     }
 
     fn try_store(&self, seen: &Seen, target: &RawPath) -> Result<(), Error> {
+        // What the draft does not hold is read at once: opening it tells what it is.
+        if seen.is_file && self.draft.pass_of(target)?.is_none() && self.read_file(seen, target)? {
+            return Ok(());
+        }
         let looking = || Error::source(&seen.path);
         let metadata = seen.dir.symlink_metadata(seen.name()).map_err(looking())?;
         let meta = beneath::meta(&metadata);
@@ -67,7 +71,15 @@ impl Storing<'_> {
             });
             return Ok(());
         }
-        let (stored, digest) = self.read(seen, target)?;
+        match self.read_file(seen, target)? {
+            true => Ok(()),
+            false => Err(Error::source(&seen.path)(io::Error::other("it is no file any more"))),
+        }
+    }
+
+    /// Stores a file's content; false where it is no file.
+    fn read_file(&self, seen: &Seen, target: &RawPath) -> Result<bool, Error> {
+        let Some((stored, digest)) = self.read(seen, target)? else { return Ok(false) };
         self.watch.moved(0, 1);
         self.report(|report| {
             report.files += 1;
@@ -78,15 +90,17 @@ impl Storing<'_> {
                 report.skip(&seen.path, format!("its content's digest is {digest}, not its name"));
             }
         });
-        Ok(())
+        Ok(true)
     }
 
-    /// Reads until the file was the same before and after; the last try takes what tolerance allows.
-    fn read(&self, seen: &Seen, target: &RawPath) -> Result<(Stored, Option<String>), Error> {
+    /// Reads until the file was the same before and after; the last try takes what tolerance allows. None where it is
+    /// no file.
+    fn read(&self, seen: &Seen, target: &RawPath) -> Result<Option<(Stored, Option<String>)>, Error> {
         let mut attempt = 1;
         loop {
             let last = attempt == TRIES && self.options.tolerate_changes;
-            let mut reading = Reading::open(self, seen, last).map_err(Error::source(&seen.path))?;
+            let opened = Reading::open(self, seen, last).map_err(Error::source(&seen.path))?;
+            let Some(mut reading) = opened else { return Ok(None) };
             let (meta, identity) = (reading.meta.clone(), Some(reading.identity));
             let stored = self.draft.put(target, &mut reading, &meta, identity, self.pass);
             if last && stored.is_ok() {
@@ -94,7 +108,7 @@ impl Storing<'_> {
             }
             match stored {
                 Err(Error::Source { .. }) if reading.changed && attempt < TRIES => attempt += 1,
-                stored => return stored.map(|stored| (stored, reading.digest())),
+                stored => return stored.map(|stored| Some((stored, reading.digest()))),
             }
         }
     }
@@ -116,20 +130,32 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn open(storing: &'a Storing<'a>, seen: &Seen, tolerant: bool) -> io::Result<Self> {
+    /// None where it is no file.
+    fn open(storing: &'a Storing<'a>, seen: &Seen, tolerant: bool) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         // Without waiting: it may have become a pipe that nobody writes to.
         options.read(true).follow(FollowSymlinks::No).custom_flags(OFlags::NONBLOCK.bits() as i32);
-        let file = seen.dir.open_with(seen.name(), &options)?;
+        let file = match seen.dir.open_with(seen.name(), &options) {
+            Err(cause) if cause.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Ok(None),
+            file => file?,
+        };
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::other("it is no file any more"));
+            return Ok(None);
         }
         let identity = beneath::identity(&metadata);
         // A file that grows all the time must end, too: one byte too many is enough to know.
         let file = file.take(identity.size + u64::from(!tolerant));
         let hasher = storing.options.name_digest.map(Hasher::new);
-        Ok(Self { file, storing, meta: beneath::meta(&metadata), identity, hasher, tolerant, changed: false })
+        Ok(Some(Self {
+            file,
+            storing,
+            meta: beneath::file_meta(&metadata),
+            identity,
+            hasher,
+            tolerant,
+            changed: false,
+        }))
     }
 
     fn end(&mut self) -> io::Result<()> {

@@ -17,13 +17,15 @@ pub(super) struct Seen {
     pub path: RawPath,
     /// Its name in `dir`.
     pub name: RawPath,
+    /// The listing says that it is a regular file; it may have become something else.
+    pub is_file: bool,
 }
 
 impl Seen {
     /// The walk's root itself, which is `sub` elsewhere.
     pub(super) fn root(root: &Dir, sub: &RawPath) -> Result<Self, Error> {
         let dir = Arc::new(root.try_clone().map_err(Error::source(sub))?);
-        Ok(Self { dir, path: RawPath::root(), name: RawPath::root() })
+        Ok(Self { dir, path: RawPath::root(), name: RawPath::root(), is_file: false })
     }
 
     /// Its name, for the operating system; `.` for the root.
@@ -110,7 +112,8 @@ impl Walk<'_> {
         match other {
             Some(what) => (self.visit)(Found::Other(path, what)),
             None => {
-                Ok(self.parents(root, &path)? && (self.visit)(Found::Entry(Seen { dir: Arc::clone(dir), path, name }))?)
+                let seen = Seen { dir: Arc::clone(dir), path, name, is_file: kind.is_file() };
+                Ok(self.parents(root, &seen.path)? && (self.visit)(Found::Entry(seen))?)
             }
         }
     }
@@ -124,7 +127,7 @@ impl Walk<'_> {
             let parent = path.parent().unwrap_or_default();
             let dir = Arc::new(beneath::open_dir(root, &parent).map_err(Error::source(&parent))?);
             let name = RawPath::from_bytes(OsStr::from_bytes(path.file_name()).as_bytes())?;
-            if !(self.visit)(Found::Entry(Seen { dir, path, name }))? {
+            if !(self.visit)(Found::Entry(Seen { dir, path, name, is_file: false }))? {
                 return Ok(false);
             }
         }

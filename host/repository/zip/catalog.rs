@@ -93,8 +93,7 @@ pub(super) struct Catalog {
 
 #[derive(Default)]
 struct Inner {
-    /// Where an entry's facts are, and in the lowest bit whether it is a directory.
-    index: HashMap<Key, u64>,
+    index: HashMap<Key, Spot>,
     /// Every directory that something was stored below.
     folders: HashSet<Key>,
     /// What is being stored right now.
@@ -108,8 +107,35 @@ struct Inner {
 /// Bytes that are written at a time.
 const PENDING_MAX: usize = 64 << 10;
 
-/// Bytes before an entry's facts: their length and the pass.
-const PREAMBLE: u64 = 5;
+/// Bytes before an entry's facts: their length.
+const PREAMBLE: usize = 4;
+
+/// What is known of an entry without reading: where its facts are, whether it is a directory, and in which pass it was
+/// stored or seen unchanged.
+#[derive(Clone, Copy)]
+struct Spot(u64);
+
+impl Spot {
+    fn new(offset: u64, shape: Shape, pass: Pass) -> Self {
+        Self(offset << 2 | u64::from(shape == Shape::Directory) << 1 | u64::from(pass == Pass::InStage))
+    }
+
+    fn offset(self) -> u64 {
+        self.0 >> 2
+    }
+
+    fn is_directory(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    fn pass(self) -> Pass {
+        if self.0 & 1 == 0 { Pass::Ahead } else { Pass::InStage }
+    }
+
+    fn seen_in(&mut self, pass: Pass) {
+        self.0 = self.0 & !1 | u64::from(pass == Pass::InStage);
+    }
+}
 
 /// The right to store one path, until it is dropped.
 pub(super) struct Claim<'a> {
@@ -142,22 +168,13 @@ impl Catalog {
     pub(super) fn claim<'a>(&'a self, path: &'a RawPath, shape: Shape, pass: Pass) -> Result<Claim<'a>, Error> {
         self.health.check()?;
         let key = self.key(path.as_bytes());
-        let known = {
-            let mut inner = self.lock();
-            self.check_place(&inner, path, key, shape)?;
-            if !inner.busy.insert(key) {
-                return Err(Error::Exists(path.to_text()));
-            }
-            inner.index.get(&key).copied()
-        };
-        let claim = Claim { catalog: self, path, key, shape, pass };
-        if let Some(offset) = known {
-            let again = shape == Shape::Directory && offset & 1 == 1;
-            if !again && self.read(offset >> 1)?.1 >= pass {
-                return Err(Error::Exists(path.to_text()));
-            }
+        let mut inner = self.lock();
+        self.check_place(&inner, path, key, shape)?;
+        let again = |spot: &Spot| shape == Shape::Directory && spot.is_directory() || spot.pass() < pass;
+        if !inner.index.get(&key).is_none_or(again) || !inner.busy.insert(key) {
+            return Err(Error::Exists(path.to_text()));
         }
-        Ok(claim)
+        Ok(Claim { catalog: self, path, key, shape, pass })
     }
 
     /// A file cannot lie below a file, nor where a directory is.
@@ -166,7 +183,7 @@ impl Catalog {
             return Err(Error::Refused(format!("{path} is a directory in this snapshot, other entries lie below it")));
         }
         for (folder, key) in self.new_folders(inner, path) {
-            if inner.index.get(&key).is_some_and(|offset| offset & 1 == 0) {
+            if inner.index.get(&key).is_some_and(|spot| !spot.is_directory()) {
                 return Err(Error::Refused(format!(
                     "{path} lies below {folder}, which is no directory in this snapshot"
                 )));
@@ -187,20 +204,27 @@ impl Catalog {
 
     /// What is held there.
     pub(super) fn find(&self, path: &RawPath) -> Result<Option<(Entry, Pass)>, Error> {
-        let offset = self.lock().index.get(&self.key(path.as_bytes())).copied();
-        offset.map(|offset| self.read(offset >> 1)).transpose()
+        let spot = self.spot(path);
+        spot.map(|spot| Ok((self.read(spot.offset())?, spot.pass()))).transpose()
+    }
+
+    /// In which pass it was stored or seen unchanged.
+    pub(super) fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
+        self.health.check()?;
+        Ok(self.spot(path).map(Spot::pass))
+    }
+
+    fn spot(&self, path: &RawPath) -> Option<Spot> {
+        self.lock().index.get(&self.key(path.as_bytes())).copied()
     }
 
     /// Marks an entry as seen in `pass`.
     pub(super) fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
+        let key = self.key(path.as_bytes());
         let mut inner = self.lock();
-        let offset = inner.index.get(&self.key(path.as_bytes())).copied();
-        let at = (offset.ok_or_else(|| Error::NotFound(path.to_text()))? >> 1) + PREAMBLE - 1;
-        if let Some(pending) = at.checked_sub(inner.written) {
-            inner.pending[pending as usize] = pass as u8;
-            return Ok(());
-        }
-        self.health.run(|| WRITING.into(), || self.file.write_all_at(&[pass as u8], at))
+        let spot = inner.index.get_mut(&key).ok_or_else(|| Error::NotFound(path.to_text()))?;
+        spot.seen_in(pass);
+        Ok(())
     }
 
     /// Forgets an entry.
@@ -209,7 +233,7 @@ impl Catalog {
         removed.map(|_| ()).ok_or_else(|| Error::NotFound(path.to_text()))
     }
 
-    fn read(&self, offset: u64) -> Result<(Entry, Pass), Error> {
+    fn read(&self, offset: u64) -> Result<Entry, Error> {
         self.health.check()?;
         let inner = self.lock();
         let facts = match offset.checked_sub(inner.written) {
@@ -219,7 +243,7 @@ impl Catalog {
                 facts(&mut Window { file: &self.file, at: offset, end: u64::MAX }, self.veil.as_ref(), offset)
             }
         };
-        facts.map(|(entry, pass, _)| (entry, pass)).map_err(Error::io(READING))
+        facts.map(|(entry, _)| entry).map_err(Error::io(READING))
     }
 
     fn flush(&self, inner: &mut Inner) -> Result<(), Error> {
@@ -250,14 +274,13 @@ impl Claim<'_> {
             veil.hide(offset, &mut facts).map_err(Error::io(WRITING))?;
         }
         inner.pending.extend((facts.len() as u32).to_le_bytes());
-        inner.pending.push(self.pass as u8);
         inner.pending.extend(facts);
         if inner.pending.len() >= PENDING_MAX {
             self.catalog.flush(&mut inner)?;
         }
         let folders = self.catalog.new_folders(&inner, self.path);
         inner.folders.extend(folders.into_iter().map(|(_, key)| key));
-        inner.index.insert(self.key, offset << 1 | u64::from(self.shape == Shape::Directory));
+        inner.index.insert(self.key, Spot::new(offset, self.shape, self.pass));
         // The claim ends with this call, and takes the lock once more.
         drop(inner);
         Ok(())
@@ -284,12 +307,12 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.at < self.end {
             match facts(&mut self.file, self.catalog.veil.as_ref(), self.at) {
-                Ok((entry, pass, length)) => {
+                Ok((entry, length)) => {
                     let offset = self.at;
                     self.at += length;
                     let known = self.catalog.lock().index.get(&self.catalog.key(&entry.path)).copied();
-                    if known.is_some_and(|known| known >> 1 == offset) {
-                        return Some(Ok((entry, pass)));
+                    if let Some(spot) = known.filter(|known| known.offset() == offset) {
+                        return Some(Ok((entry, spot.pass())));
                     }
                 }
                 Err(cause) => {
@@ -318,20 +341,17 @@ impl Read for Window<'_> {
     }
 }
 
-/// Reads the facts of the entry at `place`, the pass that stored it, and how many bytes they take.
-fn facts(from: &mut impl Read, veil: Option<&Veil>, place: u64) -> io::Result<(Entry, Pass, u64)> {
-    let mut preamble = [0; PREAMBLE as usize];
-    from.read_exact(&mut preamble)?;
-    let [a, b, c, d, pass] = preamble;
-    let mut facts = vec![0; u32::from_le_bytes([a, b, c, d]) as usize];
+/// Reads the facts of the entry at `place`, and how many bytes they take.
+fn facts(from: &mut impl Read, veil: Option<&Veil>, place: u64) -> io::Result<(Entry, u64)> {
+    let mut length = [0; PREAMBLE];
+    from.read_exact(&mut length)?;
+    let mut facts = vec![0; u32::from_le_bytes(length) as usize];
     from.read_exact(&mut facts)?;
-    let length = PREAMBLE + facts.len() as u64;
+    let length = (PREAMBLE + facts.len()) as u64;
     if let Some(veil) = veil {
         veil.show(place, &mut facts)?;
     }
-    let pass = if pass == Pass::Ahead as u8 { Pass::Ahead } else { Pass::InStage };
-    let entry = postcard::from_bytes(&facts).map_err(io::Error::other)?;
-    Ok((entry, pass, length))
+    Ok((postcard::from_bytes(&facts).map_err(io::Error::other)?, length))
 }
 
 const WRITING: &str = "writing the list of what was stored";

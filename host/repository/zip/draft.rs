@@ -218,6 +218,10 @@ impl Draft for ZipDraft {
         Ok(self.catalog.find(path)?.map(|(entry, pass)| entry.held(pass)))
     }
 
+    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
+        self.catalog.pass_of(path)
+    }
+
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
         self.catalog.keep(path, pass)
     }

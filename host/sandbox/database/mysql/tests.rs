@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,10 @@ use super::testing::{PASSWORD, Server};
 use crate::{
     config::{Engine, SqlGrant, SslMode},
     sandbox::{
-        database::{Database, Transaction},
+        database::{
+            Database, Transaction,
+            asking::{ask, refused},
+        },
         fault::Code,
         native::Error,
     },
@@ -20,8 +23,6 @@ use crate::{
 };
 
 mod freeze;
-
-type Output = Box<dyn AsyncRead + Send + Unpin>;
 
 /// Far longer than any of these tests takes: reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,18 +32,6 @@ const ENDLESS: &str = "SELECT repeat('x', 1000) FROM seq_1_to_1000000000";
 
 async fn begin(grant: &SqlGrant) -> Result<Transaction, Error> {
     Database::open("main", grant).begin(CancellationToken::new(), Instant::now() + PATIENCE).await
-}
-
-async fn ask(transaction: &Transaction, statement: &str, parameters: &[&str]) -> Result<String, Error> {
-    let parameters: Vec<String> = parameters.iter().map(|value| (*value).to_owned()).collect();
-    let mut output: Output = transaction.query(statement, &parameters).await?;
-    let mut text = String::new();
-    output.read_to_string(&mut text).await.unwrap();
-    Ok(text)
-}
-
-async fn refused(transaction: &Transaction, statement: &str, parameters: &[&str]) -> Error {
-    ask(transaction, statement, parameters).await.unwrap_err()
 }
 
 /// Waits for what the server does by itself.

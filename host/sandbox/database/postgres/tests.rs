@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -12,35 +12,21 @@ use super::testing::{Cluster, PASSWORD};
 use crate::{
     config::{Engine, SqlGrant, SslMode},
     sandbox::{
-        database::{Database, Transaction},
+        database::{
+            Database, Transaction,
+            asking::{ask, refused},
+        },
         fault::Code,
         native::Error,
     },
     secret::Source,
 };
 
-type Output = Box<dyn AsyncRead + Send + Unpin>;
-
 /// Far longer than any of these tests takes: reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn begin(grant: &SqlGrant) -> Result<Transaction, Error> {
     Database::open("main", grant).begin(CancellationToken::new(), Instant::now() + PATIENCE).await
-}
-
-async fn text(mut output: Output) -> String {
-    let mut text = String::new();
-    output.read_to_string(&mut text).await.unwrap();
-    text
-}
-
-async fn ask(transaction: &Transaction, statement: &str, parameters: &[&str]) -> Result<String, Error> {
-    let parameters: Vec<String> = parameters.iter().map(|value| (*value).to_owned()).collect();
-    Ok(text(transaction.query(statement, &parameters).await?).await)
-}
-
-async fn refused(transaction: &Transaction, statement: &str, parameters: &[&str]) -> Error {
-    ask(transaction, statement, parameters).await.unwrap_err()
 }
 
 #[tokio::test]

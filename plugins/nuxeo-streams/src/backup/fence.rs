@@ -42,7 +42,8 @@ pub(super) fn backup(broker: &mut impl Broker, plan: &Part, settings: &Settings)
         records: settings.records,
         topics,
     };
-    let positions: Positions = noted(note::POSITIONS)?;
+    // Where they could not be had, that part has failed; the records are worth saving all the same.
+    let positions: Positions = noted(note::POSITIONS).unwrap_or_default();
     findings.extend(gaps(&fence, &positions));
     let (expected, actual, more) = planned(plan, &fence);
     keep(&fence)?;

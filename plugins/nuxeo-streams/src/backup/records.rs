@@ -17,7 +17,10 @@ pub(super) fn backup(broker: &mut impl Broker, part: &Part, settings: &Settings)
         Some(topic) => vec![topic],
         None => fence.topics.keys().map(String::as_str).collect(),
     };
-    let positions: Positions = noted(note::POSITIONS)?;
+    let positions: Positions = match settings.records {
+        Records::Pending => noted(note::POSITIONS)?,
+        Records::All | Records::None => Positions::default(),
+    };
     let mut done = Done::default();
     for topic in &topics {
         let fenced = fence.topics.get(*topic).ok_or_else(|| {

@@ -262,6 +262,14 @@ fn a_fence_has_not_settled_before_the_records_can_read_it() {
 }
 
 #[test]
+fn records_are_saved_although_the_positions_could_not_be() {
+    let _host = host();
+    let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1)])])]);
+    with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
+    assert!(proven(&with(&mut broker, &records_of(TOPIC), &settings()).unwrap().receipts));
+}
+
+#[test]
 fn a_part_behind_a_failed_one_says_so() {
     let _host = host();
     let mut broker = Memory::default().topic(TOPIC, vec![Log::default()]);

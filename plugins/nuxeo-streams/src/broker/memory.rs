@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) done: Vec<String>,
     /// Called before each fetch.
     pub(crate) before_fetch: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>, i64)>>,
+    /// Called after each batch that is produced.
+    pub(crate) after_produce: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>)>>,
     /// How often something may be produced; then the brokers are gone.
     pub(crate) produces_left: Option<u32>,
     /// How many answers break off behind their first bytes.
@@ -227,6 +229,12 @@ impl Broker for Memory {
             log.end = Header::parse(&bytes).unwrap().next_offset();
             log.batches.push(bytes);
             first
+        })
+        .inspect(|_| {
+            let state = &mut *self.0.borrow_mut();
+            if let Some(after) = &mut state.after_produce {
+                after(&mut state.topics);
+            }
         })
     }
 

@@ -1,4 +1,4 @@
-//! One topic after the other: made, filled, read back, given its settings, and last the groups' offsets in it. The
+//! One topic after the other: made, filled, read back, its groups' offsets committed, and last given its settings. The
 //! offsets are committed here, where they are known: what makes the product use them, `kafka.topicPrefix`, comes when
 //! all topics are there.
 
@@ -109,11 +109,12 @@ impl One<'_> {
             oldest = oldest.into_iter().chain(loaded.oldest).min();
             self.translate(*partition, &loaded, &mut commits)?;
         }
+        self.commit(broker, &commits, done)?;
         done.findings.extend(configs::settle(broker, &self.new, &self.fenced.configs)?);
         if let Some(oldest) = oldest {
             done.findings.extend(configs::retention(broker, &self.new, oldest, millis(context::now()))?);
         }
-        self.commit(broker, &commits, done)
+        Ok(())
     }
 
     /// A running consumer would both read what is half there and keep its offsets from being committed.
@@ -173,6 +174,11 @@ impl One<'_> {
         };
         let (start, end) = (edge(&mut *broker, Edge::Start)?, edge(&mut *broker, Edge::End)?);
         let there = u64::try_from(end.saturating_sub(start)).unwrap_or_default();
+        if there != u64::try_from(loaded.records).unwrap_or_default() {
+            let message =
+                format!("{name} holds {there} records, and {} were written: somebody else uses it", loaded.records);
+            return Err(Error::invalid(message));
+        }
         done.records += there;
         done.receipt(format!("partition {name} records"), came.expected, there);
         done.findings.extend(came.findings);

@@ -244,6 +244,21 @@ fn a_setting_that_the_brokers_do_not_take_is_named_and_the_rest_is_set() {
     assert_eq!(broker.0.borrow().topics[NEW].configs["cleanup.policy"], "compact");
 }
 
+#[test]
+fn records_that_disappear_while_they_are_written_fail_the_part() {
+    let mut broker = cluster();
+    let _host = saved(&mut broker, serde_json::json!({ "read-back": false }));
+    let writer = broker.clone();
+    writer.0.borrow_mut().after_produce = Some(Box::new(|topics| {
+        let log = topics.get_mut(NEW).unwrap().partitions.get_mut(&0).unwrap();
+        log.start = 1;
+    }));
+    let error = with(&mut broker, None, &records_of(TOPIC), &target()).unwrap_err();
+    assert!(error.message.contains("holds 4 records, and 5 were written"), "{error}");
+    writer.0.borrow_mut().after_produce = None;
+    assert!(with(&mut broker, None, &records_of(TOPIC), &target()).is_ok(), "the next attempt begins again");
+}
+
 /// A complaint about other tools: retention deletes what was just restored.
 #[test]
 fn records_that_retention_will_delete_are_announced() {
