@@ -32,5 +32,6 @@ pub const CODES: &[&str] = &[
     "topic-appeared",
     "topic-exists",
     "topic-vanished",
+    "topics-missing",
     "transaction-open",
 ];
