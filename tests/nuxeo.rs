@@ -161,11 +161,7 @@ fn a_restore_that_was_killed_is_finished_by_the_next() {
     crate::support::wait_for("the restore is in its midst", || proxy.fired() > 0);
     going.signal(Signal::KILL);
     going.finish();
-    let proxy = Proxy::start(kafka.port("plain"));
-    let text = std::fs::read_to_string(place.join("target.toml")).unwrap();
-    let port = text.split("127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-    place.write("target.toml", &text.replace(&port, &proxy.port.to_string()));
-    place.run(&["-c", "target.toml", "restore", "latest"]).exits(0);
+    restore(&place, kafka, &target).exits(0);
     assert_same(kafka, &topic, &format!("{target}{TOPIC}"));
 }
 

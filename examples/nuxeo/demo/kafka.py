@@ -34,6 +34,16 @@ class Kafka:
         self._client.wait(timeout=20)
 
 
+class Use:
+    """Whether the instance is still in use: until the file STOP appears, or the demo that began it is gone."""
+
+    def __init__(self, top: Path) -> None:
+        self._stop, self._parent = top / "STOP", os.getppid()
+
+    def goes_on(self) -> bool:
+        return not self._stop.exists() and os.getppid() == self._parent
+
+
 class Ledger:
     """What was produced, a JSON line each, written when Kafka has acknowledged it: where it lies, and when it was sent."""
 

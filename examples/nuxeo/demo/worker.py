@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from kafka import Kafka
+from kafka import Kafka, Use
 from streams import PREFIX
 
 QUEUE, RECORDS_MAX = "work-default", 8
@@ -18,10 +18,10 @@ QUEUE, RECORDS_MAX = "work-default", 8
 
 def main() -> None:
     top = Path(sys.argv[1])
-    kafka = Kafka(top / "kafka")
+    use, kafka = Use(top), Kafka(top / "kafka")
     kafka.ask("join", group=PREFIX + QUEUE, topics=[PREFIX + QUEUE], max=RECORDS_MAX)
     with (top / "commits.jsonl").open("a", encoding="utf-8") as commits:
-        while not (top / "STOP").exists():
+        while use.goes_on():
             if kafka.ask("poll")["records"]:
                 sent = time.time()
                 offsets = kafka.ask("commit-polled")["offsets"]

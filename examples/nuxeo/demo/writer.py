@@ -15,7 +15,7 @@ from pathlib import Path
 
 import instance
 from database import ask
-from kafka import CODECS, Kafka, Ledger
+from kafka import CODECS, Kafka, Ledger, Use
 from streams import EARLY_MS, EMPTY, LATE_MS, PREFIX, TOPICS
 
 ROUNDS_PER_SECOND = 10
@@ -36,10 +36,10 @@ def records(ledger: Ledger, topic: str, turn: int) -> list[dict]:
 
 def main() -> None:
     top, dice = Path(sys.argv[1]), random.Random()
-    kafka = Kafka(top / "kafka")
+    use, kafka = Use(top), Kafka(top / "kafka")
     ledger, changes = Ledger(kafka, top / "ledger-writer.jsonl"), (top / "changes.jsonl").open("a", encoding="utf-8")
     for turn in itertools.count():
-        if (top / "STOP").exists():
+        if not use.goes_on():
             break
         due = time.monotonic() + 1 / ROUNDS_PER_SECOND
         topic = _BUSY[turn % len(_BUSY)]

@@ -2,7 +2,7 @@
 
 /// In alphabetical order.
 pub const CODES: &[&str] = &[
-    "batch-too-long",
+    "batch-long",
     "batches-damaged",
     "brokers-refuse",
     "clocks-differ",

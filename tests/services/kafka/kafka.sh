@@ -76,6 +76,9 @@ appender.e.target=SYSTEM_ERR
 appender.e.layout.type=PatternLayout
 appender.e.layout.pattern=%d{ISO8601} %-5p %c{1} %m%n
 CONF
+}
+
+use_logging() {
   JAVA+=("-Dlog4j.configuration=file:$DIR/log4j.properties" "-Dlog4j2.configurationFile=$DIR/log4j2.properties" -Djava.awt.headless=true)
 }
 
@@ -212,6 +215,7 @@ start() { # 3|4 DIR OPTION…
   CLASSES=$(printf '%s:' "$lib"/*.jar)
   echo "$lib" >"$DIR/lib"
   logging
+  use_logging
   [[ -z $TLS ]] || certificate
   : >"$DIR/ports"
   read -ra PORTS <<<"$(free_ports $((1 + 4 * brokers)))"
@@ -228,6 +232,7 @@ stop_broker() { # NUMBER
   kill -TERM "$pid" 2>/dev/null || true
   while is_running "$1"; do
     if ((SECONDS >= until)); then kill -KILL "$pid" 2>/dev/null || true; fi
+    ((SECONDS < until + 10)) || die "broker $1 does not end, process $pid"
     sleep 0.1
   done
 }
@@ -243,7 +248,7 @@ stop() { # the controller last: the others ask it for leave
 client() {
   local lib
   lib=$(<"$DIR/lib")
-  logging
+  use_logging
   exec "${JAVA[@]}" -Xmx256m -cp "$lib/*" "$HERE/Client.java" "127.0.0.1:$(sed -n 's/^plain 1 //p' "$DIR/ports")"
 }
 
