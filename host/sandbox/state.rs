@@ -1,7 +1,10 @@
 //! What one call of a plugin holds in the host: its session, its handles, its streams and what it has used up.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,8 @@ pub struct State {
     pub session: Arc<Session>,
     /// What `describe` asked for; none where it was never called (tests).
     pub asked: Option<Arc<[Need]>>,
+    /// The run is to stop. Every host call asks, and asking the session's token takes a lock.
+    pub stopped: Arc<AtomicBool>,
     /// Which export is running.
     pub operation: Operation,
     /// The part that it is called for; empty where there is none.
@@ -88,6 +93,7 @@ impl State {
             tools: Arc::default(),
             transactions: Arc::default(),
             spoiled: Arc::default(),
+            stopped: Arc::new(AtomicBool::new(session.stop.is_cancelled())),
             part: part.to_owned(),
             operation,
             session,
@@ -95,12 +101,17 @@ impl State {
         }
     }
 
+    /// Whether the run is to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Whether `capability` works now: first thing in every host function.
     ///
     /// # Errors
     /// `canceled` once the run is to stop, `unsupported` in an export where it does not work.
     pub fn enter(&self, capability: Capability) -> Answer<()> {
-        if self.session.stop.is_cancelled() {
+        if self.is_stopped() {
             return Err(canceled());
         }
         self.operation.allows(capability, self.session.archive.is_some()).map_err(|why| fail(Code::Unsupported, why))
