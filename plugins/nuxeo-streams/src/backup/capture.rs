@@ -19,7 +19,7 @@ pub(super) fn capture(broker: &mut impl Broker, range: Range, cut: &Cut) -> Resu
     let (output, input) = streams::pipe()?;
     let path = store::batches(range.topic, range.partition);
     let pending = snapshot::submit(&path, input, &Meta { mode: Some(0o600), ..Meta::default() })?;
-    let mut writer = Writer { output, index: Index::default() };
+    let mut writer = Writer { output, records: 0, index: Index::default() };
     let scanned = scan::scan(broker, range, Keeper::new(range.from, range.to, cut), &mut writer)?;
     writer.output.finish()?;
     let stored = pending.wait().context(format!("storing {path}"))?;
@@ -29,7 +29,8 @@ pub(super) fn capture(broker: &mut impl Broker, range: Range, cut: &Cut) -> Resu
         fence: range.to,
         bytes: stored.size,
         sha256: stored.sha256,
-        tally: scanned.tally.clone(),
+        // What was stored, not what was meant to be.
+        tally: Tally { kept: writer.records, ..scanned.tally.clone() },
         gaps: scanned.gaps.clone(),
         unread: scanned.unread.map(|(offset, _)| offset),
         ..writer.index
@@ -40,11 +41,14 @@ pub(super) fn capture(broker: &mut impl Broker, range: Range, cut: &Cut) -> Resu
 
 struct Writer {
     output: OutputStream,
+    /// In what has been stored.
+    records: u64,
     index: Index,
 }
 
 impl Writer {
-    fn stored(&mut self, first: i64, last: i64, newest: i64) {
+    fn stored(&mut self, records: u32, (first, last): (i64, i64), newest: i64) {
+        self.records += u64::from(records);
         self.index.batches += 1;
         self.index.offsets = Some((self.index.offsets.map_or(first, |(first, _)| first), last));
         self.index.newest = Some(self.index.newest.map_or(newest, |before| before.max(newest)));
@@ -61,7 +65,7 @@ impl Taker for Writer {
             }
         }
         for header in headers {
-            self.stored(header.base_offset, header.last_offset(), header.max_timestamp);
+            self.stored(header.count, (header.base_offset, header.last_offset()), header.max_timestamp);
         }
         Ok(())
     }
@@ -79,7 +83,7 @@ impl Taker for Writer {
             let message = format!("the batch at offset {} is not what its checksum says", header.base_offset);
             return Err(Error::corrupt(message));
         }
-        self.stored(header.base_offset, header.last_offset(), header.max_timestamp);
+        self.stored(header.count, (header.base_offset, header.last_offset()), header.max_timestamp);
         self.index.longest = self.index.longest.max(header.bytes());
         Ok(())
     }
@@ -103,9 +107,10 @@ impl Taker for Writer {
             covered += 1;
         }
         if let Some((builder, first)) = kept {
+            let records = builder.count();
             self.output.write_all(&builder.finish(None)?)?;
             self.index.rewritten += 1;
-            self.stored(first, last, newest);
+            self.stored(records, (first, last), newest);
         }
         Ok(covered)
     }

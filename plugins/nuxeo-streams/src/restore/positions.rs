@@ -68,6 +68,9 @@ fn holds_all(broker: &mut impl Broker, target: &Target, topic: &str, new: &str) 
         false => records_part(topic),
     };
     for partition in partitions {
+        if !archive::exists(&part, &store::index(topic, partition))? {
+            return Ok(false);
+        }
         let index: Index = store::read(&part, &store::index(topic, partition))?;
         if ends.get(&partition).copied().and_then(|end| u64::try_from(end).ok()) != Some(index.tally.kept) {
             return Ok(false);
