@@ -54,7 +54,7 @@ impl Kept {
     pub(crate) fn forget_checkpoint(&self, attempt: &str, part: &PartName) -> io::Result<()> {
         let path = self.checkpoint_path(attempt, part);
         // Most parts leave none, and the directory may be one that this run cannot write to.
-        if !path.exists() {
+        if matches!(path.try_exists(), Ok(false)) {
             return Ok(());
         }
         let removed = std::fs::remove_file(&path).and_then(|()| {
@@ -221,7 +221,8 @@ pub(crate) fn sweep(state: &Path) -> io::Result<()> {
 /// Whether a checkpoint of that name belongs to a restore whose journal is gone: it could not be removed then.
 fn is_of_an_ended_restore(state: &Path, name: &str) -> bool {
     let attempt = name.split_once('.').map(|(attempt, _)| attempt).filter(|attempt| attempt.starts_with("restore-"));
-    attempt.is_some_and(|attempt| !name.ends_with(".ndjson") && !state.join(format!("{attempt}.ndjson")).exists())
+    let is_over = |attempt: &str| matches!(state.join(format!("{attempt}.ndjson")).try_exists(), Ok(false));
+    attempt.is_some_and(|attempt| !name.ends_with(".ndjson") && is_over(attempt))
 }
 
 /// A restore's journal: for each part what it made, before it is made, and that it ended.

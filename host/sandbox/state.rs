@@ -102,6 +102,7 @@ impl State {
     }
 
     /// Whether the run is to stop.
+    #[inline]
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -110,6 +111,7 @@ impl State {
     ///
     /// # Errors
     /// `canceled` once the run is to stop, `unsupported` in an export where it does not work.
+    #[inline]
     pub fn enter(&self, capability: Capability) -> Answer<()> {
         if self.is_stopped() {
             return Err(canceled());
@@ -118,6 +120,7 @@ impl State {
     }
 
     /// The same for functions that cannot answer an error: they end the instance.
+    #[inline]
     pub fn enter_or_trap(&self, capability: Capability) -> wasmtime::Result<()> {
         self.operation
             .allows(capability, self.session.archive.is_some())

@@ -207,8 +207,15 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
-    Ok(paths?.into_iter().filter(|path| path.is_file()).collect())
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // By the listing, not by a look at each: what cannot be looked at must not be passed over.
+        if !entry.file_type()?.is_dir() {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -264,8 +271,10 @@ mod tests {
         journal.write(&hold(1, b"")).unwrap();
         journal.keep(&Digest::of(b"other"), b"other").unwrap();
         std::fs::write(journal.document(2), "{").unwrap();
+        // Its name is there, and nothing can be learned of it.
+        std::os::unix::fs::symlink("nowhere", journal.document(3)).unwrap();
         let standing = journal.read().unwrap();
-        assert_eq!((standing.holds.len(), standing.unreadable.len()), (1, 1));
+        assert_eq!((standing.holds.len(), standing.unreadable.len()), (1, 2));
         journal.tidy().unwrap();
         assert!(journal.kept(&Digest::of(b"other")).is_ok());
     }
