@@ -25,8 +25,13 @@ pub mod note {
     pub const FENCE: &str = "fence";
     /// What Nuxeo's own step says of `kafka.topicPrefix`.
     pub const PREFIX: &str = "kafka.prefix";
-    /// What it says of further prefixes, separated by blanks or commas.
+    /// What it says of all prefixes, one a line.
     pub const PREFIXES: &str = "kafka.prefixes";
+
+    /// The prefixes of such a note.
+    pub fn listed(note: &str) -> impl Iterator<Item = &str> {
+        note.lines().map(str::trim).filter(|prefix| !prefix.is_empty())
+    }
 }
 
 /// Stores one part.

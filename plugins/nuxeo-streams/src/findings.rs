@@ -2,7 +2,7 @@
 
 /// In alphabetical order.
 pub const CODES: &[&str] = &[
-    "batch-too-long",
+    "batch-long",
     "batches-damaged",
     "brokers-refuse",
     "clocks-differ",
@@ -32,5 +32,6 @@ pub const CODES: &[&str] = &[
     "topic-appeared",
     "topic-exists",
     "topic-vanished",
+    "topics-missing",
     "transaction-open",
 ];

@@ -1,8 +1,10 @@
 //! Looks at the brokers for a backup: which streams there are, and what becomes a part.
 
 use strongroom_plugin::{Error, ErrorCode, Finding, Inspection, Part, Result, Stage, context};
+use twox_hash::xxhash3_128::Hasher;
 
 use crate::{
+    backup::note,
     broker::{self, Broker},
     describe::grant,
     inventory::{self, Inventory},
@@ -30,19 +32,41 @@ pub mod setting {
     pub const TOPICS: &str = "topics";
 }
 
-/// The part of a topic's records.
+/// The longest topic that stands in a part's name as it is: names of files are made of them.
+const TOPIC_BYTES_MAX: usize = 80;
+
+/// The part of a topic's records. A long name is cut, and told apart by a hash.
 pub fn records_part(topic: &str) -> String {
-    format!("{}-{topic}", part::RECORDS)
+    match topic.get(..TOPIC_BYTES_MAX) {
+        Some(beginning) if topic.len() > TOPIC_BYTES_MAX => {
+            format!("{}-{beginning}-{:032x}", part::RECORDS, Hasher::oneshot(topic.as_bytes()))
+        }
+        _ => format!("{}-{topic}", part::RECORDS),
+    }
 }
 
-/// Whose topics are saved.
+/// Whose topics are saved: as the operator says, or the step that saves Nuxeo itself.
 ///
 /// # Errors
-/// `invalid` when the operator has not said.
+/// `invalid` when neither has said it, `denied` when that step is not named in `after`.
 pub fn prefixes(settings: &Settings) -> Result<Prefixes> {
-    let missing = || Error::invalid("the setting prefix is missing: it is kafka.topicPrefix of nuxeo.conf");
-    let main = settings.prefix.clone().ok_or_else(missing)?;
-    Ok(Prefixes { main, further: settings.prefixes.clone(), others: settings.other_prefixes.clone() })
+    let (mut further, others) = (settings.prefixes.clone(), settings.other_prefixes.clone());
+    let main = match (&settings.prefix, &settings.nuxeo_step) {
+        (Some(prefix), _) => prefix.clone(),
+        (None, Some(step)) => {
+            let silent = || Error::invalid(format!("step {step} has not said what kafka.topicPrefix is: set prefix"));
+            let main = context::note_of(step, note::PREFIX)?.ok_or_else(silent)?;
+            let all = context::note_of(step, note::PREFIXES)?.unwrap_or_default();
+            // What begins with the main one is found by it.
+            further.extend(note::listed(&all).filter(|one| !one.starts_with(&main)).map(str::to_owned));
+            main
+        }
+        (None, None) => {
+            let message = "the setting prefix is missing: it is kafka.topicPrefix of nuxeo.conf";
+            return Err(Error::invalid(message));
+        }
+    };
+    Ok(Prefixes { main, further, others })
 }
 
 /// What a backup would do.
@@ -52,6 +76,11 @@ pub fn prefixes(settings: &Settings) -> Result<Prefixes> {
 pub fn inspect() -> Result<Inspection> {
     let settings = Settings::read()?;
     let mut seen = Inspection::of([]);
+    if settings.prefix.is_none() && settings.nuxeo_step.is_some() {
+        // A step says it when it runs.
+        seen = seen.fact("topics", "known when the prefix is: one part for all");
+        return Ok(whole(seen));
+    }
     let prefixes = match prefixes(&settings) {
         Ok(prefixes) => prefixes,
         Err(error) => return Ok(seen.finding(Finding::blocker("prefix-missing", part::RECORDS, error.message))),

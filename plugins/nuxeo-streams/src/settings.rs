@@ -12,6 +12,8 @@ use strongroom_plugin::{Result, context};
 pub struct Settings {
     /// `kafka.topicPrefix` of the instance.
     pub prefix: Option<String>,
+    /// The step that saves Nuxeo itself, and says in its notes what the prefix is; one of this step's `after`.
+    pub nuxeo_step: Option<String>,
     /// Further prefixes of the same instance: those of custom Kafka configurations.
     pub prefixes: Vec<String>,
     /// Prefixes of other applications that begin with one of the instance's.
@@ -46,6 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             prefix: None,
+            nuxeo_step: None,
             prefixes: Vec::new(),
             other_prefixes: Vec::new(),
             records: Records::All,
@@ -128,6 +131,7 @@ pub fn schema() -> Value {
         "additionalProperties": false,
         "properties": {
             "prefix": described(&prefix, "kafka.topicPrefix of the instance, \"nuxeo-\" where nuxeo.conf says nothing; needed for a backup"),
+            "nuxeo-step": { "type": "string", "minLength": 1, "description": "the step that saves Nuxeo itself, one of this step's after: it says the prefix where this setting is in place of prefix" },
             "prefixes": list(&prefix, "further prefixes of the same instance: those of custom Kafka configurations"),
             "other-prefixes": list(&prefix, "prefixes of other applications that begin with one of the instance's: never touched"),
             "records": {
@@ -188,7 +192,7 @@ mod tests {
     #[test]
     fn every_setting_of_the_schema_can_be_read() {
         let given = json!({
-            "prefix": "dam-", "prefixes": ["x-"], "other-prefixes": ["dam-2-"], "records": "pending",
+            "prefix": "dam-", "nuxeo-step": "dam", "prefixes": ["x-"], "other-prefixes": ["dam-2-"], "records": "pending",
             "late-records": "drop", "cut-slack": 5, "skip-topics": ["a-*"], "skip-groups": ["b"],
             "sasl": "scram-sha-512", "user": "u", "target-prefix": "new-", "target-prefixes": {"x-": "y-"},
             "read-back": false, "replicate": true, "replication": 1

@@ -138,8 +138,7 @@ fn contradictions(steps: &BTreeSet<String>, prefixes: &Prefixes) -> Result<Vec<F
             findings.push(Finding::blocker("prefix-contradiction", part::FENCE, message));
         }
         let further = context::note_of(step, note::PREFIXES)?.unwrap_or_default();
-        let further = further.split([' ', ',', '\n']).filter(|prefix| !prefix.is_empty());
-        for prefix in further.filter(|prefix| !prefixes.own().any(|own| prefix.starts_with(own))) {
+        for prefix in note::listed(&further).filter(|prefix| !prefixes.own().any(|own| prefix.starts_with(own))) {
             let message =
                 format!("step {step} names the prefix {prefix:?}, and its topics are not saved: add it to prefixes");
             findings.push(Finding::warning("prefix-unlisted", part::FENCE, message));

@@ -83,14 +83,12 @@ impl Done {
             self.findings.push(Finding::warning("retention-gap", &name, message));
         }
         self.findings.extend(scanned.unread.map(|(offset, why)| unread(&name, offset, range.to, why)));
-        if index.longest > scan::BATCH_BYTES_MAX {
+        if index.longest > scan::BATCH_BYTES_DEFAULT {
             let message = format!(
-                "a batch of {} bytes is stored, and this version restores batches of at most {}: lower the topic's \
-                 max.message.bytes",
-                index.longest,
-                scan::BATCH_BYTES_MAX
+                "a batch has {} bytes: to restore it, the step needs about six times as much memory, which its limits say",
+                index.longest
             );
-            self.findings.push(Finding::warning("batch-too-long", &name, message));
+            self.findings.push(Finding::info("batch-long", &name, message));
         }
         if tally.holes > 0 && !range.compacted {
             let message = format!(

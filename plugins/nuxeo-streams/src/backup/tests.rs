@@ -235,7 +235,7 @@ fn positions_and_fence_hold_what_a_restore_needs() {
 #[test]
 fn another_prefix_in_nuxeo_conf_fails_the_fence() {
     let notes =
-        [("kafka.prefix", "other-", "prefix-contradiction"), ("kafka.prefixes", "dam-x, imp_", "prefix-unlisted")];
+        [("kafka.prefix", "other-", "prefix-contradiction"), ("kafka.prefixes", "dam-\nimp_", "prefix-unlisted")];
     for (key, value, code) in notes {
         // The scripted host keeps notes of its own step only.
         let mut instant = instant();
@@ -259,6 +259,20 @@ fn a_fence_has_not_settled_before_the_records_can_read_it() {
     broker.0.borrow_mut().refused.clear();
     with(&mut broker, &fence_part(TOPIC), &settings()).unwrap();
     assert!(host.has_settled() && host.noted(note::FENCE).is_some());
+}
+
+#[test]
+fn the_step_that_saves_nuxeo_can_say_the_prefix() {
+    let step = strongroom_plugin::testing::STEP;
+    let _host = host().note("kafka.prefix", "dam-").note("kafka.prefixes", "dam-\ndam-bulk-\nimp_");
+    let settings = Settings { nuxeo_step: Some(step.into()), ..Settings::default() };
+    let prefixes = crate::inspect::prefixes(&settings).unwrap();
+    assert_eq!((prefixes.main.as_str(), prefixes.further), ("dam-", vec!["imp_".to_owned()]));
+    let mut broker = Memory::default().topic(TOPIC, vec![Log::of(vec![batch(&[(0, 1)])])]);
+    let parts = [(part::POSITIONS, Stage::Positions), (part::FENCE, Stage::Fence), (part::RECORDS, Stage::Records)];
+    for (name, stage) in parts {
+        assert!(proven(&with(&mut broker, &Part::new(name, stage), &settings).unwrap().receipts), "{name}");
+    }
 }
 
 #[test]

@@ -111,12 +111,12 @@ impl Broker for Memory {
     }
 
     fn topics(&mut self) -> Result<BTreeMap<String, Shape>> {
-        let shape = |topic: &Topic| Shape {
-            internal: false,
+        let shape = |name: &str, topic: &Topic| Shape {
+            internal: name.starts_with("__"),
             partitions: topic.partitions.keys().copied().collect(),
             replication: 1,
         };
-        Ok(self.0.borrow().topics.iter().map(|(name, topic)| (name.clone(), shape(topic))).collect())
+        Ok(self.0.borrow().topics.iter().map(|(name, topic)| (name.clone(), shape(name, topic))).collect())
     }
 
     fn configs(&mut self, topic: &str) -> Result<Vec<Config>> {

@@ -43,6 +43,14 @@ fn a_prefix_without_a_topic_is_worth_a_warning() {
     assert_eq!(seen.parts.len(), 2);
 }
 
+/// A complaint about other tools: `__consumer_offsets` is saved and written.
+#[test]
+fn kafkas_own_topics_are_not_taken_whatever_the_prefix() {
+    let _host = Host::new();
+    let seen = looked(&Settings { prefix: Some("__".into()), ..Settings::default() });
+    assert_eq!((seen.parts.len(), seen.findings[0].code.as_str()), (2, "no-topics"));
+}
+
 #[test]
 fn without_a_prefix_nothing_is_begun() {
     let _host = Host::new();
@@ -55,6 +63,21 @@ fn with_a_login_there_is_one_part_for_all_topics() {
     let _host = Host::new().config(&serde_json::json!({ "prefix": "dam-", "sasl": "plain", "user": "backup" }));
     let names: Vec<_> = inspect().unwrap().parts.into_iter().map(|part| part.name).collect();
     assert_eq!(names, ["positions", "fence", "records"]);
+}
+
+#[test]
+fn where_a_step_says_the_prefix_there_is_one_part_for_all_topics() {
+    let _host = Host::new().config(&serde_json::json!({ "nuxeo-step": "dam" }));
+    let names: Vec<_> = inspect().unwrap().parts.into_iter().map(|part| part.name).collect();
+    assert_eq!(names, ["positions", "fence", "records"]);
+}
+
+#[test]
+fn long_names_of_topics_make_names_of_parts_that_differ_and_are_not_too_long() {
+    let (one, other) = ("x".repeat(240) + "1", "x".repeat(240) + "2");
+    assert_ne!(records_part(&one), records_part(&other));
+    assert!(records_part(&one).len() < 125);
+    assert_eq!(records_part(&"x".repeat(80)), format!("records-{}", "x".repeat(80)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use strongroom_plugin::{Finding, Outcome, Result, archive};
 use super::target::Target;
 use crate::{
     broker::{Broker, Edge},
-    inspect::{part, records_part},
+    inspect::{listed, part, records_part},
     store::{self, Index},
 };
 
@@ -21,24 +21,37 @@ pub(super) fn restore(broker: &mut impl Broker, target: &Target) -> Result<Outco
         }
     }
     let summary = format!("{actual} offsets of {} groups", target.positions.groups.len());
-    let outcome = Outcome::new(summary)
-        .receipt("topics", target.fence.topics.len() as u64, topics(broker, target)?)
-        .receipt("offsets committed", expected, actual);
-    Ok(outcome.finding(prefix(target)))
+    let missing = missing(broker, target)?;
+    let topics = target.fence.topics.len() as u64;
+    let outcome = Outcome::new(summary).receipt("topics", topics, topics - missing.len() as u64).receipt(
+        "offsets committed",
+        expected,
+        actual,
+    );
+    if missing.is_empty() {
+        return Ok(outcome.finding(prefix(target)));
+    }
+    let message = format!(
+        "these are not there with all that the snapshot has of them: {}. What an attempt before has restored under another \
+         prefix is not restored again: set target-prefix back to that, and let it end",
+        listed(&missing)
+    );
+    Ok(outcome.finding(Finding::warning("topics-missing", part::POSITIONS, message)))
 }
 
-/// Topics that are there under their new names and hold as many records as the snapshot. Parts that an attempt before
-/// has done are not begun again: whether all of it is under one prefix is seen here.
-fn topics(broker: &mut impl Broker, target: &Target) -> Result<u64> {
+/// Topics that are not there under their new names, or hold not as many records as the snapshot. Parts that an attempt
+/// before has done are not begun again: whether all of it is under one prefix is seen here.
+fn missing(broker: &mut impl Broker, target: &Target) -> Result<Vec<String>> {
     let shapes = broker.topics()?;
-    let mut whole = 0;
+    let mut missing = Vec::new();
     for (topic, fenced) in &target.fence.topics {
         let new = target.rename(topic)?;
-        let Some(shape) = shapes.get(&new) else { continue };
-        let is_whole = shape.partitions.len() == fenced.partitions.len() && holds_all(broker, target, topic, &new)?;
-        whole += u64::from(is_whole);
+        let is_there = shapes.get(&new).is_some_and(|shape| shape.partitions.len() == fenced.partitions.len());
+        if !is_there || !holds_all(broker, target, topic, &new)? {
+            missing.push(new);
+        }
     }
-    Ok(whole)
+    Ok(missing)
 }
 
 /// Whether the new topic holds the snapshot's records; a replicated one has nothing to be compared with.
@@ -68,7 +81,7 @@ fn prefix(target: &Target) -> Finding {
     let message = format!(
         "the restored Nuxeo has to be told of its streams before it starts: `kafka.topicPrefix={}` in nuxeo.conf, also \
          between the lines BEGIN and END of its generated block where that has the key; `kafka.bootstrap.servers` where \
-         the brokers are others. The step that restores nuxeo.conf writes it when its settings say so",
+         the brokers are others. The plugin nuxeo writes it where its setting topic-prefix says so",
         target.renaming.main()
     );
     Finding::info("prefix-to-set", part::POSITIONS, message)

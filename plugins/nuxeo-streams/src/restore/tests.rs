@@ -217,7 +217,7 @@ fn a_prefix_in_use_stops_the_fence_and_every_topic() {
 }
 
 #[test]
-fn somebody_who_writes_into_the_new_topic_is_found_out() {
+fn records_that_read_back_in_another_order_are_found_out() {
     let mut broker = cluster();
     let _host = saved(&mut broker, serde_json::json!({}));
     let mut fetches = 0;
@@ -242,6 +242,18 @@ fn a_setting_that_the_brokers_do_not_take_is_named_and_the_rest_is_set() {
     let outcome = with(&mut broker, None, &records_of(TOPIC), &target()).unwrap();
     assert_eq!(codes(&outcome), ["config-refused"]);
     assert_eq!(broker.0.borrow().topics[NEW].configs["cleanup.policy"], "compact");
+}
+
+#[test]
+fn somebody_who_writes_between_the_batches_is_found_out() {
+    let log = Log::of((0..50).map(|n| batch(&[(n, 1)])).collect());
+    let mut broker = Memory::default().topic(TOPIC, vec![log]).config(TOPIC, "max.message.bytes", "200");
+    let _host = saved(&mut broker, serde_json::json!({}));
+    broker.0.borrow_mut().after_produce = Some(Box::new(|topics| {
+        topics.get_mut(NEW).unwrap().partitions.get_mut(&0).unwrap().end += 1;
+    }));
+    let error = with(&mut broker, None, &records_of(TOPIC), &target()).unwrap_err();
+    assert!(error.message.contains("somebody else writes"), "{error}");
 }
 
 #[test]
@@ -305,6 +317,7 @@ fn a_restore_that_began_under_one_prefix_does_not_end_under_another() {
     assert!(error.message.contains(NEW), "{error}");
     let positions = with(&mut broker, None, &Part::new(part::POSITIONS, Stage::Positions), &other).unwrap();
     assert_eq!((positions.receipts[0].expected, positions.receipts[0].actual), (1, 0));
+    assert_eq!(codes(&positions), ["topics-missing"]);
 }
 
 #[test]

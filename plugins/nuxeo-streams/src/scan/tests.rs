@@ -281,7 +281,7 @@ fn a_damaged_record_is_never_taken() {
 #[test]
 fn a_batch_that_would_not_fit_into_memory_is_refused() {
     let header = Header::parse(&batch(&[(0, 1)])).unwrap();
-    let header = Header { length: 17 << 20, ..header };
+    let header = Header { length: 257 << 20, ..header };
     let _host = Host::new();
     let stream = strongroom_plugin::streams::from_bytes(b"").unwrap();
     assert!(read_batch(&header, &stream).unwrap_err().message.contains("longer"));

@@ -13,8 +13,12 @@ use super::Taker;
 const LONG_BYTES: u64 = 32 << 10;
 /// How much is shown at a time.
 const WINDOW_BYTES: u64 = 256 << 10;
-/// The most bytes of a batch that is looked into: with its records unpacked it must fit into a plugin's memory.
-pub const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// The most bytes of a batch that is looked into. What a plugin may have is less, unless its limit is raised, and the host
+/// says then which line does that; a length above this one is a lie.
+const BATCH_BYTES_MAX: u64 = 256 << 20;
+/// A batch of this length can be restored with the memory that a plugin has by default, 64 MiB: its records, the new
+/// batch, and the request are in it at a time. Tried with one of 10 MB.
+pub const BATCH_BYTES_DEFAULT: u64 = 10 << 20;
 
 /// What is shown of a stream of batches.
 pub(super) struct Window<'a> {
