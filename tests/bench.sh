@@ -3,10 +3,10 @@
 #
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
-# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams; all of them unless given. --small looks quickly, at
-# a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and what is made of it are in
-# memory where there is enough, so that no disk is measured; the long stream is on a disk, below DIR ($TMPDIR unless
-# given).
+# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams; all of them unless given.
+# --small looks quickly, at a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and
+# what is made of it are in memory where there is enough, so that no disk is measured; the long stream is on a disk, below
+# DIR ($TMPDIR unless given).
 # The exit code says whether everything was measured, not whether it was fast.
 # STRONGROOM, NATIVE_LOOP, HOST_CALLS, FILES_WASM and STREAMS_WASM name binaries and components that are built already.
 set -euo pipefail

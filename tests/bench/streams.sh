@@ -1,7 +1,7 @@
 # The section `streams` of bench.sh: records of a private Kafka through plugins/nuxeo-streams, and through Kafka's own
 # performance tools, in turn. Sourced; rows, rounds and directories are bench.sh's.
 
-KAFKA='' PARTITIONS=8 RECORD=1024
+KAFKA='' PARTITIONS=8
 # What the plugin writes to a topic, and what brokers take by default: 1 MiB.
 WRITTEN_BATCH=$((512 << 10))
 
@@ -14,8 +14,6 @@ kafka_up() {
     "$STRONGROOM" plugin build "$ROOT/plugins/nuxeo-streams" --out "$DIR/plugins" >&2
     STREAMS_WASM=$DIR/plugins/nuxeo-streams.wasm
   }
-  # So many different values that none comes again in what a broker has at hand.
-  head -c $((3072 * RECORD)) /dev/urandom | base64 -w $RECORD >"$DIR/payloads"
 }
 
 kafka_down() {
@@ -82,15 +80,16 @@ PYTHON
   echo "${measured#* }"
 }
 
-streams_of() { # WHAT PREFIX BYTES BATCH-BYTES: fills a topic, and measures both ways
-  local prefix=$2 topic=$2bench-records bytes=$3 records=$(($3 / RECORD)) round line
+streams_of() { # WHAT PREFIX BYTES RECORD-BYTES BATCH-BYTES: fills a topic, and measures both ways
+  local prefix=$2 topic=$2bench-records bytes=$3 records=$(($3 / $4)) round
   headline "$((bytes / MIB)) MiB of $1 in $PARTITIONS partitions ($FEW rounds in turn)"
-  java_with "$ROOT/tests/bench/Fill.java" "$SERVERS" "$topic" "$PARTITIONS" "$records" "$RECORD" "$4"
+  java_with "$ROOT/tests/bench/Fill.java" "$SERVERS" "$topic" "$PARTITIONS" "$records" "$4" "$5"
+  # 4096 values as long.
+  head -c $((3072 * $4)) /dev/urandom | base64 -w "$4" >"$DIR/payloads"
   stream_pipeline "$prefix" "$OUT" "prefix = \"$prefix\""
   for ((round = 0; round < FEW; round++)); do
     fresh
-    line=$(moved "$prefix" "$bytes" backup)
-    echo "$line" | tee -a "$DIR/$prefix-backup"
+    moved "$prefix" "$bytes" backup | tee -a "$DIR/$prefix-backup"
     consumed "$topic" "$records" | tee -a "$DIR/$prefix-consumer"
     stream_pipeline "$prefix$round" "$OUT" "target-prefix = \"r$round-\", read-back = false"
     moved "$prefix$round" "$bytes" restore | tee -a "$DIR/$prefix-restore"
@@ -116,7 +115,9 @@ stream_rows() { # WHAT PREFIX
 kafka_streams() {
   headline 'starting a private Kafka'
   kafka_up
-  streams_of 'a topic' big- "$BYTES" 16384
-  streams_of 'a topic of small batches' small- $((BYTES / 20)) 0
+  streams_of 'a topic' big- "$BYTES" 1024 16384
+  streams_of 'a topic of small batches' small- $((BYTES / 20)) 1024 0
+  # Their headers are too little to be worth deflating.
+  streams_of 'a topic of small batches of 4 KiB' stored- $((BYTES / 10)) 4096 0
   kafka_down
 }
