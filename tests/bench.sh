@@ -3,17 +3,19 @@
 #
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
-# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts; all of them unless given. --small looks quickly, at
-# a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and what is made of it are in
-# memory where there is enough, so that no disk is measured; the long stream is on a disk, below DIR ($TMPDIR unless
-# given).
+# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams; all of them unless given.
+# --small looks quickly, at a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and
+# what is made of it are in memory where there is enough, so that no disk is measured; the long stream is on a disk, below
+# DIR ($TMPDIR unless given).
 # The exit code says whether everything was measured, not whether it was fast.
-# STRONGROOM, NATIVE_LOOP, HOST_CALLS and FILES_WASM name binaries and a component that are built already.
+# STRONGROOM, NATIVE_LOOP, HOST_CALLS, FILES_WASM and STREAMS_WASM name binaries and components that are built already.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MIB=$((1 << 20))
+# shellcheck source=bench/streams.sh
+source "$ROOT/tests/bench/streams.sh"
 FILES=50000 BYTES=$((2000 * MIB)) ENTRIES=(200000) LONG=$((20 << 30)) ROUNDS=5 FEW=3
 PARENT=${TMPDIR:-/tmp} DIR='' FAST='' OUT='' SECTIONS=() ROWS=()
 
@@ -26,16 +28,17 @@ options() { # ARGUMENT...
       --small) FILES=600 BYTES=$((20 * MIB)) ENTRIES=(2000) LONG=$((200 * MIB)) ROUNDS=3 FEW=1 ;;
       --large) ENTRIES+=(1000000) ;;
       --dir) PARENT=${2:?--dir needs a directory}; shift ;;
-      one-by-one | set | stream | entries | long | plan | small | calls | parts) SECTIONS+=("$1") ;;
-      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts]...' ;;
+      one-by-one | set | stream | entries | long | plan | small | calls | parts | streams) SECTIONS+=("$1") ;;
+      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts|streams]...' ;;
     esac
     shift
   done
-  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts)
+  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts streams)
 }
 
 finish() {
   trap - EXIT
+  kafka_down
   [[ -z $DIR ]] || rm -rf -- "$DIR"
   [[ -z $FAST ]] || rm -rf -- "$FAST"
 }
@@ -341,6 +344,7 @@ main() {
       small) small_files ;;
       calls) host_calls ;;
       parts) many_parts ;;
+      streams) kafka_streams ;;
     esac
   done
   headline 'measured'

@@ -122,8 +122,30 @@ impl Connection {
         self.exchange(api, version, |writer| write(writer, version))
     }
 
+    /// Asks, and leaves the answer for [`Self::answer`], which must be the next that is called. Returns the version.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) fn tell(&mut self, api: &Api, write: impl FnOnce(&mut Writer, i16)) -> Result<i16> {
+        let version = self.versions.common(api)?;
+        self.send(api, version, |writer| write(writer, version))?;
+        Ok(version)
+    }
+
+    /// The answer to what was told. Its time begins here: whoever told may have done something else meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) fn answer(&mut self, api: &Api, version: i16) -> Result<Answer> {
+        self.take_in(api, version, Deadline::after(self.timeout))
+    }
+
     fn exchange(&mut self, api: &Api, version: i16, write: impl FnOnce(&mut Writer)) -> Result<Answer> {
         let deadline = self.send(api, version, write)?;
+        self.take_in(api, version, deadline)
+    }
+
+    fn take_in(&mut self, api: &Api, version: i16, deadline: Deadline) -> Result<Answer> {
         let length = self.head(deadline)?;
         if length > self.answer_bytes_max {
             return Err(self.too_long(api, length));

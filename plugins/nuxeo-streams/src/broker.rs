@@ -140,11 +140,18 @@ pub trait Broker {
     /// As [`Self::topics`].
     fn set_configs(&mut self, topic: &str, configs: &BTreeMap<String, Option<String>>) -> Result<()>;
 
-    /// Appends a batch, exactly once however often it has to be sent. Returns the offset of its first record.
+    /// Begins to append a batch, exactly once however often it has to be sent. Returns the offset of the first record of
+    /// the batch before, which is there then; none where nothing was waited for.
     ///
     /// # Errors
     /// As [`Self::topics`].
-    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<i64>;
+    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<Option<i64>>;
+
+    /// Waits for the batch that was appended last, and returns the same of it.
+    ///
+    /// # Errors
+    /// As [`Self::topics`].
+    fn produced(&mut self) -> Result<Option<i64>>;
 
     /// Commits offsets of a group without active members.
     ///

@@ -15,7 +15,7 @@ use crate::{
 mod window;
 
 use window::Window;
-pub use window::{BATCH_BYTES_DEFAULT, read_batch, skip};
+pub use window::{BATCH_BYTES_DEFAULT, cut_off, length, read_batch, skip};
 
 /// How often a fetch may bring nothing while there should be something: with the pause, about a minute. A transaction
 /// that is open for longer (its producer's `transaction.timeout.ms` is a minute by default) is not waited for.

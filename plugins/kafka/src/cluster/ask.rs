@@ -80,12 +80,22 @@ impl Cluster {
         endpoint: &str,
         talk: impl FnOnce(&mut Connection, &Self) -> Result<T>,
     ) -> Result<T> {
-        let mut connection = match self.connections.remove(endpoint) {
-            Some(connection) => connection,
-            None => Connection::open(&self.service, endpoint, &self.login, &self.options)
-                .map_err(|error| error.context(format!("connecting to {endpoint} (tcp {:?})", self.grant)))?,
-        };
+        let mut connection = self.take(endpoint)?;
         let told = talk(&mut connection, self);
+        self.keep(endpoint, connection, told)
+    }
+
+    /// The connection to a broker, until it is kept again.
+    pub(super) fn take(&mut self, endpoint: &str) -> Result<Connection> {
+        match self.connections.remove(endpoint) {
+            Some(connection) => Ok(connection),
+            None => Connection::open(&self.service, endpoint, &self.login, &self.options)
+                .map_err(|error| error.context(format!("connecting to {endpoint} (tcp {:?})", self.grant))),
+        }
+    }
+
+    /// Keeps a connection on which that was told.
+    pub(super) fn keep<T>(&mut self, endpoint: &str, connection: Connection, told: Result<T>) -> Result<T> {
         let in_step = match &told {
             Ok(_) => true,
             Err(error) => error.fault().is_some(),
@@ -109,7 +119,7 @@ impl Cluster {
         self.coordinators.clear();
     }
 
-    fn endpoint(&mut self, to: To) -> Result<String> {
+    pub(super) fn endpoint(&mut self, to: To) -> Result<String> {
         if self.stale {
             self.look()?;
         }

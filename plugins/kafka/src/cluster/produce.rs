@@ -10,17 +10,43 @@ use crate::{
     Builder, Error, Header, Result,
     api::{INIT_PRODUCER_ID, PRODUCE},
     batch,
-    connection::{Connection, refusal},
+    connection::{Answer, Connection, refusal},
     record::Sequence,
+    wire::Writer,
 };
 
+/// A batch up to so many bytes is kept until its answer is waited for; a longer one would be, beside the next, too much
+/// for a plugin's memory.
+const BEGUN_BYTES_MAX: usize = 2 << 20;
+
 /// One who writes, and how many records it has written where: the broker takes each batch once, however often a lost
-/// answer has it sent (KIP-98). Use one for all that is written; after an error of [`Producer::send`] begin a new one.
-#[derive(Debug)]
+/// answer has it sent (KIP-98). Use one for all that is written; after an error begin a new one.
 pub struct Producer {
     id: i64,
     epoch: i16,
     next: BTreeMap<(String, i32), i32>,
+    last: Option<Last>,
+}
+
+/// The last batch, until somebody asks for its offset.
+enum Last {
+    Begun(Begun),
+    Written(i64),
+}
+
+/// A batch that may have been told to a broker, whose answer is not read yet.
+struct Begun {
+    topic: String,
+    partition: i32,
+    batch: Vec<u8>,
+    told: Result<Told>,
+}
+
+/// Where the answer comes: the connection, to that endpoint, and the answer's version.
+struct Told {
+    endpoint: String,
+    connection: Connection,
+    version: i16,
 }
 
 impl Producer {
@@ -29,14 +55,48 @@ impl Producer {
     /// # Errors
     /// As [`Cluster::produce`].
     pub fn send(&mut self, cluster: &mut Cluster, topic: &str, partition: i32, builder: Builder) -> Result<i64> {
+        self.begin(cluster, topic, partition, builder)?;
+        self.settle(cluster)?.ok_or_else(|| Error::corrupt("nothing was written"))
+    }
+
+    /// The same without waiting: the next batch can be made while the broker takes this one. Waits for the one before,
+    /// so that what was begun is written in its order, and returns the offset of that one.
+    ///
+    /// # Errors
+    /// As [`Cluster::produce`], of the batch before; of this one too where it is too long to be kept meanwhile.
+    pub fn begin(
+        &mut self,
+        cluster: &mut Cluster,
+        topic: &str,
+        partition: i32,
+        builder: Builder,
+    ) -> Result<Option<i64>> {
         let next = self.next.entry((topic.to_owned(), partition)).or_default();
-        let count = builder.count();
-        let batch =
-            builder.finish(Some(Sequence { producer_id: self.id, producer_epoch: self.epoch, first: *next }))?;
-        let offset = cluster.produce(topic, partition, &batch)?;
+        let (first, count) = (*next, builder.count());
         // Behind the largest number comes 0.
-        *next = ((i64::from(*next) + i64::from(count)) & i64::from(i32::MAX)) as i32;
-        Ok(offset)
+        *next = ((i64::from(first) + i64::from(count)) & i64::from(i32::MAX)) as i32;
+        let batch = builder.finish(Some(Sequence { producer_id: self.id, producer_epoch: self.epoch, first }))?;
+        let before = self.settle(cluster)?;
+        let told = cluster.tell(topic, partition, &batch);
+        let begun = Begun { topic: topic.to_owned(), partition, batch, told };
+        self.last = Some(match begun.batch.len() > BEGUN_BYTES_MAX {
+            true => Last::Written(cluster.settle(begun)?),
+            false => Last::Begun(begun),
+        });
+        Ok(before)
+    }
+
+    /// Waits for the batch that was begun last. Returns the offset that its first record got; none where nothing is
+    /// waited for.
+    ///
+    /// # Errors
+    /// As [`Cluster::produce`].
+    pub fn settle(&mut self, cluster: &mut Cluster) -> Result<Option<i64>> {
+        match self.last.take() {
+            None => Ok(None),
+            Some(Last::Written(offset)) => Ok(Some(offset)),
+            Some(Last::Begun(begun)) => cluster.settle(begun).map(Some),
+        }
     }
 }
 
@@ -56,7 +116,7 @@ impl Cluster {
                 reader.i32()?;
                 let (code, id, epoch) = (reader.i16()?, reader.i64()?, reader.i16()?);
                 refusal(code, None)?;
-                Ok(Producer { id, epoch, next: BTreeMap::new() })
+                Ok(Producer { id, epoch, next: BTreeMap::new(), last: None })
             })
         })
     }
@@ -71,11 +131,44 @@ impl Cluster {
         let header = batch::check(batch)?;
         let again = if header.producer_id >= 0 { Again::Harmless } else { Again::Harmful };
         let timeout = self.timeout_ms();
-        let doing = format!("writing {} records to {topic:?} {partition}", header.count);
+        let doing = writing(&header, topic, partition);
         self.ask(To::Leader(topic, partition), again, doing, |connection, _| {
-            produce(connection, topic, partition, batch, timeout).and_then(|offset| placed(&header, offset))
+            let answer = connection.ask(&PRODUCE, |writer, _| write(writer, topic, partition, batch, timeout))?;
+            read(&answer, topic, partition).and_then(|offset| placed(&header, offset))
         })
     }
+
+    /// Sends a batch to the broker that leads its partition.
+    fn tell(&mut self, topic: &str, partition: i32, batch: &[u8]) -> Result<Told> {
+        let timeout = self.timeout_ms();
+        let endpoint = self.endpoint(To::Leader(topic, partition))?;
+        let mut connection = self.take(&endpoint)?;
+        let version = connection.tell(&PRODUCE, |writer, _| write(writer, topic, partition, batch, timeout))?;
+        Ok(Told { endpoint, connection, version })
+    }
+
+    /// Waits for the answer, and sends the batch again where that may help.
+    fn settle(&mut self, begun: Begun) -> Result<i64> {
+        let Begun { topic, partition, batch, told } = begun;
+        let header = Header::parse(&batch)?;
+        let answered = told.and_then(|Told { endpoint, mut connection, version }| {
+            let answer = connection.answer(&PRODUCE, version);
+            let offset = answer.and_then(|answer| read(&answer, &topic, partition));
+            self.keep(&endpoint, connection, offset).and_then(|offset| placed(&header, offset))
+        });
+        match answered {
+            Err(error) if error.may_pass(true) => {
+                self.forget();
+                self.produce(&topic, partition, &batch)
+            }
+            Err(error) => Err(error.context(writing(&header, &topic, partition))),
+            Ok(offset) => Ok(offset),
+        }
+    }
+}
+
+fn writing(header: &Header, topic: &str, partition: i32) -> String {
+    format!("writing {} records to {topic:?} {partition}", header.count)
 }
 
 /// An offset that records cannot have is a lie.
@@ -87,12 +180,13 @@ fn placed(header: &Header, offset: i64) -> Result<i64> {
     }
 }
 
-fn produce(connection: &mut Connection, topic: &str, partition: i32, batch: &[u8], timeout: i32) -> Result<i64> {
-    let answer = connection.ask(&PRODUCE, |writer, _| {
-        // In no transaction; acknowledged by all.
-        writer.null().i16(-1).i32(timeout);
-        writer.count(1).text(topic).count(1).i32(partition).bytes(batch);
-    })?;
+fn write(writer: &mut Writer, topic: &str, partition: i32, batch: &[u8], timeout: i32) {
+    // In no transaction; acknowledged by all.
+    writer.null().i16(-1).i32(timeout);
+    writer.count(1).text(topic).count(1).i32(partition).bytes(batch);
+}
+
+fn read(answer: &Answer, topic: &str, partition: i32) -> Result<i64> {
     let answers = answer.read(|reader, version| {
         let answers = reader.list(|reader| {
             let name = reader.text()?;

@@ -32,6 +32,8 @@ pub struct Builder {
     max_timestamp: i64,
     count: u32,
     plain: Vec<u8>,
+    /// The record that is being put in.
+    body: Vec<u8>,
 }
 
 impl Builder {
@@ -47,6 +49,7 @@ impl Builder {
             max_timestamp: -1,
             count: 0,
             plain: Vec::new(),
+            body: Vec::new(),
         }
     }
 
@@ -74,9 +77,9 @@ impl Builder {
             let message = format!("the record at offset {} does not fit behind {}", record.offset, self.last_offset);
             return Err(Cause::invalid(message).into());
         };
-        let body = encode(record, later, delta);
-        put_signed(&mut self.plain, body.len() as i64);
-        self.plain.extend_from_slice(&body);
+        encode(&mut self.body, record, later, delta);
+        put_signed(&mut self.plain, self.body.len() as i64);
+        self.plain.extend_from_slice(&self.body);
         self.first_timestamp = first_timestamp;
         self.max_timestamp = if self.count == 0 { record.timestamp } else { self.max_timestamp.max(record.timestamp) };
         self.last_offset = offset;
@@ -115,25 +118,29 @@ impl Builder {
         writer.i32((self.last_offset - self.base_offset) as i32);
         writer.i64(self.first_timestamp).i64(self.max_timestamp);
         writer.i64(sequence.producer_id).i16(sequence.producer_epoch).i32(sequence.first).u32(self.count);
-        writer.raw(&self.codec.pack(&self.plain)?);
+        drop(self.body);
+        match self.codec {
+            Codec::None => writer.raw(&self.plain),
+            codec => writer.raw(&codec.pack(&self.plain)?),
+        };
         let mut batch = writer.into_bytes();
         batch::seal(&mut batch)?;
         Ok(batch)
     }
 }
 
-fn encode(record: &Record, timestamp_delta: i64, offset_delta: i32) -> Vec<u8> {
-    let mut body = vec![0];
-    put_signed(&mut body, timestamp_delta);
-    put_signed(&mut body, offset_delta.into());
-    put_bytes(&mut body, record.key);
-    put_bytes(&mut body, record.value);
-    put_signed(&mut body, record.headers.len() as i64);
+fn encode(body: &mut Vec<u8>, record: &Record, timestamp_delta: i64, offset_delta: i32) {
+    body.clear();
+    body.push(0);
+    put_signed(body, timestamp_delta);
+    put_signed(body, offset_delta.into());
+    put_bytes(body, record.key);
+    put_bytes(body, record.value);
+    put_signed(body, record.headers.len() as i64);
     for (name, value) in &record.headers {
-        put_bytes(&mut body, Some(name));
-        put_bytes(&mut body, *value);
+        put_bytes(body, Some(name));
+        put_bytes(body, *value);
     }
-    body
 }
 
 fn put_bytes(body: &mut Vec<u8>, bytes: Option<&[u8]>) {

@@ -148,15 +148,22 @@ impl Broker for Live {
         Ok(self.cluster.set_configs(topic, &configs)?)
     }
 
-    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<i64> {
+    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<Option<i64>> {
         let mut producer = match self.producer.take() {
             Some(producer) => producer,
             None => self.cluster.producer()?,
         };
-        let offset = producer.send(&mut self.cluster, topic, partition, batch)?;
+        let before = producer.begin(&mut self.cluster, topic, partition, batch)?;
         // After an error a producer's numbers are not the broker's any more.
         self.producer = Some(producer);
-        Ok(offset)
+        Ok(before)
+    }
+
+    fn produced(&mut self) -> Result<Option<i64>> {
+        let Some(mut producer) = self.producer.take() else { return Ok(None) };
+        let last = producer.settle(&mut self.cluster)?;
+        self.producer = Some(producer);
+        Ok(last)
     }
 
     fn commit(&mut self, group: &str, offsets: &[(String, i32, i64)]) -> Result<()> {

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) before_fetch: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>, i64)>>,
     /// Called after each batch that is produced.
     pub(crate) after_produce: Option<Box<dyn FnMut(&mut BTreeMap<String, Topic>)>>,
+    /// Where the batch lies that was produced last, until somebody asks.
+    pub(crate) last: Option<i64>,
     /// How often something may be produced; then the brokers are gone.
     pub(crate) produces_left: Option<u32>,
     /// How many answers break off behind their first bytes.
@@ -218,24 +220,27 @@ impl Broker for Memory {
         Ok(())
     }
 
-    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<i64> {
+    fn produce(&mut self, topic: &str, partition: i32, batch: Builder) -> Result<Option<i64>> {
         if let Some(left) = &mut self.0.borrow_mut().produces_left {
             *left = left.checked_sub(1).ok_or_else(|| Error::unavailable("the brokers are gone"))?;
         }
         let mut bytes = batch.finish(None)?;
-        self.with(topic, partition, |log| {
+        let first = self.with(topic, partition, |log| {
             let first = log.end;
             bytes[..8].copy_from_slice(&first.to_be_bytes());
             log.end = Header::parse(&bytes).unwrap().next_offset();
             log.batches.push(bytes);
             first
-        })
-        .inspect(|_| {
-            let state = &mut *self.0.borrow_mut();
-            if let Some(after) = &mut state.after_produce {
-                after(&mut state.topics);
-            }
-        })
+        })?;
+        let state = &mut *self.0.borrow_mut();
+        if let Some(after) = &mut state.after_produce {
+            after(&mut state.topics);
+        }
+        Ok(state.last.replace(first))
+    }
+
+    fn produced(&mut self) -> Result<Option<i64>> {
+        Ok(self.0.borrow_mut().last.take())
     }
 
     fn commit(&mut self, group: &str, offsets: &[(String, i32, i64)]) -> Result<()> {

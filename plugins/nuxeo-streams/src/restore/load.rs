@@ -26,7 +26,9 @@ pub struct Loader<'a, B> {
     batch: Option<Builder>,
     /// Records that are in the partition.
     produced: i64,
-    /// Records that are in it or in the batch.
+    /// Records that will be in it when the broker has taken the batch that was sent last.
+    sent: Option<i64>,
+    /// Records that are in it, sent, or in the batch.
     taken: i64,
     marks: Marks,
     hash: Option<RecordHash>,
@@ -58,8 +60,8 @@ impl<'a, B: Broker> Loader<'a, B> {
         // Room for the header, and for records that do not shrink.
         let bytes_max = message_bytes_max.map_or(BATCH_BYTES, |bytes| BATCH_BYTES.min(bytes - bytes / 8));
         let hash = hashed.then(RecordHash::default);
-        let (batch, produced, taken, oldest) = (None, 0, 0, None);
-        Self { broker, topic, partition, bytes_max, batch, produced, taken, marks, hash, oldest }
+        let (batch, produced, sent, taken, oldest) = (None, 0, None, 0, None);
+        Self { broker, topic, partition, bytes_max, batch, produced, sent, taken, marks, hash, oldest }
     }
 
     /// All records of a batch.
@@ -91,8 +93,21 @@ impl<'a, B: Broker> Loader<'a, B> {
 
     fn flush(&mut self) -> Result<()> {
         let Some(batch) = self.batch.take() else { return Ok(()) };
-        let doing = format!("writing to {}-{}", self.topic, self.partition);
-        let first = self.broker.produce(self.topic, self.partition, batch).context(&doing)?;
+        let before = self.broker.produce(self.topic, self.partition, batch).context(self.doing())?;
+        self.placed(before)?;
+        self.sent = Some(self.taken);
+        Ok(())
+    }
+
+    fn doing(&self) -> String {
+        format!("writing to {}-{}", self.topic, self.partition)
+    }
+
+    /// The batch that was sent last is in the partition, its first record at `first`.
+    fn placed(&mut self, first: Option<i64>) -> Result<()> {
+        let Some(sent) = self.sent.take() else { return Ok(()) };
+        let doing = self.doing();
+        let first = first.ok_or_else(|| Error::corrupt(format!("{doing}: nobody says where a batch lies")))?;
         if first != self.produced {
             let message = format!(
                 "{doing}: the next offset should be {}, and is {first}: somebody else writes to this topic. Stop every node \
@@ -101,7 +116,7 @@ impl<'a, B: Broker> Loader<'a, B> {
             );
             return Err(Error::invalid(message));
         }
-        self.produced = self.taken;
+        self.produced = sent;
         Ok(())
     }
 
@@ -111,6 +126,8 @@ impl<'a, B: Broker> Loader<'a, B> {
     /// What the broker says.
     pub fn end(mut self) -> Result<Loaded> {
         self.flush()?;
+        let last = self.broker.produced().context(self.doing())?;
+        self.placed(last)?;
         Ok(Loaded {
             records: self.produced,
             hash: self.hash.map(|hash| hash.end().1),

@@ -36,15 +36,47 @@ pub fn service() -> &'static str {
 /// # Errors
 /// `corrupt` when it is damaged; what `each` says.
 pub fn batches(stream: &InputStream, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
-    let mut count = 0;
+    let (mut read, mut count) = (Ahead { stream, bytes: Vec::new(), start: 0 }, 0);
     loop {
-        let head = stream.peek(HEADER_BYTES as u32)?;
+        let head = read.next(HEADER_BYTES)?;
         if head.is_empty() {
             return Ok(count);
         }
-        let header = Header::parse(&head)?;
-        each(&scan::read_batch(&header, stream)?)?;
+        let header = Header::parse(head)?;
+        let length = scan::length(&header)?;
+        let batch = read.next(length)?.get(..length);
+        each(batch.ok_or_else(|| scan::cut_off(&header))?)?;
+        read.start += length;
         count += 1;
+    }
+}
+
+/// How much is read of a file at a time: a call of the host costs as much as some kilobytes.
+const READ_BYTES: u32 = 1 << 20;
+
+/// A file that is read ahead of what is looked at.
+struct Ahead<'a> {
+    stream: &'a InputStream,
+    bytes: Vec<u8>,
+    /// What is before it was looked at.
+    start: usize,
+}
+
+impl Ahead<'_> {
+    /// The next `count` bytes or more; fewer where the file ends.
+    fn next(&mut self, count: usize) -> Result<&[u8]> {
+        while self.bytes.len().saturating_sub(self.start) < count {
+            let chunk = self.stream.read_chunk(READ_BYTES)?;
+            if chunk.is_empty() {
+                break;
+            }
+            self.bytes.drain(..self.start);
+            self.start = 0;
+            // Exactly: growing by doubling could take more than the plugin has.
+            self.bytes.reserve_exact(chunk.len().max(count.saturating_sub(self.bytes.len())));
+            self.bytes.extend_from_slice(&chunk);
+        }
+        Ok(self.bytes.get(self.start..).unwrap_or_default())
     }
 }
 

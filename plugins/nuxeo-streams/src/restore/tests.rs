@@ -1,8 +1,8 @@
 //! Restores onto a small cluster: what is made, what is written, what is committed, what is refused.
 
-use strongroom_kafka::{Codec, Records};
+use strongroom_kafka::{Builder, Codec, Record, Records};
 use strongroom_plugin::{
-    Stage,
+    Stage, streams,
     testing::{Host, proven},
 };
 
@@ -339,4 +339,23 @@ fn times_that_are_months_apart_in_one_batch_come_back() {
     assert!(proven(&with(&mut broker, None, &records_of(TOPIC), &target()).unwrap().receipts));
     let times: Vec<i64> = held(&broker, NEW, 0).into_iter().map(|(_, time, _)| time).collect();
     assert_eq!(times, [900, -9_000_000_000, 901]);
+}
+
+#[test]
+fn batches_that_reach_over_what_is_read_at_a_time_come_whole() {
+    let _host = Host::new();
+    let of = |bytes: usize| {
+        let mut builder = Builder::new(Codec::None);
+        builder.push(&Record { value: Some(&vec![bytes as u8; bytes]), ..Record::default() }).unwrap();
+        builder.finish(None).unwrap()
+    };
+    let stored: Vec<_> = [700_000, 1, (1 << 20) - 90, 3_000_000, 2, 600_000].into_iter().map(of).collect();
+    let stream = streams::from_bytes(&stored.concat()).unwrap();
+    let mut came = Vec::new();
+    let count = batches(&stream, |batch| {
+        came.push(batch.to_vec());
+        Ok(())
+    });
+    assert_eq!(count.unwrap(), 6);
+    assert!(came == stored);
 }

@@ -170,21 +170,34 @@ pub fn skip(stream: &InputStream, bytes: u64) -> Result<()> {
     }
 }
 
+/// How many bytes of a batch are to be taken in.
+///
+/// # Errors
+/// `limit` when it is too long.
+pub fn length(header: &Header) -> Result<usize> {
+    let length = usize::try_from(header.bytes()).ok().filter(|bytes| *bytes as u64 <= BATCH_BYTES_MAX);
+    length.ok_or_else(|| {
+        let message = format!("the batch at offset {} is longer than {BATCH_BYTES_MAX} bytes", header.base_offset);
+        Error::limit(message)
+    })
+}
+
+/// Where a batch should be, the stream ends.
+pub fn cut_off(header: &Header) -> Error {
+    Error::corrupt(format!("the batch at offset {} is cut off", header.base_offset))
+}
+
 /// The bytes of the batch that is next in a stream.
 ///
 /// # Errors
 /// `limit` when it is too long, `corrupt` when it is cut off.
 pub fn read_batch(header: &Header, stream: &InputStream) -> Result<Vec<u8>> {
-    let bytes = header.bytes();
-    if bytes > BATCH_BYTES_MAX {
-        let message = format!("the batch at offset {} is longer than {BATCH_BYTES_MAX} bytes", header.base_offset);
-        return Err(Error::limit(message));
-    }
-    let mut batch = Vec::with_capacity(bytes as usize);
-    while (batch.len() as u64) < bytes {
-        let chunk = stream.read_chunk((bytes - batch.len() as u64).min(1 << 20) as u32)?;
+    let bytes = length(header)?;
+    let mut batch = Vec::with_capacity(bytes);
+    while batch.len() < bytes {
+        let chunk = stream.read_chunk((bytes - batch.len()).min(1 << 20) as u32)?;
         if chunk.is_empty() {
-            return Err(Error::corrupt(format!("the batch at offset {} is cut off", header.base_offset)));
+            return Err(cut_off(header));
         }
         batch.extend_from_slice(&chunk);
     }

@@ -66,6 +66,56 @@ fn a_batch_whose_answer_was_lost_is_sent_again_as_the_same_one() {
 }
 
 #[test]
+fn a_batch_is_begun_without_waiting_for_its_answer() {
+    let brokers = taking(vec![|| Reply::Body(broker::produced(0, 0, 7)), || Reply::Body(broker::produced(0, 0, 10))]);
+    let mut cluster = connect().unwrap();
+    let mut producer = cluster.producer().unwrap();
+    assert_eq!(producer.begin(&mut cluster, TOPIC, 0, builder(3)).unwrap(), None);
+    // These brokers hear what was said as soon as somebody waits for their answer.
+    assert_eq!(brokers.count(PRODUCE), 0);
+    assert_eq!(producer.begin(&mut cluster, TOPIC, 0, builder(1)).unwrap(), Some(7));
+    assert_eq!(brokers.count(PRODUCE), 1);
+    assert_eq!(producer.settle(&mut cluster).unwrap(), Some(10));
+    assert_eq!(producer.settle(&mut cluster).unwrap(), None);
+    assert_eq!(brokers.count(PRODUCE), 2);
+}
+
+#[test]
+fn a_batch_that_was_begun_is_sent_again_before_the_next_one() {
+    let brokers = taking(vec![|| Reply::HangUp, || Reply::Body(broker::produced(0, 6, -1))]);
+    let mut cluster = connect().unwrap();
+    let mut producer = cluster.producer().unwrap();
+    producer.begin(&mut cluster, TOPIC, 0, builder(3)).unwrap();
+    assert_eq!(producer.begin(&mut cluster, TOPIC, 0, builder(2)).unwrap(), Some(100));
+    producer.settle(&mut cluster).unwrap();
+    let first: Vec<_> = brokers.of(PRODUCE).iter().map(|asked| sent(asked).base_sequence).collect();
+    assert_eq!(first, [0, 0, 0, 3]);
+}
+
+#[test]
+fn behind_a_batch_that_was_refused_nothing_is_sent() {
+    let brokers = taking(vec![|| Reply::Body(broker::produced(0, 10, -1))]);
+    let mut cluster = connect().unwrap();
+    let mut producer = cluster.producer().unwrap();
+    producer.begin(&mut cluster, TOPIC, 0, builder(3)).unwrap();
+    let error = producer.begin(&mut cluster, TOPIC, 0, builder(2)).unwrap_err();
+    assert!(error.is(Fault::MessageTooLarge) && error.to_string().contains("writing 3 records"), "{error}");
+    assert_eq!(brokers.count(PRODUCE), 1);
+}
+
+#[test]
+fn a_long_batch_is_waited_for_at_once() {
+    let _brokers = taking(vec![|| Reply::Body(broker::produced(0, 10, -1))]);
+    let mut cluster = connect().unwrap();
+    let mut producer = cluster.producer().unwrap();
+    let mut long = Builder::new(Codec::None);
+    long.push(&Record { value: Some(&vec![0; 3 << 20]), ..Record::default() }).unwrap();
+    assert!(producer.begin(&mut cluster, TOPIC, 0, long.clone()).unwrap_err().is(Fault::MessageTooLarge));
+    assert_eq!(producer.begin(&mut cluster, TOPIC, 0, long).unwrap(), None);
+    assert_eq!(producer.settle(&mut cluster).unwrap(), Some(100));
+}
+
+#[test]
 fn a_batch_without_a_sequence_is_not_sent_twice() {
     let brokers = taking(vec![|| Reply::HangUp]);
     let batch = builder(1).finish(None).unwrap();
