@@ -38,7 +38,7 @@ options() { # ARGUMENT...
 
 finish() {
   trap - EXIT
-  kafka_down
+  kafka_down || true
   [[ -z $DIR ]] || rm -rf -- "$DIR"
   [[ -z $FAST ]] || rm -rf -- "$FAST"
 }

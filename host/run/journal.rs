@@ -57,10 +57,11 @@ impl Kept {
         if matches!(path.try_exists(), Ok(false)) {
             return Ok(());
         }
-        let removed = std::fs::remove_file(&path).and_then(|()| {
+        let removed = match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             // Else it could be back after a power cut.
-            File::open(self.directory.join("checkpoints"))?.sync_all()
-        });
+            removed => removed.and_then(|()| File::open(self.directory.join("checkpoints"))?.sync_all()),
+        };
         removed.map_err(|error| {
             io::Error::new(error.kind(), format!("its checkpoint {} could not be removed: {error}", path.display()))
         })

@@ -128,6 +128,8 @@ fn kinds_of(place: &str) -> Vec<Kind> {
     kinds.retain(|kind| *kind == Kind::Kill || !matches!((word, what), ("send" | "receive", "tool")));
     // A repository, or a set that `forget` removes, is gone between two looks at it: that is no fault of who looks.
     kinds.retain(|kind| *kind != Kind::Fails(libc::ENOENT) || !matches!(what, "repository" | "set"));
+    // What no signal comes to is not interrupted, and tools are not ready for it.
+    kinds.retain(|kind| *kind != Kind::Fails(libc::EINTR) || what != "tool");
     // A pipe has no disk.
     kinds.retain(|kind| *kind != Kind::Fails(libc::ENOSPC) || place != "write@pipe");
     kinds

@@ -71,7 +71,8 @@ pub enum Isolation {
     Uncommitted,
 }
 
-/// A cluster, and a connection to each broker that was asked so far. One request at a time.
+/// A cluster, and a connection to each broker that was asked so far. One request at a time, beside the batch that a
+/// [`Producer`] has begun.
 pub struct Cluster {
     grant: String,
     service: tcp::Service,
