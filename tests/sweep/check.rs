@@ -291,9 +291,12 @@ fn below(things: &Things) -> Things {
 
 /// What is printed, without what differs from run to run: times.
 fn steady(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| {
-        !(word.ends_with("ms") || word.ends_with('s') && word.starts_with(|letter: char| letter.is_ascii_digit()))
-    });
+    let units = ["ms", "s", "m", "h", "day", "days", "month", "months", "year", "years"];
+    let is_time = |word: &&str| {
+        let unit = word.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        unit.len() < word.len() && units.contains(&unit)
+    };
+    let words = text.split_whitespace().filter(|word| !is_time(word));
     words.collect::<Vec<_>>().join(" ")
 }
 
