@@ -50,7 +50,7 @@ impl Feed {
     pub fn is_stuck(&self) -> bool {
         match self {
             Self::Pipe(pipe) => pipe.is_starved(),
-            Self::Tee(tee, _) => tee.is_stuck(),
+            Self::Tee(tee, half) => tee.waits(*half),
         }
     }
 

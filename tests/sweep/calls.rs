@@ -169,7 +169,9 @@ pub fn place(call: &Call, root: &Path) -> Option<(Deed, &'static str)> {
         return None;
     }
     if !call.host {
-        return (!path.as_deref().is_some_and(machinery)).then_some((deed, "tool"));
+        let piped = path.as_deref().is_some_and(|path| path.to_string_lossy().starts_with("pipe:"));
+        let what = if piped { "tool-pipe" } else { "tool" };
+        return (!path.as_deref().is_some_and(machinery)).then_some((deed, what));
     }
     Some((deed, path.map_or(Some("itself"), |path| role(&path, root, call))?))
 }

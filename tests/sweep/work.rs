@@ -130,6 +130,8 @@ fn kinds_of(place: &str) -> Vec<Kind> {
     kinds.retain(|kind| *kind != Kind::Fails(libc::ENOENT) || !matches!(what, "repository" | "set"));
     // What no signal comes to is not interrupted, and tools are not ready for it.
     kinds.retain(|kind| *kind != Kind::Fails(libc::EINTR) || what != "tool");
+    // No disk is behind its pipes: pg_dump does not even look whether its last words were taken.
+    kinds.retain(|kind| *kind == Kind::Kill || what != "tool-pipe");
     // A pipe has no disk.
     kinds.retain(|kind| *kind != Kind::Fails(libc::ENOSPC) || place != "write@pipe");
     kinds

@@ -83,12 +83,14 @@ impl Tee {
 
     /// One half waits for the other, which only the guest could read on.
     pub fn is_stuck(&self) -> bool {
+        self.waits(0) || self.waits(1)
+    }
+
+    /// That half waits for the other, which only the guest could read on. The other does not: it has bytes to read.
+    pub fn waits(&self, half: usize) -> bool {
         let state = self.state();
-        let [first, second] = &state.halves;
-        let waits = |one: &HalfState, other: &HalfState| {
-            one.ahead && !one.gone && !other.gone && other.held > 0 && other.loose == 0
-        };
-        waits(first, second) || waits(second, first)
+        let (one, other) = (&state.halves[half], &state.halves[1 - half]);
+        one.ahead && !one.gone && !other.gone && other.held > 0 && other.loose == 0
     }
 
     pub(super) fn count(&self, half: usize, held: bool, change: isize) {

@@ -242,6 +242,22 @@ async fn both_halves_of_a_tee_bring_every_byte() {
 }
 
 #[tokio::test]
+async fn a_half_that_has_bytes_to_read_is_not_stuck_because_the_other_waits_for_it() {
+    let mut guest = Guest::new();
+    let source = guest.bytes(&noise(5 << 20)).await;
+    let (first, second) = guest.state.tee(source).await.unwrap();
+    let _pending = guest.submit("dump", first).await;
+    let feeds = guest.state.table.get(&second).unwrap().feeds();
+    let [Feed::Tee(tee, 1)] = &feeds[..] else { panic!("the second half of a tee") };
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    while !Feed::Tee(tee.clone(), 0).is_stuck() {
+        assert!(tokio::time::Instant::now() < end, "the half that is stored fills the buffer, and waits");
+        tokio::task::yield_now().await;
+    }
+    assert!(!feeds[0].is_stuck());
+}
+
+#[tokio::test]
 async fn a_dropped_half_does_not_hold_the_other_back() {
     let mut guest = Guest::new();
     let data = noise(5 << 20);
