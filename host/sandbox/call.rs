@@ -1,14 +1,6 @@
 //! One call in a fresh instance: how it is started, how it is ended, and what its end means.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use wasmtime::{Store, UpdateDeadline};
 
@@ -131,26 +123,18 @@ async fn guarded<T>(
     call: impl AsyncFnOnce(&bindings::Plugin, &mut Store<State>) -> wasmtime::Result<T>,
 ) -> Result<T, Fault> {
     let (session, operation) = (store.data().session.clone(), store.data().operation);
-    let stopped = store.data().stopped.clone();
     let work = async {
         let instance = plugin.pre().instantiate_async(&mut *store).await?;
         call(&instance, &mut *store).await
     };
-    let ended = in_time(&session, operation, &stopped, work).await?;
+    let ended = in_time(&session, operation, work).await?;
     ended.map_err(|trap| explain(trap, store.data_mut()))
 }
 
-async fn in_time<T>(
-    session: &Session,
-    operation: Operation,
-    stopped: &AtomicBool,
-    work: impl Future<Output = T>,
-) -> Result<T, Fault> {
+async fn in_time<T>(session: &Session, operation: Operation, work: impl Future<Output = T>) -> Result<T, Fault> {
     let mut work = pin!(work);
     let stopped = async {
         session.stop.cancelled().await;
-        // The guest yields at each tick at the latest, and then this is seen.
-        stopped.store(true, Ordering::Relaxed);
         tokio::time::sleep(GRACE).await;
     };
     let limit = session.limits.part_time;

@@ -87,16 +87,9 @@ impl Operation {
     }
 
     /// Whether `capability` works in it; else why not.
-    #[inline]
     pub fn allows(self, capability: Capability, archive: bool) -> Result<(), String> {
-        if self.works(capability, archive) { Ok(()) } else { Err(self.refusal(capability)) }
-    }
-
-    /// Every host call asks this: it is the whole of the way that goes well.
-    #[inline]
-    const fn works(self, capability: Capability, archive: bool) -> bool {
         use Capability as C;
-        match (self, capability) {
+        let works = match (self, capability) {
             (Self::Describe, _) => false,
             (_, C::Context | C::Log | C::Streams) => true,
             (Self::Verify, C::Tools) => true,
@@ -108,13 +101,12 @@ impl Operation {
             (Self::Backup(_), C::Snapshot) => true,
             (Self::Inspect | Self::Restore | Self::Verify | Self::Probe, C::Archive) => archive,
             _ => false,
+        };
+        if works {
+            return Ok(());
         }
-    }
-
-    #[cold]
-    fn refusal(self, capability: Capability) -> String {
-        let what = if capability == Capability::DirsWrite { "changing a directory" } else { capability.word() };
-        format!("{what} does not work in {}: see the table of imports in wit/README.md", self.word())
+        let what = if capability == C::DirsWrite { "changing a directory" } else { capability.word() };
+        Err(format!("{what} does not work in {}: see the table of imports in wit/README.md", self.word()))
     }
 }
 

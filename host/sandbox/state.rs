@@ -1,10 +1,7 @@
 //! What one call of a plugin holds in the host: its session, its handles, its streams and what it has used up.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -36,8 +33,6 @@ pub struct State {
     pub session: Arc<Session>,
     /// What `describe` asked for; none where it was never called (tests).
     pub asked: Option<Arc<[Need]>>,
-    /// The run is to stop. Every host call asks, and asking the session's token takes a lock.
-    pub stopped: Arc<AtomicBool>,
     /// Which export is running.
     pub operation: Operation,
     /// The part that it is called for; empty where there is none.
@@ -93,7 +88,6 @@ impl State {
             tools: Arc::default(),
             transactions: Arc::default(),
             spoiled: Arc::default(),
-            stopped: Arc::new(AtomicBool::new(session.stop.is_cancelled())),
             part: part.to_owned(),
             operation,
             session,
@@ -101,26 +95,18 @@ impl State {
         }
     }
 
-    /// Whether the run is to stop.
-    #[inline]
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
     /// Whether `capability` works now: first thing in every host function.
     ///
     /// # Errors
     /// `canceled` once the run is to stop, `unsupported` in an export where it does not work.
-    #[inline]
     pub fn enter(&self, capability: Capability) -> Answer<()> {
-        if self.is_stopped() {
+        if self.session.stop.is_cancelled() {
             return Err(canceled());
         }
         self.operation.allows(capability, self.session.archive.is_some()).map_err(|why| fail(Code::Unsupported, why))
     }
 
     /// The same for functions that cannot answer an error: they end the instance.
-    #[inline]
     pub fn enter_or_trap(&self, capability: Capability) -> wasmtime::Result<()> {
         self.operation
             .allows(capability, self.session.archive.is_some())

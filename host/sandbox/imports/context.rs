@@ -95,7 +95,7 @@ impl context::Host for State {
 
     async fn canceled(&mut self) -> wasmtime::Result<bool> {
         self.enter_or_trap(Capability::Context)?;
-        Ok(self.is_stopped())
+        Ok(self.session.stop.is_cancelled())
     }
 
     async fn sleep(&mut self, milliseconds: u64) -> Answer<()> {
