@@ -1,6 +1,6 @@
-//! Looks at the database that a dump is to be loaded into.
+//! Looks at the database that a dump is to be loaded into, and at the directories that other parts go into.
 
-use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Part, Result, Stage, context, sql};
+use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Need, Part, Result, Stage, context, sql};
 
 use crate::{catalogue, grants, jdbc::Vendor, needs::Needs};
 
@@ -46,8 +46,36 @@ fn changed(part: &str, old: Option<Vendor>, new: Option<Vendor>) -> Option<Findi
     (old != new).then(|| Finding::blocker("vendor-changed", part, message))
 }
 
+/// What is in the way of a part that goes into the granted directory `grant`; `empty` looks whether its own place there is.
+///
+/// # Errors
+/// Those of `empty`.
+pub fn into_directory(
+    part: &str,
+    grant: &str,
+    seen: &mut Inspection,
+    empty: impl FnOnce() -> Result<bool>,
+) -> Result<()> {
+    let uses = format!("dirs.{grant}");
+    let grants = context::grants();
+    let Some(granted) = grants.find("dirs", grant) else {
+        let message =
+            format!("this part goes into a directory that is not granted: grant {uses} with access = \"write\"");
+        seen.findings.push(Finding::blocker("target-missing", part, message));
+        let suggestion = "path = \"/path/to/an/empty/directory\"\naccess = \"write\"\n";
+        seen.wants.push(Need::dirs_write(grant).because("a restore writes there").suggest(suggestion));
+        return Ok(());
+    };
+    if granted.display.ends_with(", read") {
+        let message = format!("{uses} is granted to be read: set access = \"write\"");
+        seen.findings.push(Finding::blocker("target-read-only", part, message));
+    }
+    seen.findings.extend(occupied(part, &granted.display, "entries of this part", empty()?));
+    Ok(())
+}
+
 /// Nothing that is there is overwritten unless the operator says so.
-pub fn occupied(part: &str, target: &str, what: &str, empty: bool) -> Option<Finding> {
+fn occupied(part: &str, target: &str, what: &str, empty: bool) -> Option<Finding> {
     if empty {
         return None;
     }

@@ -1,13 +1,7 @@
 //! Looks at a snapshot and at the target, and says what a restore would do and what is in its way.
 
-use strongroom_database::{
-    dump::DUMP,
-    engine::Engine,
-    grants,
-    jdbc::Vendor,
-    restore::{self as dump, occupied},
-};
-use strongroom_plugin::{Finding, Inspection, Need, Part, Result, Stage, archive, context, dirs};
+use strongroom_database::{dump::DUMP, engine::Engine, grants, jdbc::Vendor, restore as dump};
+use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive, context, dirs};
 
 use super::target::{self, Target, below_of};
 use crate::{
@@ -69,28 +63,7 @@ fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
     let all: Vec<String> = targets.iter().map(|target| target.to.to_string()).collect();
     let part = Part::new(name, stage).summary(format!("into {}", all.join(" and ")));
     seen.parts.push(targets.iter().fold(part, |part, target| part.uses(format!("dirs.{}", target.to.grant))));
-    targets.iter().try_for_each(|target| place(name, target, seen))
-}
-
-/// One of a part's places.
-fn place(name: &str, target: &Target, seen: &mut Inspection) -> Result<()> {
-    let uses = format!("dirs.{}", target.to.grant);
-    let grants = context::grants();
-    let Some(granted) = grants.find("dirs", &target.to.grant) else {
-        let message =
-            format!("this part goes into a directory that is not granted: grant {uses} with access = \"write\"");
-        seen.findings.push(Finding::blocker("target-missing", name, message));
-        let suggestion = "path = \"/path/to/an/empty/directory\"\naccess = \"write\"\n";
-        seen.wants.push(Need::dirs_write(&target.to.grant).because("a restore writes there").suggest(suggestion));
-        return Ok(());
-    };
-    if granted.display.ends_with(", read") {
-        let message = format!("{uses} is granted to be read: set access = \"write\"");
-        seen.findings.push(Finding::blocker("target-read-only", name, message));
-    }
-    let empty = free(name, target)?;
-    seen.findings.extend(occupied(name, &granted.display, "entries of this part", empty));
-    Ok(())
+    targets.iter().try_for_each(|target| dump::into_directory(name, &target.to.grant, seen, || free(name, target)))
 }
 
 /// Whether a part's own place is empty. The configuration goes among the files of an installation: only its own count. The
