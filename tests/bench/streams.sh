@@ -55,6 +55,7 @@ state = "$2/state"
 [repository.local]
 url = "$2/repository"
 format = "zip"
+compression = "off"
 [step.streams]
 plugin = "$STREAMS_WASM"
 config = { $3 }
