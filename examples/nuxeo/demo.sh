@@ -21,12 +21,12 @@ RESTORED_PREFIX=nxr1-
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
+PRODUCT=nuxeo
 # shellcheck source-path=SCRIPTDIR source=../postgresql.sh
 source "$ROOT/examples/postgresql.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
 BROKER=1 # needs.sh looks for what it takes
-ROLES=(nuxeo backup restorer)
 
 kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
 
@@ -59,21 +59,7 @@ make_instance() {
   start_server
   watched kafka start "$KAFKA" "$DIR/kafka"
   KAFKA_PORT=$(sed -n 's/^plain 1 //p' "$DIR/kafka/ports")
-  sql demo postgres <<'SQL'
-CREATE ROLE nuxeo LOGIN PASSWORD :'nuxeo_password';
-CREATE ROLE restorer LOGIN PASSWORD :'restorer_password';
-CREATE ROLE backup LOGIN PASSWORD :'backup_password';
-CREATE DATABASE nuxeo OWNER nuxeo TEMPLATE template0 ENCODING 'UTF8';
-CREATE DATABASE nuxeo_restored OWNER restorer TEMPLATE template0 ENCODING 'UTF8';
-REVOKE CONNECT ON DATABASE nuxeo, nuxeo_restored FROM PUBLIC;
-GRANT CONNECT ON DATABASE nuxeo TO backup;
-SQL
-  sql nuxeo nuxeo <<'SQL'
--- The least that a backup needs: to look at every table and sequence.
-GRANT USAGE ON SCHEMA public TO backup;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO backup;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO backup;
-SQL
+  make_databases
   as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$PORT" "$DIR/secrets/nuxeo"
   watched python3 "$HERE/demo/streams.py" "$DIR"
 }
@@ -124,7 +110,7 @@ damage() {
   mv "$DIR/instance" "$DIR/kept"
   mkdir -p "$DIR/instance/etc"
   echo 'overwritten' >"$DIR/instance/etc/nuxeo.conf"
-  sql nuxeo nuxeo <<<'SET client_min_messages = warning; DROP SCHEMA public CASCADE;'
+  drop_tables
   case $MODE in
     backup) echo 'data, configuration, every table and every topic are gone' ;;
     replicate) echo 'data, configuration and every table are gone; the topics go on, with all that was written later' ;;
