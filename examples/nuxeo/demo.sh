@@ -12,9 +12,8 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8
 USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
-INSTALL='' KAFKA=4 MODE=backup WANTED='' DIR='' PORT='' CHILD='' WRITER='' WORKER='' CONNECTION=()
+KAFKA=4 MODE=backup WORKER=''
 RESTORED_PREFIX=nxr1-
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
@@ -30,17 +29,10 @@ BROKER=1 # needs.sh looks for what it takes
 
 kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
 
-finish() {
-  local status=$?
-  trap - EXIT
-  trap '' INT TERM HUP
-  set +e
-  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+end_started() {
   [[ -z $WRITER ]] || end_job "-$WRITER" "$WRITER"
   [[ -z $WORKER ]] || end_job "-$WORKER" "$WORKER"
   [[ -z $DIR ]] || stop_earlier
-  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
-  exit "$status"
 }
 
 stop_earlier() { # the servers, also those of an earlier run that was killed
@@ -49,13 +41,8 @@ stop_earlier() { # the servers, also those of an earlier run that was killed
 }
 
 make_instance() {
-  local role
   headline "A sample Nuxeo instance with a private PostgreSQL and Kafka $KAFKA"
-  mkdir -m 700 "$DIR/secrets"
-  for role in demo "${ROLES[@]}"; do
-    install -m 600 /dev/null "$DIR/secrets/$role"
-    printf '%s=%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
-  done
+  make_passwords '=' demo "${ROLES[@]}"
   start_server
   watched kafka start "$KAFKA" "$DIR/kafka"
   KAFKA_PORT=$(sed -n 's/^plain 1 //p' "$DIR/kafka/ports")
@@ -145,15 +132,7 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
 
 main() {
   parse "$@"
-  if [[ -n $INSTALL ]]; then install_missing; fi
-  find_missing || {
-    printf '%s\n' "${MISSING[@]}" >&2
-    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
-  }
-  trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
-  choose_directory "$WANTED"
+  begin
   headline 'Building strongroom and two plugins'
   build_with nuxeo nuxeo-streams
   make_instance
