@@ -115,6 +115,27 @@ make_passwords() { # SEPARATOR ROLE…: a file for each, with a password that ho
   done
 }
 
+head_of_pipeline() { # NAME STATE: its name, where it notes what runs, and where its sets are
+  cat <<TOML
+[pipeline]
+name = "$1"
+state = "$DIR/$2"
+
+[repository.local]
+url = "$DIR/repository"
+format = "zip"
+TOML
+}
+
+grant_of_directory() { # STEP NAME PATH ACCESS
+  cat <<TOML
+
+[step.$1.grant.dirs.$2]
+path = "$3"
+access = "$4"
+TOML
+}
+
 unpack() {
   headline 'The set, without strongroom'
   mkdir "$DIR/proof"
