@@ -12,7 +12,7 @@ use crate::{catalogue, dump::DUMP, engine::Engine, needs::Names, verify::compare
 
 mod inspect;
 
-pub use inspect::{inspect, into_directory};
+pub use inspect::{inspect, into_directories};
 
 /// Loads the dump of a part into the database whose grants are called like it.
 ///

@@ -1,12 +1,8 @@
 //! Brings an instance back into an empty target, and makes its configuration name the target.
 
-use strongroom_database::{
-    restore as dump,
-    trees::{make_directories, sum},
-};
-use strongroom_plugin::{Context, Outcome, Part, Result, archive, dirs, tools::Tool, tree};
+use strongroom_database::{restore as dump, trees::sum};
+use strongroom_plugin::{Context, Outcome, Part, Result, archive, tools::Tool, tree};
 
-use self::target::Target;
 use crate::{backup::ARCHIVE, describe::grant, inspect::part};
 
 mod appended;
@@ -29,10 +25,8 @@ pub fn restore(part: &Part) -> Result<Outcome> {
         return dump::restore(name);
     }
     let mut reports = Vec::new();
-    for target in Target::all(name)? {
-        let dir = dirs::get(&target.to.grant)?;
-        make_directories(&dir, &target.to.path)?;
-        reports.push(archive::restore_subtree(name, &target.from, &dir, &target.to.path, &Default::default())?);
+    for target in target::all(name)? {
+        reports.push(target.restore(name, &Default::default())?);
     }
     let outcome = tree::outcome(&sum(reports));
     if name == part::CONFIGURATION { configuration::rewrite(outcome) } else { Ok(outcome) }
