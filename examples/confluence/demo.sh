@@ -11,25 +11,17 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
 USAGE='usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]'
-INSTALL='' WANTED='' DIR='' PORT='' SERVER='' WRITER='' CHILD='' CONNECTION=()
+SERVER=''
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
 
-finish() {
-  local status=$?
-  trap - EXIT
-  trap '' INT TERM HUP
-  set +e
-  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+end_started() {
   [[ -z $WRITER ]] || end_job "$WRITER" "$WRITER"
   [[ -z $PORT ]] || stop_server
-  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
-  exit "$status"
 }
 
 stop_earlier() { # servers of an earlier run that was killed
@@ -45,18 +37,9 @@ build() {
   build_with confluence files
 }
 
-make_passwords() {
-  local role
-  mkdir -m 700 "$DIR/secrets"
-  for role in demo confluence backup restorer; do # the & shows that a rewritten cfg is escaped
-    install -m 600 /dev/null "$DIR/secrets/$role"
-    printf '%s&%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
-  done
-}
-
 make_site() {
   headline "A sample Confluence site $PLACE"
-  make_passwords
+  make_passwords '&' demo confluence backup restorer # the & shows that a rewritten cfg is escaped
   start_server
   make_databases
   as_role confluence confluence python3 "$HERE/demo/site.py" "$DIR/site/install" "$DIR/site/home" "$(jdbc confluence)" "$DIR/secrets/confluence"
@@ -69,58 +52,34 @@ paced() { # SCRIPT: makes it the dump tool
 }
 
 write_pipeline() {
-  cat >"$DIR/pipeline.toml" <<TOML
-# What to back up, with which plugin, granted what, to where.
-[pipeline]
-name = "wiki"
-state = "$DIR/state"
+  {
+    echo '# What to back up, with which plugin, granted what, to where.'
+    head_of_pipeline wiki state
+    cat <<'TOML'
 
 # The keys and passwords of this site are made up: they may stand in its snapshot in clear.
 [pipeline.severity]
 clear-secrets = "info"
 
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
 [step.wiki]
 plugin = "confluence"
-
-[step.wiki.grant.dirs.install]
-path = "$DIR/site/install"
-access = "read"
-
-[step.wiki.grant.dirs.home]
-path = "$DIR/site/home"
-access = "read"
 TOML
-  backup_grants >>"$DIR/pipeline.toml"
+    grant_of_directory wiki install "$DIR/site/install" read
+    grant_of_directory wiki home "$DIR/site/home" read
+    backup_grants
+  } >"$DIR/pipeline.toml"
 }
 
 write_target() {
   mkdir -p "$DIR/restored/home" "$DIR/restored/install"
-  cat >"$DIR/target.toml" <<TOML
-# Where to restore: other directories, another database, another role.
-[pipeline]
-name = "wiki-restored"
-state = "$DIR/state-restored"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.wiki]
-plugin = "confluence"
-
-[step.wiki.grant.dirs.install]
-path = "$DIR/restored/install"
-access = "write"
-
-[step.wiki.grant.dirs.home]
-path = "$DIR/restored/home"
-access = "write"
-TOML
-  restore_grants >>"$DIR/target.toml"
+  {
+    echo '# Where to restore: other directories, another database, another role.'
+    head_of_pipeline wiki-restored state-restored
+    printf '\n[step.wiki]\nplugin = "confluence"\n'
+    grant_of_directory wiki install "$DIR/restored/install" write
+    grant_of_directory wiki home "$DIR/restored/home" write
+    restore_grants
+  } >"$DIR/target.toml"
 }
 
 start_writer() {
@@ -205,15 +164,7 @@ main() {
   export DEMO_DATABASE=$DATABASE
   # shellcheck source-path=SCRIPTDIR source=demo/postgresql.sh
   source "$HERE/demo/$DATABASE.sh"
-  if [[ -n $INSTALL ]]; then install_missing; fi
-  find_missing || {
-    printf '%s\n' "${MISSING[@]}" >&2
-    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
-  }
-  trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
-  choose_directory "$WANTED"
+  begin
   build
   make_site
   write_pipeline
