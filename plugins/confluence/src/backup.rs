@@ -11,6 +11,7 @@ use crate::{
 
 mod database;
 mod files;
+mod index;
 mod secrets;
 
 /// Keys of the notes that a backup leaves for restore and verify.
@@ -21,6 +22,8 @@ pub mod note {
     pub const SECRETS: &str = "secrets required";
     /// Where the part `secrets` holds cipher files, one a line.
     pub const CIPHER: &str = "cipher files";
+    /// Where Lucene's index was: a JSON object of [`crate::index::Places`].
+    pub const PLACES: &str = "search index";
 }
 
 /// Stores one part.
@@ -35,6 +38,7 @@ pub fn backup(part: &Part, pass: Pass) -> Result<Outcome> {
         part::HOME => files::home(part),
         part::SECRETS => secrets::backup(part),
         part::INSTALL => files::install(part),
+        part::SEARCH_INDEX => index::backup(part),
         _ => files::other(part),
     }
 }

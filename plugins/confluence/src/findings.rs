@@ -22,6 +22,8 @@ pub const CODES: &[&str] = &[
     "home-missing",
     "home-not-named",
     "include-unused",
+    "index-in-use",
+    "index-missing",
     "left-out",
     "lock-stored",
     "no-count",

@@ -29,6 +29,9 @@ pub enum Class {
 /// The attachment directory's name where it lies in the home.
 pub const ATTACHMENTS: &str = "attachments";
 
+/// Where the nodes of Data Center leave copies of Lucene's index, in the shared home.
+pub const INDEX_SNAPSHOTS: &str = "index-snapshots";
+
 /// The directory that plays the shared home on a node that is not clustered.
 pub const SHARED: &str = "shared-home";
 
@@ -47,7 +50,7 @@ const CLASSES: [(&str, Class); 51] = [
     ("imgEffects", Class::Saved),
     ("export", Class::Saved),
     ("recovery", Class::Saved),
-    ("index-snapshots", Class::LeftOut),
+    ("index-snapshots", Class::Index),
     ("index", Class::Index),
     ("journal", Class::Index),
     ("backups", Class::LeftOut),
@@ -142,12 +145,14 @@ impl<'a> Selection<'a> {
     pub fn reason(self, path: &str, class: Class) -> Option<&'static str> {
         let reason = match class {
             Class::Must | Class::OwnPart => return None,
-            Class::Index => return Some("an index must be older than the database, and Confluence builds it anew"),
+            Class::Index => {
+                return Some("an index must be older than the database, as one in the part search-index is");
+            }
             Class::Never => return Some("a restored lock keeps Confluence from starting"),
             Class::Saved | Class::Unknown if self.mode == HomeMode::Whole => return None,
             Class::Saved | Class::Unknown => "home-mode is minimal",
             Class::Regenerated => "made anew by Confluence",
-            Class::LeftOut => "exports and snapshots of the index hold the site a second time",
+            Class::LeftOut => "earlier exports hold the site a second time",
         };
         let minimal = self.mode == HomeMode::Minimal;
         let named = minimal && self.includes.iter().any(|include| meet(include.trim_end_matches('/'), path));

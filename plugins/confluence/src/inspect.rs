@@ -16,6 +16,7 @@ mod entries;
 mod facts;
 mod fitness;
 mod homeless;
+mod index;
 mod parts;
 mod secrets;
 
@@ -35,6 +36,8 @@ pub mod part {
     pub const SHARED_HOME: &str = super::grant::SHARED_HOME;
     /// The installation directory.
     pub const INSTALL: &str = "install";
+    /// What of the search index can be brought back.
+    pub const SEARCH_INDEX: &str = "search-index";
 }
 
 /// Keys of part settings.
@@ -51,6 +54,8 @@ pub mod setting {
     pub const EMBEDDED: &str = "embedded";
     /// Cipher files, each as its grant, a slash and its path, one a line.
     pub const CIPHER: &str = "cipher";
+    /// Where Lucene's index is: a JSON object of [`crate::index::Places`].
+    pub const PLACES: &str = "places";
 }
 
 /// What a backup would do.
@@ -70,12 +75,14 @@ pub fn inspect() -> Result<Inspection> {
     connection::look(&site, &mut seen)?;
     secrets::look(&site, &mut seen);
     let attachments = attachments(&site, &mut seen)?;
-    let own = parts::own(&site, attachments.as_ref());
+    let index = index::look(&site, &mut seen)?;
+    let mut own = parts::own(&site, attachments.as_ref());
+    own.extend(crate::index::own(&site)?);
     seen.findings.extend(entries::findings(&site, &own)?);
     database::wants(&site, &mut seen);
     let blocked = seen.findings.iter().any(|finding| finding.severity == Severity::Blocker);
     let estimate = if blocked || site.database.file().is_some() { None } else { database::look(&site, &mut seen)? };
-    seen.parts = parts::parts(&site, attachments.as_ref(), &own, estimate);
+    seen.parts = index.into_iter().chain(parts::parts(&site, attachments.as_ref(), &own, estimate)).collect();
     Ok(seen)
 }
 

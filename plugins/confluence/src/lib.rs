@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod findings;
 pub mod grants;
 pub mod home;
+pub mod index;
 pub mod init;
 pub mod inspect;
 pub mod install;

@@ -18,6 +18,7 @@ use crate::{
 mod cipher;
 mod cluster;
 mod embedded;
+mod index;
 mod modes;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");

@@ -26,6 +26,22 @@ pub struct Settings {
     /// Files of an encrypted database password that neither configuration nor scripts name.
     #[serde(default)]
     pub cipher_files: Vec<String>,
+    /// What of the search index is saved.
+    #[serde(default)]
+    pub search_index: SearchIndex,
+}
+
+/// What of the search index is saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchIndex {
+    /// What can be saved while Confluence runs.
+    #[default]
+    Auto,
+    /// Lucene's own files, while Confluence is stopped.
+    Files,
+    /// Nothing.
+    None,
 }
 
 /// How much of the home directory is saved.
@@ -90,6 +106,11 @@ pub fn schema() -> Value {
                 "type": "array",
                 "items": { "type": "string", "pattern": "^/" },
                 "description": "files of an encrypted database password that neither confluence.cfg.xml nor setenv names"
+            },
+            "search-index": {
+                "enum": ["auto", "files", "none"],
+                "default": "auto",
+                "description": "what of the search index is saved: what can be while Confluence runs (index-snapshots, or OpenSearch where it is granted), Lucene's index and journal while Confluence is stopped, or nothing"
             }
         }
     })

@@ -5,7 +5,7 @@ use strongroom_plugin::{
     dirs::{self, Dir, Kind},
 };
 
-use self::{cluster::Cluster, database::Database, installed::Installed};
+use self::{cluster::Cluster, database::Database, installed::Installed, search::Search};
 use crate::{
     cfg::{self, Cfg, Homes},
     cipher::Cipher,
@@ -19,6 +19,7 @@ use crate::{
 pub mod cluster;
 pub mod database;
 pub mod installed;
+pub mod search;
 
 pub use strongroom_database::located::{Located, below};
 
@@ -64,6 +65,8 @@ pub struct Site {
     pub cfg: Cfg,
     /// The database.
     pub database: Database,
+    /// What holds the search index.
+    pub search: Search,
     /// The node's name in a cluster, and the files that give it.
     pub node: Option<(String, String)>,
     /// What makes it one of several nodes.
@@ -93,6 +96,7 @@ impl Site {
         let homes = Homes { local: &home.path, shared: shared.unwrap_or(&home.path) };
         Ok(Self {
             database: Database::read(&cfg, &installed.tomcat, homes),
+            search: Search::read(&cfg, &installed, homes),
             node: node(&cfg, &installed, &mut findings),
             secrets: present_secrets(cluster.as_ref())?,
             cipher: Cipher::read(&cfg, &installed, &settings, &home.path)?,

@@ -80,18 +80,7 @@ impl Embedded {
     pub fn used(&self) -> Result<Option<String>> {
         let below =
             |file: Seen| Located { grant: self.at.grant.clone(), path: format!("{}/{}", self.at.path, file.name) };
-        for located in self.signs.iter().cloned().chain(self.all()?.into_iter().map(below)) {
-            let usage = match dirs::get(&located.grant)?.in_use(&located.path) {
-                Err(error) if error.is_not_found() => continue,
-                usage => usage.context(format!("asking who uses {located}"))?,
-            };
-            match usage {
-                Usage::Free => {}
-                Usage::Used(who) => return Ok(Some(format!("{located} is in use by {who}"))),
-                Usage::Unknown => return Ok(Some(format!("whether {located} is in use cannot be told here"))),
-            }
-        }
-        Ok(None)
+        used(self.signs.iter().cloned().chain(self.all()?.into_iter().map(below)))
     }
 
     /// One of its files, from `offset` on.
@@ -103,6 +92,25 @@ impl Embedded {
         stream.skip(offset)?;
         Ok(stream)
     }
+}
+
+/// Who uses one of these, or what lies below them; none when it is proven that nobody does. What is not there is not used.
+///
+/// # Errors
+/// When one cannot be looked at.
+pub fn used(places: impl IntoIterator<Item = Located>) -> Result<Option<String>> {
+    for located in places {
+        let usage = match dirs::get(&located.grant)?.in_use(&located.path) {
+            Err(error) if error.is_not_found() => continue,
+            usage => usage.context(format!("asking who uses {located}"))?,
+        };
+        match usage {
+            Usage::Free => {}
+            Usage::Used(who) => return Ok(Some(format!("{located} is in use by {who}"))),
+            Usage::Unknown => return Ok(Some(format!("whether {located} is in use cannot be told here"))),
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a file of that name only says that a database is open.

@@ -2,7 +2,7 @@
 
 use crate::{
     cipher,
-    jdbc::{self, Vendor},
+    jdbc::Vendor,
     site::{CFG, Site},
     triple,
 };
@@ -17,7 +17,7 @@ pub(super) fn facts(site: &Site) -> Vec<(String, String)> {
     cluster(site, &mut fact);
     database(site, &mut fact);
     fact("attachments", site.attachments());
-    fact("search", search(site));
+    fact("search", site.search.to_string());
     let required = site.secrets_required();
     let place = if site.cluster.is_some() { " in the shared home" } else { "" };
     fact(
@@ -64,16 +64,5 @@ fn database(site: &Site, fact: &mut impl FnMut(&str, String)) {
     if site.cfg.get(cipher::DECRYPTER).is_some_and(|class| !class.is_empty()) {
         let files: Vec<&str> = site.cipher.files.iter().map(|file| file.path.as_str()).collect();
         fact("cipher files", if files.is_empty() { "none".into() } else { files.join(", ") });
-    }
-}
-
-fn search(site: &Site) -> String {
-    match site.cfg.get("search.platform") {
-        Some("opensearch") => {
-            let urls = site.cfg.get("opensearch.http.url").unwrap_or_default();
-            let urls: Vec<String> = urls.split(',').map(|url| jdbc::mask(url.trim())).collect();
-            format!("OpenSearch at {}: not captured", urls.join(", "))
-        }
-        _ => "Lucene, on this node: not captured".into(),
     }
 }

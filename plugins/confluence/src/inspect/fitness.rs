@@ -8,10 +8,6 @@ use crate::site::Site;
 /// Everything that the files alone tell.
 pub(super) fn findings(site: &Site) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if site.cfg.get("search.platform") == Some("opensearch") {
-        let message = "the search index is in OpenSearch and is not captured: rebuild it after a restore";
-        findings.push(Finding::info("search-not-captured", "search", message));
-    }
     if site.cfg.get("access.mode") == Some("READ_ONLY") {
         let message = "the site is in read-only mode, and so will a restored one be";
         findings.push(Finding::info("read-only-mode", "site", message));

@@ -9,6 +9,7 @@ use crate::{
     describe::{self, grant},
     grants::{self, Address},
     home::{self, Class},
+    index,
     inspect::part,
     jdbc::Vendor,
     paths::Paths,
@@ -46,7 +47,11 @@ fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
         "" => format!("dirs.{}", target.to.grant),
         path => format!("dirs.{}, {path}", target.to.grant),
     };
-    let stage = if name == part::DATABASE { Stage::Database } else { Stage::Files };
+    let stage = match name {
+        part::DATABASE => Stage::Database,
+        part::SEARCH_INDEX => Stage::Positions,
+        _ => Stage::Files,
+    };
     let all: Vec<String> = targets.iter().map(shown).collect();
     let part = Part::new(name, stage).summary(format!("into {}", all.join(" and ")));
     dump::into_directories(part, &targets, seen, |target| free(name, target))
@@ -70,7 +75,9 @@ fn free(name: &str, target: &Target) -> Result<bool> {
         _ if is_home => home::class(entry) != Class::OwnPart && entry != home::SHARED,
         _ => true,
     };
-    Ok(!below(&target.to.path)?.iter().chain(&shared).any(own))
+    // Beside what comes back, an index that stands there already would be taken for this site's.
+    let stands = name == part::SEARCH_INDEX && index::stands()?;
+    Ok(!stands && !below(&target.to.path)?.iter().chain(&shared).any(own))
 }
 
 /// What the restored configuration will say.

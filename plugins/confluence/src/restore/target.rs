@@ -9,6 +9,7 @@ use crate::{
     cfg::{self, Cfg, Homes},
     describe::grant,
     grants, home,
+    index::Places,
     inspect::part,
     jdbc::Url,
     paths::Paths,
@@ -25,6 +26,7 @@ pub(super) fn all(name: &str) -> Result<Vec<Target>> {
         part::SECRETS => secrets()?,
         part::ATTACHMENTS => vec![Target::whole(attachments()?)],
         part::DATABASE => vec![Target::whole(embedded()?)],
+        part::SEARCH_INDEX => Places::noted()?.targets(),
         _ => vec![Target::whole(top(name))],
     })
 }

@@ -52,7 +52,7 @@ fn a_cluster_is_understood() {
     assert_eq!(fact(&seen, "database"), "PostgreSQL db1.kb.example:5433/confluence_prod (confluence.cfg.xml)");
     assert_eq!(fact(&seen, "database user"), "confluence_rw");
     assert_eq!(fact(&seen, "database URL parameters"), "targetServerType, ApplicationName");
-    let search = "OpenSearch at https://os1.kb.example:9200, https://os2.kb.example:9200: not captured";
+    let search = "OpenSearch at https://os1.kb.example:9200, https://os2.kb.example:9200";
     assert_eq!(fact(&seen, "search"), search);
     assert_eq!(fact(&seen, "secrets required"), "keys, secured, secrets-config.yaml in the shared home");
     assert_eq!(
