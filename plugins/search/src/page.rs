@@ -70,6 +70,15 @@ impl Around {
         }
     }
 
+    /// Insists that every shard of which something is said has answered in time.
+    ///
+    /// # Errors
+    /// As [`Self::whole`].
+    pub fn whole_so_far(&self) -> Result<()> {
+        let said = Self { timed_out: self.timed_out.or(Some(false)), ..Self::default() };
+        Self { shards: Some(self.shards.clone().unwrap_or_default()), ..said }.whole()
+    }
+
     /// Insists that every shard has answered in time.
     ///
     /// # Errors
