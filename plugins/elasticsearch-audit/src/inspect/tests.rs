@@ -1,3 +1,5 @@
+//! The sample audit, from the plan to the restored index.
+
 use std::fs;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! What an export leaves in a snapshot.
+
 use strongroom_plugin::testing::{Answered, Host};
 
 use super::*;

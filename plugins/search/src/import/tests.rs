@@ -1,3 +1,5 @@
+//! The way back, past an engine that is busy, forgets or refuses.
+
 use std::cell::Cell;
 
 use strongroom_plugin::testing::{Answered, Host, WebCall};

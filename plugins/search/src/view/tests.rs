@@ -1,3 +1,5 @@
+//! An engine that tells the truth, and one that does not, read by either way.
+
 use std::{cell::Cell, rc::Rc};
 
 use strongroom_plugin::testing::{Answered, Host, WebCall};
