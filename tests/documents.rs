@@ -190,6 +190,7 @@ fn made_codes() -> BTreeSet<(String, String)> {
         "host",
         "plugins/files",
         "plugins/database",
+        "plugins/search",
         "plugins/confluence",
         "plugins/nuxeo",
         "plugins/nuxeo-streams",
@@ -251,6 +252,7 @@ fn every_code_of_a_finding_can_be_given_a_severity() {
         ("plugins/nuxeo/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
         ("plugins/nuxeo-streams/", list("plugins/nuxeo-streams/src/findings.rs", "CODES: &[&str] = &[")),
         ("plugins/elasticsearch-audit/", list("plugins/elasticsearch-audit/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/search/", list("plugins/elasticsearch-audit/src/findings.rs", "CODES: &[&str] = &[")),
     ];
     let made = made_codes();
     for (place, known) in lists {

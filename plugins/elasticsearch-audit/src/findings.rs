@@ -20,3 +20,14 @@ pub const CODES: &[&str] = &[
     "source-none",
     "types-several",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_of_the_shared_crate_are_among_them_and_all_are_in_order() {
+        assert!(strongroom_search::findings::CODES.iter().all(|code| CODES.contains(code)));
+        assert!(CODES.is_sorted());
+    }
+}

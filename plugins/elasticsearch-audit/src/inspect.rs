@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage, http::encoded};
-use strongroom_search::{Client, Engine, Index, Product, client::Question, index::Source};
-
-use crate::{
-    describe::grant,
-    names,
-    settings::{Settings, Way},
-    way,
+use strongroom_search::{
+    Client, Engine, Index, Product,
+    client::Question,
+    index::Source,
+    way::{self, Way},
 };
+
+use crate::{describe::grant, names, settings::Settings};
 
 /// Names of parts.
 pub mod part {
@@ -52,24 +52,25 @@ pub fn inspect() -> Result<Inspection> {
         let message = "nothing is to be saved: set indices, such as [\"nuxeo-audit\"], or nuxeo-step";
         return Ok(seen.finding(Finding::blocker("indices-unset", part::INDICES, message)));
     }
-    let client = match Client::connect(grant::ENGINE) {
-        Ok(client) => client,
+    let reach = match settings.reach() {
+        Ok(reach) => reach,
         Err(error) if error.code == ErrorCode::Denied => {
             // The host says which grant is missing.
             return Ok(seen.part(whole()).finding(Finding::blocker("engine-refuses", part::INDICES, error.message)));
         }
         Err(error) => return Err(error),
     };
+    let client = &reach.client;
     seen = seen.fact("engine", format!("{} ({})", client.engine(), client.engine().cluster));
     seen.findings.extend(fitness(client.engine()));
-    let chosen = way::choose(&settings, &client)?;
+    let chosen = way::choose(settings.way, &reach)?;
     let is_export = chosen.way == Way::Export;
     let said = if is_export { "document by document" } else { "the engine's snapshot" };
     seen = seen.fact("way", format!("{said}: {}", chosen.why));
     seen.findings.extend(chosen.blocker);
     let mut indices = Vec::new();
     for name in names::configured(&settings).names {
-        look(&client, &name.name, &mut indices, &mut seen)?;
+        look(client, &name.name, &mut indices, &mut seen)?;
     }
     if settings.nuxeo_step.is_some() {
         // That step says it when it runs.
@@ -79,7 +80,7 @@ pub fn inspect() -> Result<Inspection> {
     seen.parts.extend(match (is_export, settings.nuxeo_step.is_some()) {
         (false, _) => vec![snapshot(&indices)],
         (true, true) => vec![whole()],
-        (true, false) => indices.iter().map(|index| one(&client, index)).collect::<Result<_>>()?,
+        (true, false) => indices.iter().map(|index| one(client, index)).collect::<Result<_>>()?,
     });
     Ok(seen)
 }

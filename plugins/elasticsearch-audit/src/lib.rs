@@ -1,8 +1,7 @@
 //! Backs up and restores indices of Elasticsearch and OpenSearch, such as Nuxeo's audit: whole, proved by count and hash.
 //!
-//! What may be set comes first (`settings`, `describe`, `findings`), then which indices are meant (`names`) and which way
-//! is taken (`way`, `kept`), then what is done: `inspect`, `backup`, `restore`, `release`,
-//! `verify`. `strongroom-search` does the work.
+//! What may be set comes first (`settings`, `describe`, `findings`), then which indices are meant (`names`), then what is
+//! done: `inspect`, `backup`, `restore`, `release`. `strongroom-search` does the work, and all of `verify`.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
 
@@ -10,13 +9,10 @@ pub mod backup;
 pub mod describe;
 pub mod findings;
 pub mod inspect;
-pub mod kept;
 pub mod names;
 pub mod release;
 pub mod restore;
 pub mod settings;
-pub mod verify;
-pub mod way;
 
 /// The plugin.
 #[derive(Default)]
@@ -45,7 +41,7 @@ impl Plugin for ElasticsearchAudit {
     }
 
     fn verify(&self, part: &Part) -> Result<Outcome> {
-        verify::verify(part)
+        strongroom_search::verify::verify(part)
     }
 
     fn probe(&self, _: &Part) -> Result<Outcome> {

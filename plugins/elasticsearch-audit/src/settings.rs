@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use strongroom_plugin::{Result, context};
-use strongroom_search::view::Pace;
+use strongroom_search::{Reach, view::Pace, way::Way};
+
+use crate::describe::grant;
 
 /// `[step.NAME.config]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,18 +47,6 @@ impl Default for Settings {
     }
 }
 
-/// How indices are saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// By snapshot where the engine and the grants allow it, else by export.
-    Auto,
-    /// The engine writes its files below its `path.repo`, and the host takes them.
-    Snapshot,
-    /// Document by document.
-    Export,
-}
-
 impl Settings {
     /// Those of this step.
     ///
@@ -64,6 +54,14 @@ impl Settings {
     /// When host and plugin disagree about the schema.
     pub fn read() -> Result<Self> {
         context::config()
+    }
+
+    /// The granted engine.
+    ///
+    /// # Errors
+    /// As [`Reach::connect`].
+    pub fn reach(&self) -> Result<Reach> {
+        Reach::connect(grant::ENGINE, grant::SNAPSHOTS, self.location.as_deref(), self.pace())
     }
 
     /// How documents are read.

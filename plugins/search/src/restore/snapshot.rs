@@ -2,22 +2,22 @@
 //! read only.
 
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, context, dirs};
-use strongroom_search::{Client, import, place, repository};
 
-use super::Proof;
+use super::{Names, Proof};
 use crate::{
-    describe::grant,
+    import,
     kept::{FILES, Index, Kept},
-    release::Made,
-    settings::Settings,
-    way,
+    made::Made,
+    place,
+    reach::Reach,
+    repository,
 };
 
-pub(super) fn restore(client: &Client, settings: &Settings, part: &Part, kept: &Kept) -> Result<Outcome> {
+pub(super) fn restore(reach: &Reach, renamed: &Names, part: &Part, kept: &Kept) -> Result<Outcome> {
     let copy = Made::copy(&context::random(8));
     let hold = copy.hold("snapshot")?;
-    let restored = from_copy(client, settings, part, kept, copy.name());
-    let removed = copy.remove(client);
+    let restored = from_copy(reach, renamed, part, kept, copy.name());
+    let removed = copy.remove(reach);
     if removed.is_ok() {
         hold.dropped()?;
     }
@@ -26,17 +26,17 @@ pub(super) fn restore(client: &Client, settings: &Settings, part: &Part, kept: &
     Ok(outcome)
 }
 
-fn from_copy(client: &Client, settings: &Settings, part: &Part, kept: &Kept, copy: &str) -> Result<Outcome> {
-    let directory = dirs::get(grant::SNAPSHOTS)?;
+fn from_copy(reach: &Reach, renamed: &Names, part: &Part, kept: &Kept, copy: &str) -> Result<Outcome> {
+    let directory = dirs::get(reach.snapshots)?;
     directory.create_dir(copy)?;
     let report = archive::restore_subtree(&part.name, FILES, &directory, copy, &TreeOptions::default())?;
-    let location = way::location(settings).unwrap_or_default();
+    let (client, location) = (&reach.client, reach.location.as_deref().unwrap_or_default());
     repository::register(client, copy, &format!("{}/{copy}", location.trim_end_matches('/')), true)?;
     let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
     for (name, index) in &kept.indices {
-        outcome = super::one(client, settings, &index.manifest, outcome, |temporary| {
+        outcome = super::one(reach, renamed, &index.manifest, outcome, |temporary| {
             repository::restore(client, copy, name, temporary)?;
-            prove(client, settings, index, temporary)
+            prove(reach, index, temporary)
         })?;
     }
     outcome.summary = format!("{} shards of {} indices", kept.made.shards, kept.indices.len());
@@ -44,9 +44,10 @@ fn from_copy(client: &Client, settings: &Settings, part: &Part, kept: &Kept, cop
 }
 
 /// Where nothing was written while the snapshot was made, its hash is known.
-fn prove(client: &Client, settings: &Settings, index: &Index, temporary: &str) -> Result<Proof> {
+fn prove(reach: &Reach, index: &Index, temporary: &str) -> Result<Proof> {
+    let client = &reach.client;
     let counted = place::count(client, temporary)?;
-    let tally = import::tally(client, temporary, settings.pace())?;
+    let tally = import::tally(client, temporary, reach.pace)?;
     let (hash, (least, most)) = (tally.hash(), index.documents);
     let manifest = &index.manifest;
     if index.is_exact() && (tally.documents, &hash) != (manifest.documents, &manifest.hash) {

@@ -2,14 +2,12 @@
 //! was noted of it.
 
 use strongroom_plugin::{Finding, Outcome, Part, Result, archive, context};
-use strongroom_search::{
-    check::{self, Checked},
-    store::{self, Manifest},
-};
 
 use crate::{
-    backup::{Noted, note},
+    check::{self, Checked},
     kept::{self, Kept},
+    save::{Noted, note},
+    store::{self, Manifest},
 };
 
 /// Checks one part.

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use strongroom_plugin::{Finding, Outcome, Result, TreeOptions, context, dirs, snapshot};
-use strongroom_search::{Client, Index, import, place, repository, store::Manifest};
 
+use super::{Noted, note};
 use crate::{
-    backup::{Noted, note},
-    describe::grant,
+    client::Client,
+    export, import,
+    index::Index,
     kept::{self, FILE, FILES, Kept},
-    release::Made,
-    settings::Settings,
-    way,
+    made::Made,
+    place,
+    reach::Reach,
+    repository,
+    store::Manifest,
 };
 
 /// What is looked at on both sides of the snapshot.
@@ -21,12 +24,16 @@ struct Before {
     written: BTreeMap<String, i64>,
 }
 
-pub(super) fn backup(client: &Client, settings: &Settings, names: &[String], outcome: Outcome) -> Result<Outcome> {
+/// Stores the engine's snapshot of these indices, all in one, and removes it from the engine.
+///
+/// # Errors
+/// When it is not whole: see [`repository::make`]; what the engine or the repository says.
+pub fn backup(reach: &Reach, names: &[String], outcome: Outcome) -> Result<Outcome> {
     let made = Made::repository(&context::random(8));
     let hold = made.hold("snapshot")?;
-    let done = taken(client, settings, names, &made, outcome);
+    let done = taken(reach, names, &made, outcome);
     // The host does it again where this fails.
-    let removed = made.remove(client);
+    let removed = made.remove(reach);
     if removed.is_ok() {
         hold.dropped()?;
     }
@@ -40,20 +47,21 @@ pub(super) fn backup(client: &Client, settings: &Settings, names: &[String], out
     })
 }
 
-fn taken(client: &Client, settings: &Settings, names: &[String], made: &Made, outcome: Outcome) -> Result<Outcome> {
-    let (name, location) = (made.name(), way::location(settings).unwrap_or_default());
+fn taken(reach: &Reach, names: &[String], made: &Made, outcome: Outcome) -> Result<Outcome> {
+    let (client, name) = (&reach.client, made.name());
+    let location = reach.location.as_deref().unwrap_or_default();
     let look = |name: &String| before(client, name);
     let before: Vec<Before> = names.iter().map(look).collect::<Result<_>>()?;
     repository::register(client, name, &format!("{}/{name}", location.trim_end_matches('/')), false)?;
     let engine = repository::make(client, name, names)?;
     snapshot::settled()?;
-    let files = dirs::get(grant::SNAPSHOTS)?;
+    let files = dirs::get(reach.snapshots)?;
     let report = snapshot::put_subtree(FILES, &files, name, &TreeOptions::default())?;
     let mut outcome =
         outcome.receipt("shards", engine.shards, engine.successful).receipt("entries", report.expected, report.stored);
     let mut indices = BTreeMap::new();
     for before in before {
-        let (kept, said) = after(client, settings, before, outcome)?;
+        let (kept, said) = after(reach, before, outcome)?;
         outcome = said;
         indices.insert(kept.manifest.index.clone(), kept);
     }
@@ -70,14 +78,14 @@ fn before(client: &Client, name: &str) -> Result<Before> {
 }
 
 /// Where nothing was written since, what is read now is what the snapshot holds.
-fn after(client: &Client, settings: &Settings, before: Before, outcome: Outcome) -> Result<(kept::Index, Outcome)> {
-    let name = &before.index.name;
+fn after(reach: &Reach, before: Before, outcome: Outcome) -> Result<(kept::Index, Outcome)> {
+    let (client, name) = (&reach.client, &before.index.name);
     let index = Index::read(client, name)?;
-    strongroom_search::export::same(&before.index, &index)?;
+    export::same(&before.index, &index)?;
     let taken = context::now().seconds.saturating_mul(1000);
     let mut manifest = Manifest::of(&index, client.engine(), taken);
     let tally = match repository::written(client, name)? == before.written {
-        true => Some(import::tally(client, name, settings.pace())?),
+        true => Some(import::tally(client, name, reach.pace)?),
         false => None,
     };
     if let Some(tally) = tally.filter(|_| repository::written(client, name).is_ok_and(|now| now == before.written)) {

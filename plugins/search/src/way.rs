@@ -1,14 +1,22 @@
 //! Which way indices are saved: the engine's own snapshot where engine and grants allow it, else document by document.
 //! What is chosen is said, and why.
 
-use strongroom_plugin::{Finding, Result, context};
-use strongroom_search::{Client, repository};
+use serde::{Deserialize, Serialize};
+use strongroom_plugin::{Finding, Result};
 
-use crate::{
-    describe::grant,
-    inspect::part,
-    settings::{Settings, Way},
-};
+use crate::{reach::Reach, repository};
+
+/// How indices are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By snapshot where the engine and the grants allow it, else by export.
+    Auto,
+    /// The engine writes its files below its `path.repo`, and the host takes them.
+    Snapshot,
+    /// Document by document.
+    Export,
+}
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,43 +29,34 @@ pub struct Chosen {
     pub blocker: Option<Finding>,
 }
 
-/// Where the engine sees the directory granted as `snapshots`; none where nothing is granted.
-pub fn location(settings: &Settings) -> Option<String> {
-    let grants = context::grants();
-    let granted = grants.find("dirs", grant::SNAPSHOTS)?;
-    let path = granted.display.rsplit_once(',').map_or(granted.display.as_str(), |(path, _)| path);
-    Some(settings.location.clone().unwrap_or_else(|| path.to_owned()))
-}
-
 /// Chooses.
 ///
 /// # Errors
 /// What the engine says.
-pub fn choose(settings: &Settings, client: &Client) -> Result<Chosen> {
-    if settings.way == Way::Export {
+pub fn choose(way: Way, reach: &Reach) -> Result<Chosen> {
+    if way == Way::Export {
         return Ok(Chosen { way: Way::Export, why: "as it is set".into(), blocker: None });
     }
-    let hindrance = hindrance(settings, client)?;
-    Ok(match (settings.way, hindrance) {
+    Ok(match (way, hindrance(reach)?) {
         (_, None) => {
             let why = "the granted directory lies below path.repo of the engine".into();
             Chosen { way: Way::Snapshot, why, blocker: None }
         }
         (Way::Snapshot, Some(why)) => {
             let message = format!("no snapshot can be made: {why}");
-            let blocker = Some(Finding::blocker("snapshot-impossible", part::SNAPSHOT, message));
+            let blocker = Some(Finding::blocker("snapshot-impossible", "snapshot", message));
             Chosen { way: Way::Snapshot, why, blocker }
         }
         (_, Some(why)) => Chosen { way: Way::Export, why, blocker: None },
     })
 }
 
-fn hindrance(settings: &Settings, client: &Client) -> Result<Option<String>> {
-    let Some(location) = location(settings) else {
-        return Ok(Some(format!("no directory is granted as dirs.{}", grant::SNAPSHOTS)));
+fn hindrance(reach: &Reach) -> Result<Option<String>> {
+    let Some(location) = &reach.location else {
+        return Ok(Some(format!("no directory is granted as dirs.{}", reach.snapshots)));
     };
-    let allowed = repository::allowed(client)?;
-    if allowed.iter().any(|root| is_below(&location, root)) {
+    let allowed = repository::allowed(&reach.client)?;
+    if allowed.iter().any(|root| is_below(location, root)) {
         return Ok(None);
     }
     let allowed = if allowed.is_empty() { "is not set".to_owned() } else { format!("is {}", allowed.join(", ")) };
@@ -75,14 +74,15 @@ mod tests {
     use strongroom_plugin::testing::Host;
 
     use super::*;
+    use crate::view::Pace;
 
     fn chosen(host: Host, way: Way, location: Option<&str>) -> (Way, bool) {
         let root = r#"{"version":{"number":"2.19.5","distribution":"opensearch"}}"#;
         let nodes = r#"{"nodes":{"x":{"settings":{"path.repo":["/snap/"]}}}}"#;
         let _host =
             host.answer("engine", "GET", "/_nodes/_local/settings", 200, nodes).answer("engine", "GET", "/", 200, root);
-        let settings = Settings { way, location: location.map(str::to_owned), ..Settings::default() };
-        let chosen = choose(&settings, &Client::connect("engine").unwrap()).unwrap();
+        let reach = Reach::connect("engine", "snapshots", location, Pace::default()).unwrap();
+        let chosen = choose(way, &reach).unwrap();
         (chosen.way, chosen.blocker.is_some())
     }
 

@@ -1,10 +1,11 @@
-//! What the part `snapshot` holds: `snapshot.json`, and the files of the engine's repository below `repository/`.
+//! What a part holds that is an engine's own snapshot: `snapshot.json`, and the files of the engine's repository below `repository/`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use strongroom_plugin::{Context, Error, Result, archive};
-use strongroom_search::{
+
+use crate::{
     repository::Made,
     store::{self, Manifest},
 };

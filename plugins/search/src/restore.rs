@@ -1,0 +1,177 @@
+//! Brings indices back: under a temporary name first, proved there by count and hash, then into their places.
+
+use std::collections::BTreeMap;
+
+use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, context, holds::Hold};
+
+use crate::{
+    import,
+    kept::Kept,
+    made::Made,
+    place::{self, Held, Swap},
+    reach::Reach,
+    store::{self, Manifest},
+};
+
+mod snapshot;
+
+/// Names under which indices come back, by those that they had; the same where nothing is said.
+pub type Names = BTreeMap<String, String>;
+
+/// What an index must hold, and what it holds.
+struct Proof {
+    expected: u64,
+    actual: u64,
+    hash: String,
+}
+
+/// Restores one part.
+///
+/// # Errors
+/// Then the part is not restored; what it had made is removed.
+pub fn restore(reach: &Reach, renamed: &Names, part: &Part) -> Result<Outcome> {
+    if let Some(kept) = Kept::read(&part.name)? {
+        return snapshot::restore(reach, renamed, part, &kept);
+    }
+    let mut outcome = Outcome::new("");
+    let (mut documents, names) = (0, store::indices(&part.name)?);
+    for name in &names {
+        let manifest = Manifest::read(&part.name, name)?;
+        let fill = |temporary: &str| prove(reach, part, &manifest, temporary);
+        outcome = one(reach, renamed, &manifest, outcome, fill)?;
+        documents += manifest.documents;
+    }
+    outcome.summary = format!("{documents} documents of {} indices", names.len());
+    Ok(outcome)
+}
+
+/// The name under which an index comes back.
+pub fn target<'a>(renamed: &'a Names, name: &'a str) -> &'a str {
+    renamed.get(name).map_or(name, String::as_str)
+}
+
+/// One index: `fill` makes it under a temporary name and proves it there, then it takes its place.
+fn one(
+    reach: &Reach,
+    renamed: &Names,
+    manifest: &Manifest,
+    outcome: Outcome,
+    fill: impl FnOnce(&str) -> Result<Proof>,
+) -> Result<Outcome> {
+    let (client, target) = (&reach.client, target(renamed, &manifest.index));
+    let doing = || format!("restoring the index {} as {target}", manifest.index);
+    let held = place::held(client, target)?;
+    if held != Held::Free && !context::overwrite() {
+        return Err(Error::exists(format!("{target} is there already, restore with --overwrite or set rename")));
+    }
+    let made = Made::Index(import::temporary(target, &context::random(8)));
+    let hold = made.hold(&format!("restore {target}"))?;
+    let proof = fill(made.name()).inspect_err(|_| {
+        // The host does it again where this fails.
+        let _ = made.remove(reach);
+    });
+    let proof = proof.context(doing())?;
+    let outcome = outcome
+        .receipt(format!("documents {target}"), proof.expected, proof.actual)
+        .fact(format!("hash {target}"), proof.hash);
+    let (how, taken) = settle(reach, manifest, target, &held, &made, hold).context(doing())?;
+    Ok(outcome.fact(format!("place {target}"), how).findings(taken.iter().map(|alias| {
+        let message = format!("the alias {alias} belongs to other indices, and was not given to {target}");
+        Finding::warning("alias-taken", alias, message)
+    })))
+}
+
+/// Puts the proved index into its place. Returns how, and the aliases that it did not get.
+fn settle(
+    reach: &Reach,
+    manifest: &Manifest,
+    target: &str,
+    held: &Held,
+    made: &Made,
+    hold: Hold,
+) -> Result<(String, Vec<String>)> {
+    let client = &reach.client;
+    let (aliases, taken) = place::aliases(client, &manifest.aliases, target)?;
+    let swap = place::swap(client, held);
+    // A clone beside nothing can be made again. Else the proved index is what is left, or what stands in the place: from
+    // here on nobody removes it.
+    let hold = if swap == Swap::Clone && *held == Held::Free { Some(hold) } else { hold.dropped().map(|()| None)? };
+    place::put(client, made.name(), target, held, &import::later(manifest), &aliases)?;
+    if swap == Swap::Clone {
+        made.remove(reach)?;
+    }
+    hold.map_or(Ok(()), Hold::dropped)?;
+    Ok((said(swap, made.name()), taken))
+}
+
+/// Makes and fills the index under its temporary name, and reads all of it back.
+fn prove(reach: &Reach, part: &Part, manifest: &Manifest, temporary: &str) -> Result<Proof> {
+    let (client, pace) = (&reach.client, reach.pace);
+    import::create(client, manifest, temporary)?;
+    import::load(client, &part.name, manifest, temporary)?;
+    let tally = import::tally(client, temporary, pace)?;
+    let hash = tally.hash();
+    if (tally.documents, &hash) == (manifest.documents, &manifest.hash) {
+        return Ok(Proof { expected: manifest.documents, actual: tally.documents, hash });
+    }
+    let missing = import::missing(client, &part.name, manifest, temporary, pace)?;
+    let named = if missing.is_empty() { String::new() } else { format!("; missing are {}", missing.join(", ")) };
+    Err(Error::corrupt(format!(
+        "the restored index has {} documents with the hash {hash}, and the snapshot {} with {}{named}",
+        tally.documents, manifest.documents, manifest.hash
+    )))
+}
+
+fn said(swap: Swap, temporary: &str) -> String {
+    match swap {
+        Swap::Clone => "under its own name, by a clone".into(),
+        Swap::Alias => format!("behind an alias of {temporary}"),
+    }
+}
+
+/// What would become of an index that is to be called `name`, for people, and what has that name already.
+///
+/// # Errors
+/// What the engine says.
+pub fn look(reach: &Reach, manifest: &Manifest, name: &str) -> Result<(String, Option<Finding>)> {
+    let held = place::held(&reach.client, name)?;
+    let how = match place::swap(&reach.client, &held) {
+        Swap::Clone => "by a clone under its own name",
+        Swap::Alias => "behind an alias",
+    };
+    let what = match manifest.objects {
+        0 => "the snapshot".to_owned(),
+        _ => format!("{} documents", manifest.documents),
+    };
+    let occupied = (held != Held::Free).then(|| occupied(name, &held));
+    Ok((format!("{what} of {} as {name}, {how}", manifest.index), occupied))
+}
+
+fn occupied(name: &str, held: &Held) -> Finding {
+    let what = match held {
+        Held::ByAlias(indices) => format!("an alias of {}", indices.join(", ")),
+        _ => "an index".into(),
+    };
+    if context::overwrite() {
+        let becomes = match held {
+            Held::ByAlias(_) => "it will point to the restored index, and these stay",
+            _ => "it is removed when the restored one is proved",
+        };
+        return Finding::warning("index-exists", name, format!("{name} is {what}: {becomes}"));
+    }
+    let message =
+        format!("{name} is there already, {what}: restore with --overwrite, or under another name with rename");
+    Finding::blocker("index-exists", name, message)
+}
+
+/// What the indices of a part are made of; those of an engine's snapshot first say so.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn manifests(part: &str) -> Result<(bool, Vec<Manifest>)> {
+    if let Some(kept) = Kept::read(part)? {
+        return Ok((true, kept.indices.into_values().map(|index| index.manifest).collect()));
+    }
+    let read = store::indices(part)?.iter().map(|index| Manifest::read(part, index)).collect::<Result<_>>()?;
+    Ok((false, read))
+}

@@ -1,0 +1,71 @@
+//! Stores indices: document by document, or as the engine's own snapshot of all of them.
+
+use serde::{Deserialize, Serialize};
+use strongroom_plugin::{Finding, Outcome, Result, context, snapshot::settled};
+
+use crate::{export::Export, reach::Reach, store::Manifest};
+
+mod snapshot;
+
+pub use snapshot::backup as snapshot;
+
+/// Keys of the notes that a backup leaves for restore and verify.
+pub mod note {
+    /// What an index must hold: a JSON object of [`super::Noted`].
+    pub fn index(name: &str) -> String {
+        format!("index {name}")
+    }
+}
+
+/// What is noted of an index beside what lies in its part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Noted {
+    /// Documents stored.
+    pub documents: u64,
+    /// The hash over all of them.
+    pub hash: String,
+    /// Objects stored.
+    pub objects: u32,
+}
+
+impl Noted {
+    /// Of that manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self { documents: manifest.documents, hash: manifest.hash.clone(), objects: manifest.objects }
+    }
+}
+
+/// Stores these indices document by document, each as of a moment of its own, in their order.
+///
+/// # Errors
+/// What the engine or the repository says.
+pub fn export(reach: &Reach, names: &[String], mut outcome: Outcome) -> Result<Outcome> {
+    // All moments first: what comes after this part in the run waits for them, not for the documents.
+    let open = |name: &String| Export::open(&reach.client, name, reach.pace);
+    let exports: Vec<Export> = names.iter().map(open).collect::<Result<_>>()?;
+    settled()?;
+    let (mut documents, mut bytes) = (0, 0);
+    for export in exports {
+        let manifest = export.store(reach.pace)?;
+        (documents, bytes) = (documents + manifest.documents, bytes + manifest.bytes);
+        outcome = stored(outcome, &manifest)?;
+    }
+    outcome.summary = format!("{documents} documents of {} indices, {bytes} bytes", names.len());
+    Ok(outcome)
+}
+
+fn stored(outcome: Outcome, manifest: &Manifest) -> Result<Outcome> {
+    let noted = serde_json::to_string(&Noted::of(manifest))?;
+    context::set_note(&note::index(&manifest.index), &noted)?;
+    let Manifest { index, expected, documents, hash, .. } = manifest;
+    let outcome = outcome
+        .receipt(format!("documents {index}"), *expected, *documents)
+        .fact(format!("hash {index}"), hash)
+        .fact(format!("objects {index}"), manifest.objects.to_string());
+    if expected == documents {
+        return Ok(outcome);
+    }
+    let message = format!("the engine counted {expected} documents at that moment and gave {documents}");
+    Ok(outcome.finding(Finding::blocker("documents-missing", index, message)))
+}
