@@ -19,6 +19,10 @@ pub mod grant {
     pub const NODE: &str = "node";
     /// Any further directory: begins with this and `-`.
     pub const EXTERNAL: &str = "external";
+    /// The engine that holds the search index.
+    pub const OPENSEARCH: &str = "opensearch";
+    /// A directory below that engine's `path.repo`.
+    pub const SNAPSHOTS: &str = "snapshots";
     pub use strongroom_database::needs::{DATABASE, DUMP, READ_DUMP};
     /// The restored site's database password.
     pub const PASSWORD: &str = "database-password";
@@ -47,6 +51,8 @@ pub fn description() -> Description {
         .needs(needs::read_dump().optional())
         .needs(needs().restore().optional())
         .needs(password().optional())
+        .needs(opensearch().optional())
+        .needs(snapshots().optional())
 }
 
 fn install() -> Need {
@@ -102,6 +108,18 @@ fn password() -> Need {
         .suggest("file = \"/etc/strongroom/confluence-db\"\n")
 }
 
+fn opensearch() -> Need {
+    Need::http(grant::OPENSEARCH)
+        .because("the OpenSearch that holds the search index, which is saved then; without it the index is built anew after a restore")
+        .suggest("url = \"https://localhost:9200\"\nmethods = [\"GET\", \"POST\", \"PUT\", \"DELETE\"]\n# basic = { user = \"backup\", password = { file = \"/etc/strongroom/opensearch\" } }\n")
+}
+
+fn snapshots() -> Need {
+    Need::dirs_write(grant::SNAPSHOTS)
+        .because("a directory below path.repo of every node of OpenSearch, where it leaves its snapshot for the host; without it the index is saved document by document")
+        .suggest("path = \"/var/lib/opensearch-snapshots\"\naccess = \"write\"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +127,7 @@ mod tests {
     #[test]
     fn every_need_says_why_and_how() {
         let description = description();
-        assert_eq!(description.needs.len(), 11);
+        assert_eq!(description.needs.len(), 13);
         for need in &description.needs {
             assert!(!need.reason.is_empty() && need.suggestion.ends_with('\n'), "{}", need.name);
         }

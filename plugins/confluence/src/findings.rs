@@ -2,6 +2,7 @@
 
 /// In alphabetical order; `differs`, `no-count` and `skipped` are those of stored trees.
 pub const CODES: &[&str] = &[
+    "alias-taken",
     "attachments-absent",
     "attachments-outside",
     "build-contradiction",
@@ -12,6 +13,7 @@ pub const CODES: &[&str] = &[
     "datasource-missing",
     "datasource-unsupported",
     "differs",
+    "documents-missing",
     "embedded-damaged",
     "embedded-in-use",
     "embedded-missing",
@@ -22,8 +24,11 @@ pub const CODES: &[&str] = &[
     "home-missing",
     "home-not-named",
     "include-unused",
+    "index-damaged",
+    "index-exists",
     "index-in-use",
     "index-missing",
+    "index-written",
     "left-out",
     "lock-stored",
     "no-count",
@@ -41,9 +46,13 @@ pub const CODES: &[&str] = &[
     "read-only-mode",
     "restore-tool",
     "search-not-captured",
+    "search-unreachable",
+    "search-url-kept",
     "secrets-missing",
     "shared-home-missing",
     "skipped",
+    "snapshot-impossible",
+    "snapshot-left",
     "tables-without-transactions",
     "target-missing",
     "target-not-empty",
@@ -60,8 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_codes_of_the_shared_crate_are_among_them_and_all_are_in_order() {
-        assert!(strongroom_database::findings::CODES.iter().all(|code| CODES.contains(code)));
+    fn the_codes_of_the_shared_crates_are_among_them_and_all_are_in_order() {
+        let shared = [strongroom_database::findings::CODES, strongroom_search::findings::CODES];
+        assert!(shared.concat().iter().all(|code| CODES.contains(code)));
         assert!(CODES.is_sorted());
     }
 }

@@ -29,6 +29,8 @@ pub enum Choice {
     Snapshots(Places),
     /// Lucene's own files with their journal.
     Files(Places),
+    /// The indices of an OpenSearch.
+    Engine,
     /// Nothing, for this reason.
     Nothing(String),
 }
@@ -113,7 +115,13 @@ pub fn choose(site: &Site) -> Result<Choice> {
         return Ok(Choice::Nothing("search-index is none".into()));
     }
     match &site.search {
-        Search::OpenSearch { .. } => Ok(Choice::Nothing("the index is in OpenSearch".into())),
+        Search::OpenSearch { .. } if mode == SearchIndex::Files => {
+            Ok(Choice::Nothing("search-index is files, and the index is in OpenSearch".into()))
+        }
+        Search::OpenSearch { .. } if grants::has("http", grant::OPENSEARCH) => Ok(Choice::Engine),
+        Search::OpenSearch { .. } => {
+            Ok(Choice::Nothing(format!("it is in OpenSearch, which is not granted as http.{}", grant::OPENSEARCH)))
+        }
         Search::Lucene { .. } if mode == SearchIndex::Files => Ok(Choice::Files(files(site)?)),
         Search::Lucene { .. } => Ok(match snapshots(site)? {
             Some(places) => Choice::Snapshots(places),
@@ -125,6 +133,14 @@ pub fn choose(site: &Site) -> Result<Choice> {
     }
 }
 
+/// Whether a snapshot has its search index from an OpenSearch.
+///
+/// # Errors
+/// As [`context::note`].
+pub fn is_engine() -> Result<bool> {
+    Ok(context::note(note::PLACES)?.is_none())
+}
+
 /// What other parts leave out: what is in the part, and an index that lies where nobody would look for it.
 ///
 /// # Errors
@@ -132,7 +148,7 @@ pub fn choose(site: &Site) -> Result<Choice> {
 pub fn own(site: &Site) -> Result<Vec<Located>> {
     let mut own = match choose(site)? {
         Choice::Snapshots(places) | Choice::Files(places) => places.located(),
-        Choice::Nothing(_) => Vec::new(),
+        Choice::Engine | Choice::Nothing(_) => Vec::new(),
     };
     own.extend(index(site)?.filter(|at| !at.path.is_empty() && *at != Located::new(grant::HOME, INDEX)));
     Ok(own)

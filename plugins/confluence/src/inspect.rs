@@ -16,7 +16,7 @@ mod entries;
 mod facts;
 mod fitness;
 mod homeless;
-mod index;
+pub(crate) mod index;
 mod parts;
 mod secrets;
 
@@ -56,6 +56,8 @@ pub mod setting {
     pub const CIPHER: &str = "cipher";
     /// Where Lucene's index is: a JSON object of [`crate::index::Places`].
     pub const PLACES: &str = "places";
+    /// Set where OpenSearch has the search index: the way in which it is saved.
+    pub const WAY: &str = "way";
 }
 
 /// What a backup would do.

@@ -20,6 +20,7 @@ pub mod init;
 pub mod inspect;
 pub mod install;
 pub mod layout;
+pub mod opensearch;
 pub mod paths;
 pub mod restore;
 pub mod setenv;
@@ -62,9 +63,14 @@ impl Plugin for Confluence {
         verify::verify(part)
     }
 
+    fn release(&self, _: &str, data: &[u8]) -> Result<()> {
+        opensearch::release(data)
+    }
+
     fn probe(&self, part: &Part) -> Result<Outcome> {
         match part.name.as_str() {
             inspect::part::DATABASE => restore::probe(),
+            inspect::part::SEARCH_INDEX => Ok(Outcome::new("nothing to ask: a restore has read everything back")),
             _ => Ok(Outcome::new("nothing to ask: this part is files")),
         }
     }

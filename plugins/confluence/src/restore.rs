@@ -3,13 +3,14 @@
 use strongroom_database::trees::sum;
 use strongroom_plugin::{Outcome, Part, Result, dirs, tree};
 
-use crate::{describe::grant, grants, inspect::part};
+use crate::{describe::grant, grants, index, inspect::part};
 
 mod configuration;
 mod database;
 mod inspect;
 mod installation;
 mod modes;
+mod search;
 mod target;
 
 pub use database::probe;
@@ -22,6 +23,9 @@ pub use inspect::inspect;
 pub fn restore(part: &Part) -> Result<Outcome> {
     if part.name == part::DATABASE && !target::is_embedded()? {
         return database::restore();
+    }
+    if part.name == part::SEARCH_INDEX && index::is_engine()? {
+        return search::restore(part);
     }
     let targets = target::all(&part.name)?;
     let mut reports = Vec::new();

@@ -20,6 +20,7 @@ mod cluster;
 mod embedded;
 mod index;
 mod modes;
+mod opensearch;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 const CFG: &str = "confluence.cfg.xml";

@@ -29,6 +29,8 @@ pub struct Settings {
     /// What of the search index is saved.
     #[serde(default)]
     pub search_index: SearchIndex,
+    /// The directory granted as `snapshots`, as OpenSearch sees it.
+    pub snapshots_location: Option<String>,
 }
 
 /// What of the search index is saved.
@@ -111,6 +113,11 @@ pub fn schema() -> Value {
                 "enum": ["auto", "files", "none"],
                 "default": "auto",
                 "description": "what of the search index is saved: what can be while Confluence runs (index-snapshots, or OpenSearch where it is granted), Lucene's index and journal while Confluence is stopped, or nothing"
+            },
+            "snapshots-location": {
+                "type": "string",
+                "pattern": "^/",
+                "description": "the directory granted as snapshots, as OpenSearch sees it; default: as it is granted"
             }
         }
     })

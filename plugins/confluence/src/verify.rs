@@ -9,6 +9,7 @@ use crate::{
     describe::grant,
     grants,
     home::{self, Class},
+    index::is_engine,
     inspect::part,
     site::CFG,
     triple,
@@ -24,6 +25,7 @@ pub fn verify(part: &Part) -> Result<Outcome> {
         part::DATABASE => embedded::verify(part::DATABASE, tree::verify(part)?),
         part::ATTACHMENTS => Ok(kept_from_ahead(tree::verify(part)?)),
         part::SECRETS => secrets(tree::verify(part)?),
+        part::SEARCH_INDEX if is_engine()? => strongroom_search::verify::verify(part),
         name if name == part::HOME || name == part::SHARED_HOME || grants::is_one_of(name, grant::NODE) => {
             home(name, tree::verify(part)?)
         }

@@ -2,6 +2,8 @@
 
 use strongroom_plugin::{Outcome, Part, Result};
 
+use strongroom_search::restore::{self, Wanted};
+
 use crate::settings::Settings;
 
 mod inspect;
@@ -14,5 +16,6 @@ pub use inspect::inspect;
 /// Then the part is not restored.
 pub fn restore(part: &Part) -> Result<Outcome> {
     let settings = Settings::read()?;
-    strongroom_search::restore::restore(&settings.reach()?, &settings.rename, part)
+    let reach = settings.reach()?;
+    restore::restore(&reach, &Wanted { renamed: settings.rename, ..Wanted::default() }, part)
 }

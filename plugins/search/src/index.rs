@@ -103,6 +103,21 @@ impl Index {
         described.into_iter().map(|(name, described)| Self::of(name, described)).collect()
     }
 
+    /// All open indices whose names, or the names of whose aliases, begin like this.
+    ///
+    /// # Errors
+    /// `invalid` for what begins no name; what the engine says.
+    pub fn beginning(client: &Client, prefix: &str) -> Result<Vec<Self>> {
+        check_name(prefix)?;
+        let path = format!("/{}*?flat_settings=true", encoded(prefix));
+        let described: BTreeMap<String, Described> = match client.ask(&Question::get(path)) {
+            // Elasticsearch has nothing to say, where OpenSearch may say that nothing is there.
+            Err(error) if error.is_not_found() => BTreeMap::new(),
+            described => described?,
+        };
+        described.into_iter().map(|(name, described)| Self::of(name, described)).collect()
+    }
+
     /// One index, by its own name.
     ///
     /// # Errors

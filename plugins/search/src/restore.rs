@@ -1,7 +1,8 @@
 //! Brings indices back: under a temporary name first, proved there by count and hash, then into their places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, context, holds::Hold};
 
 use crate::{
@@ -13,10 +14,32 @@ use crate::{
     store::{self, Manifest},
 };
 
+mod aliases;
 mod snapshot;
+
+pub use aliases::taken;
 
 /// Names under which indices come back, by those that they had; the same where nothing is said.
 pub type Names = BTreeMap<String, String>;
+
+/// What of a part comes back, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Under other names than they had.
+    pub renamed: Names,
+    /// Only these, by the names that they had; all where nothing is said.
+    pub only: Option<BTreeSet<String>>,
+    /// Whether the indices are worth something only all together: then aliases come when all indices are in their places,
+    /// at one moment, and are taken from others; and where one index fails, those that came before are removed.
+    pub together: bool,
+}
+
+impl Wanted {
+    /// Whether an index comes back.
+    pub fn has(&self, index: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(index))
+    }
+}
 
 /// What an index must hold, and what it holds.
 struct Proof {
@@ -29,16 +52,34 @@ struct Proof {
 ///
 /// # Errors
 /// Then the part is not restored; what it had made is removed.
-pub fn restore(reach: &Reach, renamed: &Names, part: &Part) -> Result<Outcome> {
+pub fn restore(reach: &Reach, wanted: &Wanted, part: &Part) -> Result<Outcome> {
+    let mut placed = Vec::new();
+    let restored = indices(reach, wanted, part, &mut placed);
+    if !wanted.together {
+        return restored;
+    }
+    let restored = restored.and_then(|outcome| aliases::give(reach, wanted, part, outcome));
+    if restored.is_err() {
+        for name in &placed {
+            // The first error is what is to be known.
+            let _ = import::remove(&reach.client, name);
+        }
+    }
+    restored
+}
+
+/// Every index into its place. `placed` are those whose places were free.
+fn indices(reach: &Reach, wanted: &Wanted, part: &Part, placed: &mut Vec<String>) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
-        return snapshot::restore(reach, renamed, part, &kept);
+        return snapshot::restore(reach, wanted, part, &kept, placed);
     }
     let mut outcome = Outcome::new("");
-    let (mut documents, names) = (0, store::indices(&part.name)?);
+    let (mut documents, mut names) = (0, store::indices(&part.name)?);
+    names.retain(|name| wanted.has(name));
     for name in &names {
         let manifest = Manifest::read(&part.name, name)?;
         let fill = |temporary: &str| prove(reach, part, &manifest, temporary);
-        outcome = one(reach, renamed, &manifest, outcome, fill)?;
+        outcome = one(reach, wanted, &manifest, outcome, placed, fill)?;
         documents += manifest.documents;
     }
     outcome.summary = format!("{documents} documents of {} indices", names.len());
@@ -53,16 +94,19 @@ pub fn target<'a>(renamed: &'a Names, name: &'a str) -> &'a str {
 /// One index: `fill` makes it under a temporary name and proves it there, then it takes its place.
 fn one(
     reach: &Reach,
-    renamed: &Names,
+    wanted: &Wanted,
     manifest: &Manifest,
     outcome: Outcome,
+    placed: &mut Vec<String>,
     fill: impl FnOnce(&str) -> Result<Proof>,
 ) -> Result<Outcome> {
-    let (client, target) = (&reach.client, target(renamed, &manifest.index));
+    let (client, target) = (&reach.client, target(&wanted.renamed, &manifest.index));
     let doing = || format!("restoring the index {} as {target}", manifest.index);
     let held = place::held(client, target)?;
     if held != Held::Free && !context::overwrite() {
-        return Err(Error::exists(format!("{target} is there already, restore with --overwrite or set rename")));
+        return Err(Error::exists(format!(
+            "{target} is there already, restore with --overwrite or under another name"
+        )));
     }
     let made = Made::Index(import::temporary(target, &context::random(8)));
     let hold = made.hold(&format!("restore {target}"))?;
@@ -74,7 +118,11 @@ fn one(
     let outcome = outcome
         .receipt(format!("documents {target}"), proof.expected, proof.actual)
         .fact(format!("hash {target}"), proof.hash);
-    let (how, taken) = settle(reach, manifest, target, &held, &made, hold).context(doing())?;
+    if held == Held::Free {
+        placed.push(target.to_owned());
+    }
+    let wanted = if wanted.together { BTreeMap::new() } else { manifest.aliases.clone() };
+    let (how, taken) = settle(reach, manifest, target, &held, (&made, hold), &wanted).context(doing())?;
     Ok(outcome.fact(format!("place {target}"), how).findings(taken.iter().map(|alias| {
         let message = format!("the alias {alias} belongs to other indices, and was not given to {target}");
         Finding::warning("alias-taken", alias, message)
@@ -87,11 +135,11 @@ fn settle(
     manifest: &Manifest,
     target: &str,
     held: &Held,
-    made: &Made,
-    hold: Hold,
+    (made, hold): (&Made, Hold),
+    wanted: &BTreeMap<String, Value>,
 ) -> Result<(String, Vec<String>)> {
     let client = &reach.client;
-    let (aliases, taken) = place::aliases(client, &manifest.aliases, target)?;
+    let (aliases, taken) = place::aliases(client, wanted, target)?;
     let swap = place::swap(client, held);
     // A clone beside nothing can be made again. Else the proved index is what is left, or what stands in the place: from
     // here on nobody removes it.
@@ -159,8 +207,7 @@ fn occupied(name: &str, held: &Held) -> Finding {
         };
         return Finding::warning("index-exists", name, format!("{name} is {what}: {becomes}"));
     }
-    let message =
-        format!("{name} is there already, {what}: restore with --overwrite, or under another name with rename");
+    let message = format!("{name} is there already, {what}: restore with --overwrite, or under another name");
     Finding::blocker("index-exists", name, message)
 }
 

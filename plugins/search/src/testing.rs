@@ -80,8 +80,19 @@ impl Engine {
         number: &'static str,
         twist: impl Fn(&WebCall, Answered) -> Answered + 'static,
     ) -> Host {
+        self.twisted_as("engine", host, number, twist)
+    }
+
+    /// The same under the name of another grant.
+    pub fn twisted_as(
+        &self,
+        grant: &str,
+        host: Host,
+        number: &'static str,
+        twist: impl Fn(&WebCall, Answered) -> Answered + 'static,
+    ) -> Host {
         let engine = self.clone();
-        host.answer_with("engine", move |call| {
+        host.answer_with(grant, move |call| {
             let (status, body) = match engine.answer(call, number) {
                 // An answer to a search has its members in the order in which engines write them.
                 Ok(Value::String(text)) => (200, text),
@@ -104,7 +115,9 @@ impl Engine {
             ("POST", ["_search"]) => self.search(&body()?),
             ("POST", ["_search", "scroll"]) => self.scroll(body()?["scroll_id"].as_str().unwrap_or_default(), 1000),
             ("DELETE", ["_search" | "_pit", ..]) => {
-                self.0.borrow_mut().views.clear();
+                // Those that the body names, one or a list, whatever the engine calls them.
+                let named = body()?.to_string();
+                self.0.borrow_mut().views.retain(|id, _| !named.contains(&format!("\"{id}\"")));
                 Ok(json!({}))
             }
             ("POST", ["_aliases"]) => self.aliases(&body()?),
@@ -146,7 +159,9 @@ impl Engine {
 
     fn described(&self, name: &str) -> Answer {
         let shelves = self.0.borrow();
-        let named = shelves.indices.iter().filter(|(index, shelf)| *index == name || shelf.aliases.contains_key(name));
+        let fits = |one: &str| name.strip_suffix('*').map_or(one == name, |begin| one.starts_with(begin));
+        let named = shelves.indices.iter();
+        let named = named.filter(|(index, shelf)| fits(index) || shelf.aliases.keys().any(|alias| fits(alias)));
         let described: Map<String, Value> = named
             .map(|(index, shelf)| {
                 let about = json!({ "aliases": shelf.aliases, "mappings": shelf.mappings, "settings": shelf.settings });

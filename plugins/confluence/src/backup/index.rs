@@ -1,12 +1,21 @@
-//! Stores what of the search index lies in directories, before the database is read.
+//! Stores the search index before the database is read: from directories, or out of OpenSearch.
 
 use strongroom_database::{embedded::stop, trees::sum};
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, context, dirs, snapshot, tree};
+use strongroom_search::{Index, save};
 
 use super::note;
-use crate::{index::Places, inspect::setting};
+use crate::{
+    index::Places,
+    inspect::{index::SNAPSHOT, setting},
+    opensearch,
+    settings::Settings,
+};
 
 pub(super) fn backup(part: &Part) -> Result<Outcome> {
+    if let Some(way) = part.setting(setting::WAY) {
+        return engine(way);
+    }
     let places = Places::parse(part.expect_setting(setting::PLACES)?)?;
     stopped(&places)?;
     // Copies come and go while Confluence runs; its own files do not while it is stopped.
@@ -28,4 +37,31 @@ fn stopped(places: &Places) -> Result<()> {
         Some(who) => Err(Error::other(format!("{who}: {}", stop("Confluence")))),
         None => Ok(()),
     }
+}
+
+/// All indices of an OpenSearch. Where a reindex puts new ones into their places meanwhile, some would be of one making and
+/// some of another.
+fn engine(way: &str) -> Result<Outcome> {
+    let reach = opensearch::reach(&Settings::read()?)?;
+    let before = opensearch::indices(&reach.client)?;
+    if before.is_empty() {
+        return Err(Error::not_found("the engine has no index confluence-*: make a new plan"));
+    }
+    let names: Vec<String> = before.iter().map(|index| index.name.clone()).collect();
+    let outcome = match way {
+        SNAPSHOT => save::snapshot(&reach, &names, Outcome::new(""))?,
+        _ => save::export(&reach, &names, Outcome::new(""))?,
+    };
+    if !same(&before, &opensearch::indices(&reach.client)?) {
+        let message =
+            "Confluence made indices anew while they were saved, a reindex is under way: run again when it is done";
+        return Err(Error::other(message));
+    }
+    let aliases: usize = before.iter().map(|index| index.aliases.len()).sum();
+    Ok(outcome.fact("aliases", aliases.to_string()))
+}
+
+fn same(before: &[Index], after: &[Index]) -> bool {
+    let key = |index: &Index| (index.uuid.clone(), index.aliases.clone());
+    before.iter().map(key).eq(after.iter().map(key))
 }

@@ -2,12 +2,22 @@
 
 use strongroom_database::embedded::stop;
 use strongroom_plugin::{Finding, Inspection, Part, Result, Stage};
+use strongroom_search::{
+    Reach,
+    way::{self, Way},
+};
 
 use super::{part, setting};
 use crate::{
+    describe::grant,
     index::{self, Choice, Places},
+    opensearch,
     site::Site,
 };
+
+/// Values of the setting `way`.
+pub(crate) const SNAPSHOT: &str = "snapshot";
+const EXPORT: &str = "export";
 
 /// The part, with what is to be said of it.
 ///
@@ -23,6 +33,7 @@ pub(super) fn look(site: &Site, seen: &mut Inspection) -> Result<Option<Part>> {
             seen.findings.extend(files(site, &places)?);
             Some(part(&places, "Lucene's index with its journal, copied while Confluence is stopped"))
         }
+        Choice::Engine => Some(engine(site, seen)?),
         Choice::Nothing(why) => {
             let message = format!("the search index is not saved, reindex after a restore: {why}");
             seen.findings.push(Finding::info("search-not-captured", "search", message));
@@ -56,4 +67,50 @@ fn files(site: &Site, places: &Places) -> Result<Option<Finding>> {
             format!("Lucene's files can only be copied while Confluence is stopped, and {who}: {}", stop("Confluence"));
         Finding::blocker("index-in-use", part::SEARCH_INDEX, message)
     }))
+}
+
+/// The indices of an OpenSearch that is granted: whoever grants it wants them saved.
+fn engine(site: &Site, seen: &mut Inspection) -> Result<Part> {
+    let part = Part::new(part::SEARCH_INDEX, Stage::Positions).uses(format!("http.{}", grant::OPENSEARCH));
+    let reach = match opensearch::reach(&site.settings) {
+        Ok(reach) => reach,
+        Err(error) => {
+            let message =
+                format!("OpenSearch cannot be asked, give its search index up with search-index = \"none\": {error}");
+            seen.findings.push(Finding::blocker("search-unreachable", part::SEARCH_INDEX, message));
+            return Ok(part.set(setting::WAY, EXPORT));
+        }
+    };
+    let chosen = way::choose(Way::Auto, &reach)?;
+    let summary = indices(&reach, seen)?;
+    Ok(match chosen.way {
+        Way::Snapshot => part
+            .summary(format!("the engine's snapshot of {summary}: {}", chosen.why))
+            .uses(format!("dirs.{}", grant::SNAPSHOTS))
+            .set(setting::WAY, SNAPSHOT),
+        Way::Export | Way::Auto => {
+            part.summary(format!("{summary}, document by document: {}", chosen.why)).set(setting::WAY, EXPORT)
+        }
+    })
+}
+
+/// What there is, in a few words.
+fn indices(reach: &Reach, seen: &mut Inspection) -> Result<String> {
+    let engine = reach.client.engine();
+    let indices = opensearch::indices(&reach.client)?;
+    for index in &indices {
+        let aliases: Vec<_> = index.aliases.keys().map(String::as_str).collect();
+        seen.facts.push((format!("index {}", index.name), aliases.join(", ")));
+    }
+    if indices.is_empty() {
+        let message = format!(
+            "{engine} ({}) has no index confluence-*: is http.{} the engine that {} names?",
+            engine.cluster,
+            grant::OPENSEARCH,
+            crate::site::CFG
+        );
+        seen.findings.push(Finding::blocker("index-missing", part::SEARCH_INDEX, message));
+    }
+    let aliases: usize = indices.iter().map(|index| index.aliases.len()).sum();
+    Ok(format!("{} indices and {aliases} aliases of {engine} ({})", indices.len(), engine.cluster))
 }

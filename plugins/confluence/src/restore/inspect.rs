@@ -3,7 +3,10 @@
 use strongroom_database::{restore as dump, trees::Target};
 use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive};
 
-use super::target::{self, archived_cfg};
+use super::{
+    search,
+    target::{self, archived_cfg},
+};
 use crate::{
     cipher::PASSWORD,
     describe::{self, grant},
@@ -11,7 +14,7 @@ use crate::{
     home::{self, Class},
     index,
     inspect::part,
-    jdbc::Vendor,
+    jdbc::{Vendor, mask},
     paths::Paths,
     triple,
 };
@@ -27,6 +30,7 @@ pub fn inspect() -> Result<Inspection> {
             part::DATABASE if !target::is_embedded()? => {
                 dump::inspect(part::DATABASE, &describe::needs(), vendor()?, &mut seen)?
             }
+            part::SEARCH_INDEX if index::is_engine()? => search::inspect(&mut seen)?,
             _ => directory(&name, &mut seen)?,
         }
     }
@@ -93,6 +97,16 @@ fn configuration(seen: &mut Inspection) -> Result<()> {
         let message =
             "confluence.cfg.xml will keep its database password: grant secrets.database-password if it is another one";
         seen.findings.push(Finding::info("password-kept", part::HOME, message));
+    }
+    if let Some("opensearch") = cfg.get("search.platform") {
+        let urls = cfg.get("opensearch.http.url").unwrap_or_default();
+        let urls: Vec<String> = urls.split(',').map(|url| mask(url.trim())).collect();
+        let message = format!(
+            "confluence.cfg.xml will keep opensearch.http.url ({}): correct it before a copy of the site starts, which would \
+             write into that index",
+            urls.join(", ")
+        );
+        seen.findings.push(Finding::warning("search-url-kept", part::HOME, message));
     }
     if grants::has("sql", grant::DATABASE)
         && let Some(address) = Address::granted(grant::DATABASE)?

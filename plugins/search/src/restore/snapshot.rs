@@ -3,7 +3,7 @@
 
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, context, dirs};
 
-use super::{Names, Proof};
+use super::{Proof, Wanted};
 use crate::{
     import,
     kept::{FILES, Index, Kept},
@@ -13,10 +13,16 @@ use crate::{
     repository,
 };
 
-pub(super) fn restore(reach: &Reach, renamed: &Names, part: &Part, kept: &Kept) -> Result<Outcome> {
+pub(super) fn restore(
+    reach: &Reach,
+    wanted: &Wanted,
+    part: &Part,
+    kept: &Kept,
+    placed: &mut Vec<String>,
+) -> Result<Outcome> {
     let copy = Made::copy(&context::random(8));
     let hold = copy.hold("snapshot")?;
-    let restored = from_copy(reach, renamed, part, kept, copy.name());
+    let restored = from_copy(reach, wanted, part, kept, copy.name(), placed);
     let removed = copy.remove(reach);
     if removed.is_ok() {
         hold.dropped()?;
@@ -26,15 +32,22 @@ pub(super) fn restore(reach: &Reach, renamed: &Names, part: &Part, kept: &Kept) 
     Ok(outcome)
 }
 
-fn from_copy(reach: &Reach, renamed: &Names, part: &Part, kept: &Kept, copy: &str) -> Result<Outcome> {
+fn from_copy(
+    reach: &Reach,
+    wanted: &Wanted,
+    part: &Part,
+    kept: &Kept,
+    copy: &str,
+    placed: &mut Vec<String>,
+) -> Result<Outcome> {
     let directory = dirs::get(reach.snapshots)?;
     directory.create_dir(copy)?;
     let report = archive::restore_subtree(&part.name, FILES, &directory, copy, &TreeOptions::default())?;
     let (client, location) = (&reach.client, reach.location.as_deref().unwrap_or_default());
     repository::register(client, copy, &format!("{}/{copy}", location.trim_end_matches('/')), true)?;
     let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
-    for (name, index) in &kept.indices {
-        outcome = super::one(reach, renamed, &index.manifest, outcome, |temporary| {
+    for (name, index) in kept.indices.iter().filter(|(name, _)| wanted.has(name)) {
+        outcome = super::one(reach, wanted, &index.manifest, outcome, placed, |temporary| {
             repository::restore(client, copy, name, temporary)?;
             prove(reach, index, temporary)
         })?;
