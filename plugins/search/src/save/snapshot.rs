@@ -97,7 +97,7 @@ fn after(reach: &Reach, before: Before, outcome: Outcome) -> Result<(kept::Index
         return Ok((kept::Index { manifest, documents: (tally.documents, tally.documents) }, outcome));
     }
     let now = place::count(client, name)?;
-    let documents = (before.documents.min(now), before.documents.max(now));
+    let documents = bounds(before.documents, now, changes(&before.written, &repository::written(client, name)?));
     let message = format!(
         "it was written to while the snapshot was made, which holds between {} and {} documents: their hash is not known \
          before a restore",
@@ -105,4 +105,38 @@ fn after(reach: &Reach, before: Before, outcome: Outcome) -> Result<(kept::Index
     );
     let finding = Finding::info("index-written", name, message);
     Ok((kept::Index { manifest, documents }, outcome.finding(finding)))
+}
+
+/// How many documents were written or deleted between two looks.
+fn changes(before: &BTreeMap<String, i64>, now: &BTreeMap<String, i64>) -> u64 {
+    let more = |(shard, number): (&String, &i64)| number.saturating_sub(before.get(shard).copied().unwrap_or(-1));
+    now.iter().map(more).filter_map(|more| u64::try_from(more).ok()).fold(0, u64::saturating_add)
+}
+
+/// The fewest and the most documents at a moment between two counts. What was added in between may have been deleted again,
+/// so the counts themselves are no bounds; each change counts for one document at most.
+fn bounds(before: u64, now: u64, changes: u64) -> (u64, u64) {
+    let fewest = before.max(now).saturating_sub(changes);
+    (fewest, before.min(now).saturating_add(changes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_and_deleted_between_two_counts_does_not_make_a_snapshot_look_damaged() {
+        // An index that only grows lies between its counts.
+        assert_eq!(bounds(10, 13, 3), (10, 13));
+        // Two more, then three fewer.
+        assert_eq!(bounds(10, 9, 5), (5, 14));
+        assert_eq!(bounds(2, 0, 9), (0, 9));
+    }
+
+    #[test]
+    fn every_shard_that_went_on_counts() {
+        let at = |numbers: &[i64]| numbers.iter().enumerate().map(|(shard, at)| (shard.to_string(), *at)).collect();
+        assert_eq!(changes(&at(&[-1, 4]), &at(&[2, 4])), 3);
+        assert_eq!(changes(&at(&[4]), &at(&[4, 1])), 2);
+    }
 }
