@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use strongroom_database::{embedded, trees::Target};
-use strongroom_plugin::{Error, Result, context, dirs::Kind};
+use strongroom_plugin::{
+    Error, Result, context,
+    dirs::{self, Kind},
+};
 
 use crate::{
     backup::note,
@@ -160,8 +163,7 @@ fn snapshots(site: &Site) -> Result<Option<Places>> {
     let shared = shared.then(|| Located::new(grant::SHARED_HOME, INDEX_SNAPSHOTS));
     let own = [format!("{SHARED}/{INDEX_SNAPSHOTS}"), INDEX_SNAPSHOTS.to_owned()];
     for at in shared.into_iter().chain(own.map(|path| Located::new(grant::HOME, path))) {
-        let is_directory = at.find()?.is_some_and(|stat| stat.kind == Kind::Directory);
-        if is_directory && at.dir()?.is_some_and(|dir| dir.is_empty(&at.path).is_ok_and(|empty| !empty)) {
+        if is_directory(&at)? && !dirs::get(&at.grant)?.is_empty(&at.path)? {
             return Ok(Some(Places::default().one(INDEX_SNAPSHOTS, &at)));
         }
     }
@@ -174,11 +176,15 @@ fn files(site: &Site) -> Result<Places> {
     let journal = Located::new(grant::HOME, JOURNAL);
     for (name, at) in [(INDEX, index(site)?), (JOURNAL, Some(journal))] {
         let Some(at) = at else { continue };
-        if at.find()?.is_some_and(|stat| stat.kind == Kind::Directory) {
+        if is_directory(&at)? {
             places = places.one(name, &at);
         }
     }
     Ok(places)
+}
+
+fn is_directory(at: &Located) -> Result<bool> {
+    Ok(at.find()?.is_some_and(|stat| stat.kind == Kind::Directory))
 }
 
 /// Whether a restore's target has an index of its own already.
@@ -186,6 +192,9 @@ fn files(site: &Site) -> Result<Places> {
 /// # Errors
 /// When the home cannot be looked at.
 pub fn stands() -> Result<bool> {
+    if !grants::has("dirs", grant::HOME) {
+        return Ok(false);
+    }
     let Some(home) = Located::new(grant::HOME, "").dir()? else { return Ok(false) };
     Ok(home.exists(INDEX)? || home.exists(JOURNAL)?)
 }

@@ -100,7 +100,9 @@ fn indices(reach: &Reach, seen: &mut Inspection) -> Result<String> {
     let indices = opensearch::indices(&reach.client)?;
     for index in &indices {
         let aliases: Vec<_> = index.aliases.keys().map(String::as_str).collect();
-        seen.facts.push((format!("index {}", index.name), aliases.join(", ")));
+        let behind =
+            if aliases.is_empty() { "behind no alias".into() } else { format!("behind {}", aliases.join(", ")) };
+        seen.facts.push((format!("index {}", index.name), behind));
     }
     if indices.is_empty() {
         let message = format!(

@@ -80,7 +80,7 @@ fn indices_and_aliases_are_saved_before_the_database_and_come_back_together() {
     let part = part_of(&seen, part::SEARCH_INDEX);
     assert_eq!((part.stage, part.uses.as_slice()), (Stage::Positions, &["http.opensearch".to_owned()][..]));
     assert!(part.summary.starts_with("3 indices and 2 aliases of OpenSearch 2.19.5 (c), document by document: no"));
-    assert_eq!(fact(&seen, &format!("index {CONTENT}")), "confluence-content");
+    assert_eq!(fact(&seen, &format!("index {CONTENT}")), "behind confluence-content");
     assert!(!codes(&seen, Severity::Info).contains(&"search-not-captured"));
     let outcome = backup(part, Pass::InStage).unwrap();
     assert!(proven(&outcome.receipts) && host.has_settled() && host.stored("other/index.json").is_none());

@@ -45,14 +45,16 @@ fn from_copy(
     let report = archive::restore_subtree(&part.name, FILES, &directory, copy, &TreeOptions::default())?;
     let (client, location) = (&reach.client, reach.location.as_deref().unwrap_or_default());
     repository::register(client, copy, &format!("{}/{copy}", location.trim_end_matches('/')), true)?;
+    let mut restored = 0;
     let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
     for (name, index) in kept.indices.iter().filter(|(name, _)| wanted.has(name)) {
         outcome = super::one(reach, wanted, &index.manifest, outcome, placed, |temporary| {
             repository::restore(client, copy, name, temporary)?;
             prove(reach, index, temporary)
         })?;
+        restored += 1;
     }
-    outcome.summary = format!("{} shards of {} indices", kept.made.shards, kept.indices.len());
+    outcome.summary = format!("{restored} indices of a snapshot of {} shards", kept.made.shards);
     Ok(outcome)
 }
 
