@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, context, holds::Hold};
 
+use self::done::Done;
 use crate::{
     import,
     kept::Kept,
@@ -15,6 +16,7 @@ use crate::{
 };
 
 mod aliases;
+mod done;
 mod snapshot;
 
 pub use aliases::taken;
@@ -53,25 +55,22 @@ struct Proof {
 /// # Errors
 /// Then the part is not restored; what it had made is removed.
 pub fn restore(reach: &Reach, wanted: &Wanted, part: &Part) -> Result<Outcome> {
-    let mut placed = Vec::new();
-    let restored = indices(reach, wanted, part, &mut placed);
+    let mut done = Done::read();
+    let restored = indices(reach, wanted, part, &mut done);
     if !wanted.together {
         return restored;
     }
     let restored = restored.and_then(|outcome| aliases::give(reach, wanted, part, outcome));
     if restored.is_err() {
-        for name in &placed {
-            // The first error is what is to be known.
-            let _ = import::remove(&reach.client, name);
-        }
+        done.undo(&reach.client);
     }
     restored
 }
 
-/// Every index into its place. `placed` are those whose places were free.
-fn indices(reach: &Reach, wanted: &Wanted, part: &Part, placed: &mut Vec<String>) -> Result<Outcome> {
+/// Every index into its place.
+fn indices(reach: &Reach, wanted: &Wanted, part: &Part, done: &mut Done) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
-        return snapshot::restore(reach, wanted, part, &kept, placed);
+        return snapshot::restore(reach, wanted, part, &kept, done);
     }
     let mut outcome = Outcome::new("");
     let (mut documents, mut names) = (0, store::indices(&part.name)?);
@@ -79,7 +78,7 @@ fn indices(reach: &Reach, wanted: &Wanted, part: &Part, placed: &mut Vec<String>
     for name in &names {
         let manifest = Manifest::read(&part.name, name)?;
         let fill = |temporary: &str| prove(reach, part, &manifest, temporary);
-        outcome = one(reach, wanted, &manifest, outcome, placed, fill)?;
+        outcome = one(reach, wanted, &manifest, done, outcome, fill)?;
         documents += manifest.documents;
     }
     outcome.summary = format!("{documents} documents of {} indices", names.len());
@@ -96,12 +95,16 @@ fn one(
     reach: &Reach,
     wanted: &Wanted,
     manifest: &Manifest,
+    done: &mut Done,
     outcome: Outcome,
-    placed: &mut Vec<String>,
     fill: impl FnOnce(&str) -> Result<Proof>,
 ) -> Result<Outcome> {
     let (client, target) = (&reach.client, target(&wanted.renamed, &manifest.index));
     let doing = || format!("restoring the index {} as {target}", manifest.index);
+    if done.has(client, target)? {
+        let count = place::count(client, target)?;
+        return Ok(outcome.receipt(format!("documents {target}"), count, count));
+    }
     let held = place::held(client, target)?;
     if held != Held::Free && !context::overwrite() {
         return Err(Error::exists(format!(
@@ -118,11 +121,13 @@ fn one(
     let outcome = outcome
         .receipt(format!("documents {target}"), proof.expected, proof.actual)
         .fact(format!("hash {target}"), proof.hash);
-    if held == Held::Free {
-        placed.push(target.to_owned());
-    }
     let wanted = if wanted.together { BTreeMap::new() } else { manifest.aliases.clone() };
     let (how, taken) = settle(reach, manifest, target, &held, (&made, hold), &wanted).context(doing())?;
+    // Not before: what somebody else has put there meanwhile is not this restore's to remove.
+    if held == Held::Free {
+        done.adds(target);
+    }
+    done.add(client, target)?;
     Ok(outcome.fact(format!("place {target}"), how).findings(taken.iter().map(|alias| {
         let message = format!("the alias {alias} belongs to other indices, and was not given to {target}");
         Finding::warning("alias-taken", alias, message)

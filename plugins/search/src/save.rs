@@ -43,8 +43,10 @@ impl Noted {
 pub fn export(reach: &Reach, names: &[String], mut outcome: Outcome) -> Result<Outcome> {
     // All moments first: what comes after this part in the run waits for them, not for the documents.
     let open = |name: &String| Export::open(&reach.client, name, reach.pace);
-    let exports: Vec<Export> = names.iter().map(open).collect::<Result<_>>()?;
+    let mut exports: Vec<Export> = names.iter().map(open).collect::<Result<_>>()?;
     settled()?;
+    // The engine forgets a moment that nobody asks for: short ones do not wait for long ones.
+    exports.sort_by_key(Export::total);
     let (mut documents, mut bytes) = (0, 0);
     for export in exports {
         let manifest = export.store(reach.pace)?;

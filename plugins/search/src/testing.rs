@@ -116,7 +116,7 @@ impl Engine {
             ("POST", ["_search", "scroll"]) => self.scroll(body()?["scroll_id"].as_str().unwrap_or_default(), 1000),
             ("DELETE", ["_search" | "_pit", ..]) => {
                 // Those that the body names, one or a list, whatever the engine calls them.
-                let named = body()?.to_string();
+                let named = String::from_utf8_lossy(&call.body).into_owned();
                 self.0.borrow_mut().views.retain(|id, _| !named.contains(&format!("\"{id}\"")));
                 Ok(json!({}))
             }

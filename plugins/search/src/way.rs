@@ -2,7 +2,7 @@
 //! What is chosen is said, and why.
 
 use serde::{Deserialize, Serialize};
-use strongroom_plugin::{Finding, Result};
+use strongroom_plugin::{ErrorCode, Finding, Result};
 
 use crate::{reach::Reach, repository};
 
@@ -55,7 +55,13 @@ fn hindrance(reach: &Reach) -> Result<Option<String>> {
     let Some(location) = &reach.location else {
         return Ok(Some(format!("no directory is granted as dirs.{}", reach.snapshots)));
     };
-    let allowed = repository::allowed(&reach.client)?;
+    let allowed = match repository::allowed(&reach.client) {
+        Ok(allowed) => allowed,
+        Err(error) if error.code == ErrorCode::Denied => {
+            return Ok(Some(format!("the engine does not say what its path.repo is: {}", error.message)));
+        }
+        Err(error) => return Err(error),
+    };
     if allowed.iter().any(|root| is_below(location, root)) {
         return Ok(None);
     }
@@ -84,6 +90,12 @@ mod tests {
         let reach = Reach::connect("engine", "snapshots", location, Pace::default()).unwrap();
         let chosen = choose(way, &reach).unwrap();
         (chosen.way, chosen.blocker.is_some())
+    }
+
+    #[test]
+    fn an_engine_that_does_not_say_where_it_may_write_is_exported() {
+        let denied = granted("/snap/a, write").answer("engine", "GET", "/_nodes/_local/settings", 403, "no");
+        assert_eq!(chosen(denied, Way::Auto, None), (Way::Export, false));
     }
 
     fn granted(display: &str) -> Host {

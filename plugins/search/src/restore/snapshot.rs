@@ -3,7 +3,7 @@
 
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, context, dirs};
 
-use super::{Proof, Wanted};
+use super::{Done, Proof, Wanted};
 use crate::{
     import,
     kept::{FILES, Index, Kept},
@@ -13,16 +13,10 @@ use crate::{
     repository,
 };
 
-pub(super) fn restore(
-    reach: &Reach,
-    wanted: &Wanted,
-    part: &Part,
-    kept: &Kept,
-    placed: &mut Vec<String>,
-) -> Result<Outcome> {
+pub(super) fn restore(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, done: &mut Done) -> Result<Outcome> {
     let copy = Made::copy(&context::random(8));
     let hold = copy.hold("snapshot")?;
-    let restored = from_copy(reach, wanted, part, kept, copy.name(), placed);
+    let restored = from_copy(reach, wanted, part, kept, copy.name(), done);
     let removed = copy.remove(reach);
     if removed.is_ok() {
         hold.dropped()?;
@@ -32,14 +26,7 @@ pub(super) fn restore(
     Ok(outcome)
 }
 
-fn from_copy(
-    reach: &Reach,
-    wanted: &Wanted,
-    part: &Part,
-    kept: &Kept,
-    copy: &str,
-    placed: &mut Vec<String>,
-) -> Result<Outcome> {
+fn from_copy(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, copy: &str, done: &mut Done) -> Result<Outcome> {
     let directory = dirs::get(reach.snapshots)?;
     directory.create_dir(copy)?;
     let report = archive::restore_subtree(&part.name, FILES, &directory, copy, &TreeOptions::default())?;
@@ -48,7 +35,7 @@ fn from_copy(
     let mut restored = 0;
     let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
     for (name, index) in kept.indices.iter().filter(|(name, _)| wanted.has(name)) {
-        outcome = super::one(reach, wanted, &index.manifest, outcome, placed, |temporary| {
+        outcome = super::one(reach, wanted, &index.manifest, done, outcome, |temporary| {
             repository::restore(client, copy, name, temporary)?;
             prove(reach, index, temporary)
         })?;
