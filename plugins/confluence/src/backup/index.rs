@@ -33,7 +33,10 @@ pub(super) fn backup(part: &Part) -> Result<Outcome> {
 
 /// Lucene's own files are worth something only while nobody changes them.
 fn stopped(places: &Places) -> Result<()> {
-    match if places.are_live() { places.used()? } else { None } {
+    if !places.are_live() {
+        return Ok(());
+    }
+    match places.used()? {
         Some(who) => Err(Error::other(format!("{who}: {}", stop("Confluence")))),
         None => Ok(()),
     }
