@@ -56,3 +56,6 @@ fn resolve(client: &Client, settings: &Settings, outcome: &mut Outcome) -> Resul
     }
     Ok(resolved)
 }
+
+#[cfg(test)]
+mod tests;
