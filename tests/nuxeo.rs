@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Done, Place,
     kafka::{self, Kafka, Record},
+    pipeline,
     proxy::{Api, Fault, Proxy},
 };
 
@@ -30,15 +31,7 @@ static YESTERDAY: LazyLock<i64> = LazyLock::new(|| {
 
 const TOPIC: &str = "work-default";
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "dam"
-state = "$DIR/state-$NAME"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
+const STEP: &str = r#"
 [step.streams]
 plugin = "nuxeo-streams"
 
@@ -52,8 +45,9 @@ idle = "3s"
 
 /// A pipeline file whose brokers are behind that port.
 fn pipeline(place: &Place, name: &str, port: u16, config: &str) {
-    let text = PIPELINE.replace("$NAME", name).replace("$CONFIG", config).replace("$PORT", &port.to_string());
-    place.write(&format!("{name}.toml"), &text);
+    let head = pipeline::head("dam", &format!("state = \"$DIR/state-{name}\""));
+    let step = STEP.replace("$CONFIG", config).replace("$PORT", &port.to_string());
+    place.write(&format!("{name}.toml"), &(head + &step));
 }
 
 /// A place whose `strongroom.toml` saves what has that prefix, from a broker at that port.
