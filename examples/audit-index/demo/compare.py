@@ -1,0 +1,134 @@
+"""Judges the demo without strongroom: what was restored against what the engine had acknowledged before the fence.
+
+usage: compare.py before DIR PORT            notes how the indices are defined
+       compare.py use DIR                    were they really in use while they were saved?
+       compare.py restored DIR PORT [PREFIX] every document, setting, mapping and alias; PREFIX begins the restored names
+       compare.py untouched DIR PORT         the indices that were there are what they were, to the last that was written
+       compare.py goes-on DIR PORT           new entries have higher ids than all that were restored
+"""
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import ledger
+from documents import INDEX, SEQUENCES
+from engine import Engine
+from ledger import Fence
+
+INDICES = (INDEX, SEQUENCES)
+CHANGES_MIN, NEW_ENTRIES = 50, 20
+# What an engine says of an index as such, not of what somebody wanted.
+_ITS_OWN = ("uuid", "creation_date", "provided_name", "version", "resize", "routing", "replication", "verified_before_close", "history")
+
+
+def main() -> int:
+    what, top, *rest = sys.argv[1:]
+    problems: list[str] = []
+    {"before": before, "use": use, "restored": restored, "untouched": untouched, "goes-on": goes_on}[what](Path(top), *rest, problems=problems)
+    for problem in problems[:40]:
+        print(f"  DIFFERENT: {problem}")
+    if problems:
+        print(f"  {len(problems)} differences without a reason")
+    return 1 if problems else 0
+
+
+def definition(engine: Engine, index: str) -> dict:
+    """Settings, mapping and aliases that somebody chose."""
+    (found,) = engine.ask("GET", f"/{index}").values()
+    settings = {key: value for key, value in found["settings"]["index"].items() if key not in _ITS_OWN}
+    return {"settings": settings, "mappings": found["mappings"], "aliases": found["aliases"]}
+
+
+def uuid(engine: Engine, index: str) -> str:
+    (found,) = engine.ask("GET", f"/{index}/_settings").values()
+    return found["settings"]["index"]["uuid"]
+
+
+def before(top: Path, port: str, problems: list[str]) -> None:
+    engine = Engine(int(port))
+    noted = {index: definition(engine, index) | {"uuid": uuid(engine, index)} for index in INDICES}
+    (top / "before.json").write_text(json.dumps(noted))
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def fence(record: dict, index: str) -> Fence:
+    """When the instant of an index was fixed, as the set's record states it: by its own instant, or while its part ran."""
+    parts = [part for step in record["steps"] for part in step["parts"] if part["part"]["name"].endswith(index)]
+    (part,) = [one for one in parts if one.get("instant")] or parts
+    if not part.get("instant"):
+        return Fence(_seconds(part["started"]), _seconds(part["ended"]))
+    began, ended = (seconds + nanoseconds / 1e9 for seconds, nanoseconds in (part["instant"]["not_before"], part["instant"]["not_after"]))
+    return Fence(began, ended)
+
+
+def _record(top: Path) -> dict:
+    return json.loads((top / "proof/.strongroom/record.json").read_text())
+
+
+def _written(top: Path) -> list:
+    return ledger.lines(top / "ledger.jsonl", top / "ledger-writer.jsonl")
+
+
+def use(top: Path, problems: list[str]) -> None:
+    record = _record(top)
+    sealed = _seconds(record["ended"])
+    for index in INDICES:
+        began = fence(record, index).began
+        count = sum(1 for line in ledger.lines(top / "ledger-writer.jsonl") if line[0] == index and began < line[-1] < sealed)
+        print(f"  {index}: {count} changes came between its instant and the seal ({sealed - began:.1f} s)")
+        if count < CHANGES_MIN:
+            problems.append(f"only {count} changes of {index} came meanwhile: {CHANGES_MIN} are asked for")
+
+
+def _found(engine: Engine, index: str) -> dict[str, ledger.State]:
+    return {one.id: (one.version, one.routing, ledger.digest(one.source)) for one in engine.documents(index)}
+
+
+def restored(top: Path, port: str, prefix: str = "", *, problems: list[str]) -> None:
+    """The restored indices, as the engine shows them to anybody."""
+    engine, record, noted = Engine(int(port)), _record(top), json.loads((top / "before.json").read_text())
+    for index in INDICES:
+        window = fence(record, index)
+        due = ledger.due(_written(top), index, window)
+        right = ledger.judge(prefix + index, due, _found(engine, prefix + index), problems)
+        print(f"  {prefix}{index}: {right} documents as of its instant ({window.ended - window.began:.3f} s wide), with their ids, versions, routing and sources")
+        compare_definition(prefix + index, noted[index], definition(engine, prefix + index), problems)
+    print("  settings, mappings and aliases as they were")
+
+
+def compare_definition(index: str, was: dict, now: dict, problems: list[str]) -> None:
+    """Names each kind that differs."""
+    for kind in ("settings", "mappings", "aliases"):
+        if was[kind] != now[kind]:
+            problems.append(f"{index}: its {kind} were {json.dumps(was[kind], sort_keys=True)}, and are {json.dumps(now[kind], sort_keys=True)}")
+
+
+def untouched(top: Path, port: str, problems: list[str]) -> None:
+    engine, noted, last = Engine(int(port)), json.loads((top / "before.json").read_text()), Fence(float("inf"), float("inf"))
+    for index in INDICES:
+        right = ledger.judge(index, ledger.due(_written(top), index, last), _found(engine, index), problems)
+        compare_definition(index, noted[index], definition(engine, index), problems)
+        if uuid(engine, index) != noted[index]["uuid"]:
+            problems.append(f"{index} is another index than it was")
+        print(f"  {index}: {right} documents, to the last that was written")
+
+
+def goes_on(top: Path, port: str, problems: list[str]) -> None:
+    """The same writer, at what was restored: the sequencer must be at least where the entries are."""
+    engine = Engine(int(port))
+    highest = max(json.loads(one.source)["id"] for one in engine.documents(INDEX))
+    writer = [sys.executable, str(Path(__file__).with_name("writer.py")), str(top), port, "--count", str(NEW_ENTRIES)]
+    given = list(map(int, subprocess.run(writer, check=True, capture_output=True, text=True).stdout.split()))
+    if len(given) != NEW_ENTRIES or min(given) <= highest:
+        problems.append(f"the highest entry that was restored is {highest}, and new ones got {given}")
+    print(f"  {len(given)} new entries are numbered from {min(given)} on; the highest that was restored is {highest}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
