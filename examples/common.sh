@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # What the demos have in common: how they speak, run commands, end what they began, and choose where they work (sourced by
-# each demo.sh, which sets ROOT, and has functions `stop_earlier` and `choose_role` of its own).
+# each demo.sh, which sets ROOT, and has functions `end_started`, `stop_earlier` and `choose_role` of its own).
+
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
+# What `finish` and the argument lists of the demos look at before there is anything.
+INSTALL='' WANTED='' DIR='' PORT='' WRITER='' CHILD='' CONNECTION=()
 
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 # A program that is named by $STRONGROOM is shown as it is; otherwise it is built first.
@@ -41,6 +45,29 @@ end_job() { # WHOM PID: asks WHOM to end, waits ten seconds for the whole group 
   done
 }
 
+begin() { # sees to it that what is needed is there, that `finish` runs however the demo ends, and where it works
+  if [[ -n $INSTALL ]]; then install_missing; fi
+  find_missing || {
+    printf '%s\n' "${MISSING[@]}" >&2
+    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
+  }
+  trap finish EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  choose_directory "$WANTED"
+}
+
+finish() {
+  local status=$?
+  trap - EXIT
+  trap '' INT TERM HUP
+  set +e
+  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+  end_started
+  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
+  exit "$status"
+}
+
 choose_directory() { # [DIR]
   DIR=${1:-$(mktemp -d "${TMPDIR:-/tmp}/strongroom-demo.XXXXXX")}
   mkdir -p "$DIR"
@@ -77,6 +104,15 @@ choose_port() { PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("
 as_role() { # ROLE DATABASE COMMAND…: with what the demo's `choose_role` sets for it
   choose_role "$1" "$2"
   env "${CONNECTION[@]}" "${@:3}"
+}
+
+make_passwords() { # SEPARATOR ROLE…: a file for each, with a password that holds the separator
+  local role
+  mkdir -m 700 "$DIR/secrets"
+  for role in "${@:2}"; do
+    install -m 600 /dev/null "$DIR/secrets/$role"
+    printf '%s%s%s\n' "${role:0:1}" "$1" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
+  done
 }
 
 unpack() {

@@ -11,25 +11,17 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
 USAGE='usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]'
-INSTALL='' WANTED='' DIR='' PORT='' SERVER='' WRITER='' CHILD='' CONNECTION=()
+SERVER=''
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
 
-finish() {
-  local status=$?
-  trap - EXIT
-  trap '' INT TERM HUP
-  set +e
-  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+end_started() {
   [[ -z $WRITER ]] || end_job "$WRITER" "$WRITER"
   [[ -z $PORT ]] || stop_server
-  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
-  exit "$status"
 }
 
 stop_earlier() { # servers of an earlier run that was killed
@@ -45,18 +37,9 @@ build() {
   build_with confluence files
 }
 
-make_passwords() {
-  local role
-  mkdir -m 700 "$DIR/secrets"
-  for role in demo confluence backup restorer; do # the & shows that a rewritten cfg is escaped
-    install -m 600 /dev/null "$DIR/secrets/$role"
-    printf '%s&%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
-  done
-}
-
 make_site() {
   headline "A sample Confluence site $PLACE"
-  make_passwords
+  make_passwords '&' demo confluence backup restorer # the & shows that a rewritten cfg is escaped
   start_server
   make_databases
   as_role confluence confluence python3 "$HERE/demo/site.py" "$DIR/site/install" "$DIR/site/home" "$(jdbc confluence)" "$DIR/secrets/confluence"
@@ -205,15 +188,7 @@ main() {
   export DEMO_DATABASE=$DATABASE
   # shellcheck source-path=SCRIPTDIR source=demo/postgresql.sh
   source "$HERE/demo/$DATABASE.sh"
-  if [[ -n $INSTALL ]]; then install_missing; fi
-  find_missing || {
-    printf '%s\n' "${MISSING[@]}" >&2
-    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
-  }
-  trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
-  choose_directory "$WANTED"
+  begin
   build
   make_site
   write_pipeline

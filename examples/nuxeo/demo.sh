@@ -12,35 +12,27 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8
 USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
-INSTALL='' KAFKA=4 MODE=backup WANTED='' DIR='' PORT='' CHILD='' WRITER='' WORKER='' CONNECTION=()
+KAFKA=4 MODE=backup WORKER=''
 RESTORED_PREFIX=nxr1-
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
+PRODUCT=nuxeo
 # shellcheck source-path=SCRIPTDIR source=../postgresql.sh
 source "$ROOT/examples/postgresql.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
 BROKER=1 # needs.sh looks for what it takes
-ROLES=(nuxeo backup restorer)
 
 kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
 
-finish() {
-  local status=$?
-  trap - EXIT
-  trap '' INT TERM HUP
-  set +e
-  [[ -z $CHILD ]] || end_job "-$CHILD" "$CHILD"
+end_started() {
   [[ -z $WRITER ]] || end_job "-$WRITER" "$WRITER"
   [[ -z $WORKER ]] || end_job "-$WORKER" "$WORKER"
   [[ -z $DIR ]] || stop_earlier
-  if [[ $status -ne 0 && -n $DIR ]]; then printf '\nThe demo failed (%s). What there is to look at: %s\n' "$status" "$DIR" >&2; fi
-  exit "$status"
 }
 
 stop_earlier() { # the servers, also those of an earlier run that was killed
@@ -49,31 +41,12 @@ stop_earlier() { # the servers, also those of an earlier run that was killed
 }
 
 make_instance() {
-  local role
   headline "A sample Nuxeo instance with a private PostgreSQL and Kafka $KAFKA"
-  mkdir -m 700 "$DIR/secrets"
-  for role in demo "${ROLES[@]}"; do
-    install -m 600 /dev/null "$DIR/secrets/$role"
-    printf '%s=%s\n' "${role:0:1}" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
-  done
+  make_passwords '=' demo "${ROLES[@]}"
   start_server
   watched kafka start "$KAFKA" "$DIR/kafka"
   KAFKA_PORT=$(sed -n 's/^plain 1 //p' "$DIR/kafka/ports")
-  sql demo postgres <<'SQL'
-CREATE ROLE nuxeo LOGIN PASSWORD :'nuxeo_password';
-CREATE ROLE restorer LOGIN PASSWORD :'restorer_password';
-CREATE ROLE backup LOGIN PASSWORD :'backup_password';
-CREATE DATABASE nuxeo OWNER nuxeo TEMPLATE template0 ENCODING 'UTF8';
-CREATE DATABASE nuxeo_restored OWNER restorer TEMPLATE template0 ENCODING 'UTF8';
-REVOKE CONNECT ON DATABASE nuxeo, nuxeo_restored FROM PUBLIC;
-GRANT CONNECT ON DATABASE nuxeo TO backup;
-SQL
-  sql nuxeo nuxeo <<'SQL'
--- The least that a backup needs: to look at every table and sequence.
-GRANT USAGE ON SCHEMA public TO backup;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO backup;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO backup;
-SQL
+  make_databases
   as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$PORT" "$DIR/secrets/nuxeo"
   watched python3 "$HERE/demo/streams.py" "$DIR"
 }
@@ -124,7 +97,7 @@ damage() {
   mv "$DIR/instance" "$DIR/kept"
   mkdir -p "$DIR/instance/etc"
   echo 'overwritten' >"$DIR/instance/etc/nuxeo.conf"
-  sql nuxeo nuxeo <<<'SET client_min_messages = warning; DROP SCHEMA public CASCADE;'
+  drop_tables
   case $MODE in
     backup) echo 'data, configuration, every table and every topic are gone' ;;
     replicate) echo 'data, configuration and every table are gone; the topics go on, with all that was written later' ;;
@@ -159,15 +132,7 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
 
 main() {
   parse "$@"
-  if [[ -n $INSTALL ]]; then install_missing; fi
-  find_missing || {
-    printf '%s\n' "${MISSING[@]}" >&2
-    die 'some things are missing; as root on Debian or Ubuntu, --install installs what packages provide'
-  }
-  trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
-  choose_directory "$WANTED"
+  begin
   headline 'Building strongroom and two plugins'
   build_with nuxeo nuxeo-streams
   make_instance

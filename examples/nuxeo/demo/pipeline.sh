@@ -30,20 +30,9 @@ access = "read"
 [step.dam.grant.dirs.data]
 path = "$DIR/instance/data"
 access = "read"
-
-[step.dam.grant.sql.database]
-url = "postgresql://backup@127.0.0.1:$PORT/nuxeo"
-password = { file = "$DIR/secrets/backup" }
-
-# pg_dump behind a wrapper of this demo: it notes what the shared snapshot holds, and gives the instance time to be used.
-[step.dam.grant.tools.dump]
-argv = ["/usr/bin/env", "python3", "$HERE/demo/dump.py", "$DIR/truth.json", "--format=custom", "--compress=0", "--snapshot={snapshot:word}",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PATH = "$BIN:/usr/bin:/bin", PYTHONDONTWRITEBYTECODE = "1", PGPASSWORD = { secret = { file = "$DIR/secrets/backup" } } }
-
-[step.dam.grant.tools.read-dump]
-argv = ["$BIN/pg_restore", "-f", "-"]
-offline = true
+TOML
+  grants_to_dump dam /usr/bin/env python3 "$HERE/demo/dump.py" "$DIR/truth.json" >>"$DIR/pipeline.toml"
+  cat >>"$DIR/pipeline.toml" <<TOML
 
 [step.streams]
 plugin = "nuxeo-streams"
@@ -88,27 +77,9 @@ access = "write"
 [step.dam.grant.dirs.data]
 path = "$DIR/restored/data"
 access = "write"
-
-[step.dam.grant.sql.database]
-url = "postgresql://restorer@127.0.0.1:$PORT/nuxeo_restored"
-password = { file = "$DIR/secrets/restorer" }
-
-[step.dam.grant.secrets]
-database-password = { file = "$DIR/secrets/restorer" }
-
-[step.dam.grant.tools.dump]
-argv = ["$BIN/pg_dump", "--format=custom", "--compress=0", "--snapshot={snapshot:word}",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PGPASSWORD = { secret = { file = "$DIR/secrets/restorer" } } }
-
-[step.dam.grant.tools.read-dump]
-argv = ["$BIN/pg_restore", "-f", "-"]
-offline = true
-
-[step.dam.grant.tools.restore]
-argv = ["$BIN/pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--single-transaction",
-        "--host={sql.database.host}", "--port={sql.database.port}", "--dbname={sql.database.name}", "--username={sql.database.user}"]
-env = { PGPASSWORD = { secret = { file = "$DIR/secrets/restorer" } } }
+TOML
+  grants_to_restore dam >>"$DIR/target.toml"
+  cat >>"$DIR/target.toml" <<TOML
 
 [step.streams]
 plugin = "nuxeo-streams"
