@@ -15,7 +15,7 @@ headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 
 # shellcheck source=../examples/needs.sh
 source examples/needs.sh
-BROKER=1
+MAVEN=1
 
 install='' all='' sweep=(--faults 120)
 for argument in "$@"; do

@@ -25,7 +25,7 @@ PRODUCT=nuxeo
 source "$ROOT/examples/postgresql.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
-BROKER=1 # needs.sh looks for what it takes
+MAVEN=1 # needs.sh looks for what it takes
 
 kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
 

@@ -10,7 +10,7 @@
 #   --heap SIZE   its Java heap, as -Xmx has it; 512m unless given
 #
 # DIR/repositories is the only path.repo: where it may be told to write snapshots. os is OpenSearch 2.19.5, es is Elasticsearch
-# 7.17.29 (under the Elastic License: fetched by whoever runs this, and part of nothing here). Needs java, mvn, python3, curl.
+# 7.17.29 (under the Elastic License: fetched by whoever runs this, and part of nothing here). Needs java, mvn, python3.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -72,7 +72,10 @@ launch() { # ENGINE HEAP
 }
 
 answers() {
-  curl -fsS -m 5 "http://127.0.0.1:$PORT/_cluster/health?wait_for_status=yellow&timeout=1s" >/dev/null 2>&1
+  grep -q '] started$' "$DIR/log" && python3 - "$PORT" 2>/dev/null <<'PYTHON'
+import sys, urllib.request
+urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=5)
+PYTHON
 }
 
 start() { # os|es DIR OPTION…
