@@ -3,6 +3,7 @@
 # each demo.sh, which sets ROOT, and has functions `end_started`, `stop_earlier` and `choose_role` of its own).
 
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
+export PYTHONPATH=$ROOT/examples                             # judge.py
 # What `finish` and the argument lists of the demos look at before there is anything.
 INSTALL='' WANTED='' DIR='' PORT='' WRITER='' CHILD='' CONNECTION=()
 
@@ -113,6 +114,27 @@ make_passwords() { # SEPARATOR ROLE…: a file for each, with a password that ho
     install -m 600 /dev/null "$DIR/secrets/$role"
     printf '%s%s%s\n' "${role:0:1}" "$1" "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$DIR/secrets/$role"
   done
+}
+
+head_of_pipeline() { # NAME STATE: its name, where it notes what runs, and where its sets are
+  cat <<TOML
+[pipeline]
+name = "$1"
+state = "$DIR/$2"
+
+[repository.local]
+url = "$DIR/repository"
+format = "zip"
+TOML
+}
+
+grant_of_directory() { # STEP NAME PATH ACCESS
+  cat <<TOML
+
+[step.$1.grant.dirs.$2]
+path = "$3"
+access = "$4"
+TOML
 }
 
 unpack() {

@@ -52,58 +52,34 @@ paced() { # SCRIPT: makes it the dump tool
 }
 
 write_pipeline() {
-  cat >"$DIR/pipeline.toml" <<TOML
-# What to back up, with which plugin, granted what, to where.
-[pipeline]
-name = "wiki"
-state = "$DIR/state"
+  {
+    echo '# What to back up, with which plugin, granted what, to where.'
+    head_of_pipeline wiki state
+    cat <<'TOML'
 
 # The keys and passwords of this site are made up: they may stand in its snapshot in clear.
 [pipeline.severity]
 clear-secrets = "info"
 
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
 [step.wiki]
 plugin = "confluence"
-
-[step.wiki.grant.dirs.install]
-path = "$DIR/site/install"
-access = "read"
-
-[step.wiki.grant.dirs.home]
-path = "$DIR/site/home"
-access = "read"
 TOML
-  backup_grants >>"$DIR/pipeline.toml"
+    grant_of_directory wiki install "$DIR/site/install" read
+    grant_of_directory wiki home "$DIR/site/home" read
+    backup_grants
+  } >"$DIR/pipeline.toml"
 }
 
 write_target() {
   mkdir -p "$DIR/restored/home" "$DIR/restored/install"
-  cat >"$DIR/target.toml" <<TOML
-# Where to restore: other directories, another database, another role.
-[pipeline]
-name = "wiki-restored"
-state = "$DIR/state-restored"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.wiki]
-plugin = "confluence"
-
-[step.wiki.grant.dirs.install]
-path = "$DIR/restored/install"
-access = "write"
-
-[step.wiki.grant.dirs.home]
-path = "$DIR/restored/home"
-access = "write"
-TOML
-  restore_grants >>"$DIR/target.toml"
+  {
+    echo '# Where to restore: other directories, another database, another role.'
+    head_of_pipeline wiki-restored state-restored
+    printf '\n[step.wiki]\nplugin = "confluence"\n'
+    grant_of_directory wiki install "$DIR/restored/install" write
+    grant_of_directory wiki home "$DIR/restored/home" write
+    restore_grants
+  } >"$DIR/target.toml"
 }
 
 start_writer() {

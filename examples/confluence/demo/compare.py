@@ -9,10 +9,10 @@ journal.jsonl, times.json and secrets/new.json (what the rewritten files must sa
 import hashlib
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import cfg
+import judge
 import trees
 import truth
 from database import NAME, Session
@@ -32,13 +32,7 @@ def main() -> int:
         compare_trees(top, problems)
         compare_attachments(top, problems)
         count_changes(top, problems)
-    for problem in problems[:40]:
-        print(f"  DIFFERENT: {problem}")
-    if problems:
-        print(f"  {len(problems)} differences without a reason")
-        return 1
-    print("  nothing else differs")
-    return 0
+    return judge.verdict(problems)
 
 
 def _read(path: Path) -> dict:
@@ -112,8 +106,7 @@ def compare_attachments(top: Path, problems: list[str]) -> None:
 def count_changes(top: Path, problems: list[str]) -> None:
     """Was the site really being changed between the instant and the seal?"""
     instant = _read(top / "truth/truth.json")["seen"]  # taken in the shared snapshot: no earlier than the instant
-    record = _read(top / "proof/.strongroom/record.json")
-    sealed = datetime.fromisoformat(record["ended"][:19] + "+00:00").timestamp()  # whole seconds: no later than it was
+    sealed = judge.sealed(judge.record(top))
     during = [line for line in _journal(top) if instant < line["at"] < sealed]
     purges = [line for line in during if line["gone"] and line["did"] == "purge"]
     text = f"{len(during)} changes between instant and seal ({sealed - instant:.1f} s), {len(purges)} of them purges of attachments"

@@ -7,10 +7,10 @@ usage: compare.py before DIR
 
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import files
+import judge
 import streams
 import truth
 import work
@@ -62,13 +62,7 @@ def restored(top: Path, mode: str, prefix: str) -> int:
         problems.append("topics or groups of another application are not as they were")
     kafka.close()
     count_changes(top, problems)
-    for problem in problems[:40]:
-        print(f"  DIFFERENT: {problem}")
-    if problems:
-        print(f"  {len(problems)} differences without a reason")
-        return 1
-    print("  nothing else differs")
-    return 0
+    return judge.verdict(problems)
 
 
 def compare_database(top: Path, problems: list[str]) -> None:
@@ -85,8 +79,8 @@ def compare_database(top: Path, problems: list[str]) -> None:
 
 def count_changes(top: Path, problems: list[str]) -> None:
     """Was the instance really in use between the instant and the seal?"""
-    record = json.loads((top / "proof/.strongroom/record.json").read_text())
-    instant, sealed = work.instant(record).cut / 1000, datetime.fromisoformat(record["ended"][:19] + "+00:00").timestamp()
+    record = judge.record(top)
+    instant, sealed = work.instant(record).cut / 1000, judge.sealed(record)
     count = {}
     for name, at in (("changes", "at"), ("ledger-writer", "acked"), ("commits", "acked")):
         lines = map(json.loads, (top / f"{name}.jsonl").read_text().splitlines())

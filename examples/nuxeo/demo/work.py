@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import judge
 import logs
 import streams
 from kafka import Kafka
@@ -37,7 +38,7 @@ def _lines(path: Path) -> list[dict]:
 
 def compare(kafka: Kafka, top: Path, mode: str, prefix: str, problems: list[str]) -> None:
     """Topics, records, groups: every partition by itself."""
-    record = json.loads((top / "proof/.strongroom/record.json").read_text())
+    record = judge.record(top)
     due = _due(top, instant(record), mode)
     _compare_names(kafka, top, prefix, problems)
     offsets: dict[logs.Place, list[int]] = {}
