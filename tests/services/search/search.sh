@@ -72,7 +72,7 @@ launch() { # ENGINE HEAP
 }
 
 answers() {
-  grep -q '] started$' "$DIR/log" && python3 - "$PORT" 2>/dev/null <<'PYTHON'
+  grep -q 'Node started$' "$DIR/log" && python3 - "$PORT" 2>/dev/null <<'PYTHON'
 import sys, urllib.request
 urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=5)
 PYTHON
