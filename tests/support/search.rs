@@ -102,7 +102,8 @@ impl Search {
     pub fn definition(&self, index: &str) -> Value {
         let mut found = self.ask("GET", &format!("/{index}"), &Value::Null)[index].take();
         let own = found["settings"]["index"].as_object_mut().unwrap();
-        for name in ["uuid", "creation_date", "provided_name", "version", "resize", "routing", "replication", "history"] {
+        for name in ["uuid", "creation_date", "provided_name", "version", "resize", "routing", "replication", "history"]
+        {
             own.remove(name);
         }
         found

@@ -101,7 +101,8 @@ pub fn exchange(port: u16, request: &Message) -> io::Result<Message> {
     server.set_read_timeout(Some(DEADLINE))?;
     server.write_all(&request.bytes("close"))?;
     let mut answer = BufReader::new(&server);
-    let answer = if request.first.starts_with("HEAD ") { Message::read_head(&mut answer) } else { Message::read(&mut answer) };
+    let answer =
+        if request.first.starts_with("HEAD ") { Message::read_head(&mut answer) } else { Message::read(&mut answer) };
     answer?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
@@ -111,7 +112,8 @@ pub fn exchange(port: u16, request: &Message) -> io::Result<Message> {
 /// When there is no answer.
 pub fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
     let kind = if path.contains("/_bulk") { "application/x-ndjson" } else { "application/json" };
-    let headers = [("host", "127.0.0.1"), ("content-type", kind)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let headers =
+        [("host", "127.0.0.1"), ("content-type", kind)].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let request = Message { first: format!("{method} {path} HTTP/1.1"), headers: headers.into(), body: body.into() };
     let answer = exchange(port, &request).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
     (answer.status(), answer.body)

@@ -74,7 +74,8 @@ impl WebProxy {
     pub fn start(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(State { server, faults: Mutex::default(), fired: AtomicUsize::new(0), asked: Mutex::default() });
+        let state =
+            Arc::new(State { server, faults: Mutex::default(), fired: AtomicUsize::new(0), asked: Mutex::default() });
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -177,7 +178,8 @@ mod tests {
         thread::spawn(move || {
             for (number, mut client) in listener.incoming().flatten().enumerate() {
                 let request = Message::read(&mut BufReader::new(&client)).unwrap().unwrap();
-                let body = format!(r#"{{"first":{:?},"body":{},"number":{number}}}"#, request.first, request.body.len());
+                let body =
+                    format!(r#"{{"first":{:?},"body":{},"number":{number}}}"#, request.first, request.body.len());
                 let (one, other) = body.split_at(7);
                 let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n", one.len(), other.len());
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";

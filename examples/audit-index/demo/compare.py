@@ -13,6 +13,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import judge
 import ledger
 from documents import INDEX, SEQUENCES
 from engine import Engine
@@ -28,11 +29,7 @@ def main() -> int:
     what, top, *rest = sys.argv[1:]
     problems: list[str] = []
     {"before": before, "use": use, "restored": restored, "untouched": untouched, "goes-on": goes_on}[what](Path(top), *rest, problems=problems)
-    for problem in problems[:40]:
-        print(f"  DIFFERENT: {problem}")
-    if problems:
-        print(f"  {len(problems)} differences without a reason")
-    return 1 if problems else 0
+    return judge.verdict(problems)
 
 
 def definition(engine: Engine, index: str) -> dict:
@@ -67,17 +64,13 @@ def fence(record: dict, index: str) -> Fence:
     return Fence(began, ended)
 
 
-def _record(top: Path) -> dict:
-    return json.loads((top / "proof/.strongroom/record.json").read_text())
-
-
 def _written(top: Path) -> list:
     return ledger.lines(top / "ledger.jsonl", top / "ledger-writer.jsonl")
 
 
 def use(top: Path, problems: list[str]) -> None:
-    record = _record(top)
-    sealed = _seconds(record["ended"])
+    record = judge.record(top)
+    sealed = judge.sealed(record)
     for index in INDICES:
         began = fence(record, index).began
         count = sum(1 for line in ledger.lines(top / "ledger-writer.jsonl") if line[0] == index and began < line[-1] < sealed)
@@ -92,7 +85,7 @@ def _found(engine: Engine, index: str) -> dict[str, ledger.State]:
 
 def restored(top: Path, port: str, prefix: str = "", *, problems: list[str]) -> None:
     """The restored indices, as the engine shows them to anybody."""
-    engine, record, noted = Engine(int(port)), _record(top), json.loads((top / "before.json").read_text())
+    engine, record, noted = Engine(int(port)), judge.record(top), json.loads((top / "before.json").read_text())
     for index in INDICES:
         window = fence(record, index)
         due = ledger.due(_written(top), index, window)

@@ -23,10 +23,12 @@ indices = ["nuxeo-audit", "nuxeo-uidgen"]
 way = "$WAY"
 TOML
   grant_of_engine "$(port engine)"
-  [[ $WAY != snapshot ]] || grant_of_directory audit snapshots "$DIR/engine/repositories" read
+  [[ $WAY != snapshot ]] || grant_of_directory audit snapshots "$DIR/engine/repositories" write
 }
 
 write_target() { # PORT ENGINE-DIRECTORY PREFIX
+  local renamed=''
+  [[ -z $3 ]] || renamed="nuxeo-audit = \"$3nuxeo-audit\", nuxeo-uidgen = \"$3nuxeo-uidgen\""
   echo '# Where to restore: an engine, and how the names of the indices begin there.'
   head_of_pipeline audit-restored "state-restored$3"
   cat <<TOML
@@ -35,7 +37,7 @@ write_target() { # PORT ENGINE-DIRECTORY PREFIX
 plugin = "elasticsearch-audit"
 
 [step.audit.config]
-target-prefix = "$3"
+rename = { $renamed }
 TOML
   grant_of_engine "$1"
   [[ $WAY != snapshot ]] || grant_of_directory audit snapshots "$2/repositories" write

@@ -1,6 +1,6 @@
 """A judge that cannot say no proves nothing: each kind of difference must be named.
 
-usage: python3 -m unittest discover -s examples/audit-index/demo
+usage: PYTHONPATH=examples python3 -m unittest discover -s examples/audit-index/demo
 """
 
 import json
