@@ -90,21 +90,23 @@ tree() { # makes the tree, once, and has it in memory
   find "$FAST/tree" -type f -exec cat {} + >/dev/null
 }
 
-pipeline() { # NAME PLACE SOURCE ACCESS ONE-BY-ONE: a pipeline in $DIR/NAME that writes to PLACE
+pipeline_of() { # NAME PLACE < STEPS: a pipeline in $DIR/NAME that writes to PLACE
   mkdir -p "$DIR/$1"
-  cat >"$DIR/$1/strongroom.toml" <<EOF
-[pipeline]
-name = "bench"
-state = "$2/state"
-[repository.local]
-url = "$2/repository"
-format = "zip"
+  {
+    printf '[pipeline]\nname = "bench"\nstate = "%s/state"\n' "$2"
+    printf '[repository.local]\nurl = "%s/repository"\nformat = "zip"\n' "$2"
+    cat
+  } >"$DIR/$1/strongroom.toml"
+  strongroom "$1" plugin accept --yes >/dev/null
+}
+
+pipeline() { # NAME PLACE SOURCE ACCESS ONE-BY-ONE: one that saves or restores a directory
+  pipeline_of "$1" "$2" <<EOF
 [step.files]
 plugin = "$FILES_WASM"
 config = { one-by-one = $5 }
 grant.dirs.source = { path = "$3", access = "$4" }
 EOF
-  strongroom "$1" plugin accept --yes >/dev/null
 }
 
 strongroom() { # NAME ARGUMENT...: with the pipeline NAME
@@ -287,19 +289,15 @@ host_calls() {
 
 scripted_pipeline() { # NAME PARTS: four steps with so many parts each
   local step
-  mkdir -p "$DIR/$1"
-  printf '[pipeline]\nname = "bench"\nstate = "%s/state"\n[repository.local]\nurl = "%s/repository"\nformat = "zip"\n' \
-    "$OUT" "$OUT" >"$DIR/$1/strongroom.toml"
   for step in one two three four; do
-    cat >>"$DIR/$1/strongroom.toml" <<EOF
+    cat <<EOF
 [step.$step]
 plugin = "$DIR/plugins/strongroom_scripted.wasm"
 [step.$step.config]
 count = $2
 every = [{ do = "put", path = "a", text = "a" }, { do = "receipt", subject = "files", expected = 1, actual = 1 }]
 EOF
-  done
-  strongroom "$1" plugin accept --yes >/dev/null
+  done | pipeline_of "$1" "$OUT"
 }
 
 many_parts() {

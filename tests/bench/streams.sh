@@ -46,21 +46,13 @@ produced() { # TOPIC RECORDS: prints MB/s of Kafka's own tool
   forget_topic "$1"
 }
 
-stream_pipeline() { # NAME PLACE CONFIG: a pipeline in $DIR/NAME
-  mkdir -p "$DIR/$1"
-  cat >"$DIR/$1/strongroom.toml" <<TOML
-[pipeline]
-name = "bench"
-state = "$2/state"
-[repository.local]
-url = "$2/repository"
-format = "zip"
+stream_pipeline() { # NAME CONFIG: one that saves or restores topics
+  pipeline_of "$1" "$OUT" <<TOML
 [step.streams]
 plugin = "$STREAMS_WASM"
-config = { $3 }
+config = { $2 }
 grant.tcp.kafka = { endpoints = ["$SERVERS"] }
 TOML
-  strongroom "$1" plugin accept --yes >/dev/null
 }
 
 moved() { # PIPELINE BYTES VERB: prints MB/s, between the records parts' start and their end, and the peak in KiB
@@ -86,12 +78,12 @@ streams_of() { # WHAT PREFIX BYTES RECORD-BYTES BATCH-BYTES: fills a topic, and 
   java_with "$ROOT/tests/bench/Fill.java" "$SERVERS" "$topic" "$PARTITIONS" "$records" "$4" "$5"
   # 4096 values as long.
   head -c $((3072 * $4)) /dev/urandom | base64 -w "$4" >"$DIR/payloads"
-  stream_pipeline "$prefix" "$OUT" "prefix = \"$prefix\""
+  stream_pipeline "$prefix" "prefix = \"$prefix\""
   for ((round = 0; round < FEW; round++)); do
     fresh
     moved "$prefix" "$bytes" backup | tee -a "$DIR/$prefix-backup"
     consumed "$topic" "$records" | tee -a "$DIR/$prefix-consumer"
-    stream_pipeline "$prefix$round" "$OUT" "target-prefix = \"r$round-\", read-back = false"
+    stream_pipeline "$prefix$round" "target-prefix = \"r$round-\", read-back = false"
     moved "$prefix$round" "$bytes" restore | tee -a "$DIR/$prefix-restore"
     forget_topic "r$round-${topic#"$prefix"}"
     produced "p$round-$topic" "$records" | tee -a "$DIR/$prefix-producer"
