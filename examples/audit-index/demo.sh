@@ -110,7 +110,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
     esac
     shift
   done
-  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $COUNT =~ ^[1-9][0-9]{3,6}$ ]] || die "$USAGE"
+  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
 }
 
 main() {

@@ -55,13 +55,10 @@ def _seconds(text: str) -> float:
 
 
 def fence(record: dict, index: str) -> Fence:
-    """When the instant of an index was fixed, as the set's record states it: by its own instant, or while its part ran."""
-    parts = [part for step in record["steps"] for part in step["parts"] if part["part"]["name"].endswith(index)]
-    (part,) = [one for one in parts if one.get("instant")] or parts
-    if not part.get("instant"):
-        return Fence(_seconds(part["started"]), _seconds(part["ended"]))
-    began, ended = (seconds + nanoseconds / 1e9 for seconds, nanoseconds in (part["instant"]["not_before"], part["instant"]["not_after"]))
-    return Fence(began, ended)
+    """When the moment of an index was fixed, as the set's record states it: between the start of its part and when that had settled."""
+    (part,) = {one["part"] for one in record["order"] if one["part"].endswith(index)}
+    at = {one["what"]: _seconds(one["at"]) for one in record["order"] if one["part"] == part}
+    return Fence(at["started"], at.get("settled", at["ended"]))
 
 
 def _written(top: Path) -> list:

@@ -55,11 +55,12 @@ class Judge(unittest.TestCase):
             compare.compare_definition("a", was, was | {kind: {}}, problems)
             self.assertEqual(1, len(problems), kind)
 
-    def test_the_fence_is_the_instant_of_the_part_or_the_time_that_it_took(self) -> None:
-        part = {"part": {"stage": "database", "name": "index-nuxeo-audit"}, "started": "1970-01-01T00:00:01Z", "ended": "1970-01-01T00:00:05.5Z"}
-        self.assertEqual(Fence(1.0, 5.5), compare.fence({"steps": [{"parts": [part]}]}, "nuxeo-audit"))
-        part["instant"] = {"not_before": [2, 0], "not_after": [2, 500_000_000]}
-        self.assertEqual(Fence(2.0, 2.5), compare.fence({"steps": [{"parts": [part]}]}, "nuxeo-audit"))
+    def test_the_fence_is_between_the_start_of_a_part_and_its_settling(self) -> None:
+        order = [{"at": f"1970-01-01T00:00:0{second}.5Z", "part": part, "what": what} for second, part, what in
+                 ((0, "", "started"), (1, "audit/index-a", "started"), (2, "audit/index-b", "started"), (3, "audit/index-a", "settled"),
+                  (4, "audit/index-b", "ended"), (5, "audit/index-a", "ended"))]
+        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": order}, "index-a"))
+        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": order}, "index-b"))
 
     def test_a_page_is_read_byte_for_byte(self) -> None:
         sources = ['{"a" : 1.10,"b":"\\"_source\\":"}', '{"n":12345678901234567890}']

@@ -17,7 +17,7 @@ from documents import INDEX, SEQUENCE, SEQUENCES
 from engine import Engine
 from ledger import Ledger
 
-ROUNDS_PER_SECOND = 60
+ROUNDS_PER_SECOND, REMOVED_MAX = 60, 100
 
 
 def add(engine: Engine, ledger: Ledger) -> int:
@@ -52,7 +52,7 @@ def use(engine: Engine, ledger: Ledger, goes_on) -> None:
         add(engine, ledger)
         if turn % 3 == 0:
             change(engine, ledger, 20 + 40 * (turn // 3 % 50), 4 + turn // 150 % 200)
-        if turn % 10 == 0:
+        if turn % 10 == 0 and turn < REMOVED_MAX * 10:
             remove(engine, ledger, 21 + 40 * (turn // 10))
         ledger.flush()
         time.sleep(max(0.0, due - time.monotonic()))
