@@ -1,0 +1,110 @@
+//! Stores the parts that `inspect` named.
+
+use serde::{Deserialize, Serialize};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result, context, snapshot};
+use strongroom_search::{Client, Index, export::Export, store::Manifest};
+
+use crate::{
+    describe::grant,
+    inspect::{self, part, setting},
+    names,
+    settings::Settings,
+};
+
+/// Keys of the notes that a backup leaves for restore and verify.
+pub mod note {
+    /// What an index must hold: a JSON object of [`super::Noted`].
+    pub fn index(name: &str) -> String {
+        format!("index {name}")
+    }
+}
+
+/// What is noted of an index beside what lies in its part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Noted {
+    /// Documents stored.
+    pub documents: u64,
+    /// The hash over all of them.
+    pub hash: String,
+    /// Objects stored.
+    pub objects: u32,
+}
+
+impl Noted {
+    /// Of that manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self { documents: manifest.documents, hash: manifest.hash.clone(), objects: manifest.objects }
+    }
+}
+
+/// Stores one part.
+///
+/// # Errors
+/// Then the part has failed.
+pub fn backup(part: &Part) -> Result<Outcome> {
+    let settings = Settings::read()?;
+    let client = Client::connect(grant::ENGINE)?;
+    let mut outcome = Outcome::new("");
+    let names = match part.setting(setting::INDEX) {
+        Some(index) => vec![index.to_owned()],
+        None => resolve(&client, &settings, &mut outcome)?,
+    };
+    // All moments first: what comes after this part in the run waits for them, not for the documents.
+    let pace = settings.pace();
+    let open = |name: &String| Export::open(&client, name, pace);
+    let exports: Vec<Export> = names.iter().map(open).collect::<Result<_>>()?;
+    snapshot::settled()?;
+    let (mut documents, mut bytes) = (0, 0);
+    for export in exports {
+        let manifest = export.store(pace)?;
+        (documents, bytes) = (documents + manifest.documents, bytes + manifest.bytes);
+        outcome = stored(outcome, &manifest)?;
+    }
+    outcome.summary = format!("{documents} documents of {} indices, {bytes} bytes", names.len());
+    Ok(outcome)
+}
+
+/// What Nuxeo's step has named, by the names of the indices themselves.
+fn resolve(client: &Client, settings: &Settings, outcome: &mut Outcome) -> Result<Vec<String>> {
+    let names = names::all(settings)?;
+    outcome.findings.extend(names.findings);
+    let mut resolved = Vec::new();
+    for name in names.names {
+        match Index::resolve(client, &name.name) {
+            Ok(indices) => {
+                for index in indices {
+                    outcome.findings.extend(inspect::findings(&index, client.engine()));
+                    resolved.extend((!resolved.contains(&index.name)).then_some(index.name));
+                }
+            }
+            Err(error) if error.is_not_found() && name.required => {
+                outcome.findings.push(inspect::missing(&name.name));
+            }
+            Err(error) if error.is_not_found() => {
+                let message = format!("there is no index {}: a restored Nuxeo begins its sequences anew", name.name);
+                outcome.findings.push(Finding::warning("sequences-missing", name.name, message));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if resolved.is_empty() && outcome.findings.is_empty() {
+        return Err(Error::invalid(format!("the part {} has nothing to save", part::INDICES)));
+    }
+    Ok(resolved)
+}
+
+fn stored(outcome: Outcome, manifest: &Manifest) -> Result<Outcome> {
+    let noted = serde_json::to_string(&Noted::of(manifest))?;
+    context::set_note(&note::index(&manifest.index), &noted)?;
+    let Manifest { index, expected, documents, hash, .. } = manifest;
+    let outcome = outcome
+        .receipt(format!("documents {index}"), *expected, *documents)
+        .fact(format!("hash {index}"), hash)
+        .fact(format!("objects {index}"), manifest.objects.to_string());
+    if expected == documents {
+        return Ok(outcome);
+    }
+    let message = format!("the engine counted {expected} documents at that moment and gave {documents}");
+    Ok(outcome.finding(Finding::blocker("documents-missing", index, message)))
+}

@@ -1,0 +1,17 @@
+//! The codes of all findings that this plugin reports: `docs/elasticsearch-audit.md` says what to do about each.
+
+/// In alphabetical order.
+pub const CODES: &[&str] = &[
+    "audit-elsewhere",
+    "documents-missing",
+    "engine-old",
+    "engine-refuses",
+    "index-damaged",
+    "index-missing",
+    "indices-unset",
+    "sequences-missing",
+    "sequences-needed",
+    "source-narrowed",
+    "source-none",
+    "types-several",
+];

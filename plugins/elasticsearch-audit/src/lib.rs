@@ -1,0 +1,45 @@
+//! Backs up and restores indices of Elasticsearch and OpenSearch, such as Nuxeo's audit: whole, proved by count and hash.
+//!
+//! What may be set comes first (`settings`, `describe`, `findings`), then which indices are meant (`names`) and which way
+//! is taken (`way`), then what is done: `inspect`, `backup`, `verify`. `strongroom-search` does the work.
+
+use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
+
+pub mod backup;
+pub mod describe;
+pub mod findings;
+pub mod inspect;
+pub mod names;
+pub mod settings;
+pub mod verify;
+
+/// The plugin.
+#[derive(Default)]
+pub struct ElasticsearchAudit;
+
+plugin!(ElasticsearchAudit);
+
+impl Plugin for ElasticsearchAudit {
+    fn describe() -> Description {
+        describe::description()
+    }
+
+    fn inspect(&self, purpose: Purpose) -> Result<Inspection> {
+        match purpose {
+            Purpose::Backup => inspect::inspect(),
+            Purpose::Restore => Err(strongroom_plugin::Error::unsupported("not yet")),
+        }
+    }
+
+    fn backup(&self, part: &Part, _: Pass) -> Result<Outcome> {
+        backup::backup(part)
+    }
+
+    fn verify(&self, part: &Part) -> Result<Outcome> {
+        verify::verify(part)
+    }
+
+    fn probe(&self, _: &Part) -> Result<Outcome> {
+        Ok(Outcome::new("nothing to ask: a restore has read everything back"))
+    }
+}

@@ -1,0 +1,1 @@
+//! A small engine in memory.
