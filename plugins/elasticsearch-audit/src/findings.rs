@@ -2,11 +2,13 @@
 
 /// In alphabetical order.
 pub const CODES: &[&str] = &[
+    "alias-taken",
     "audit-elsewhere",
     "documents-missing",
     "engine-old",
     "engine-refuses",
     "index-damaged",
+    "index-exists",
     "index-missing",
     "indices-unset",
     "sequences-missing",

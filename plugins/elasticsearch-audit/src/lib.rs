@@ -1,7 +1,8 @@
 //! Backs up and restores indices of Elasticsearch and OpenSearch, such as Nuxeo's audit: whole, proved by count and hash.
 //!
 //! What may be set comes first (`settings`, `describe`, `findings`), then which indices are meant (`names`) and which way
-//! is taken (`way`), then what is done: `inspect`, `backup`, `verify`. `strongroom-search` does the work.
+//! is taken (`way`), then what is done: `inspect`, `backup`, `restore`, `release`,
+//! `verify`. `strongroom-search` does the work.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
 
@@ -10,6 +11,8 @@ pub mod describe;
 pub mod findings;
 pub mod inspect;
 pub mod names;
+pub mod release;
+pub mod restore;
 pub mod settings;
 pub mod verify;
 
@@ -27,12 +30,16 @@ impl Plugin for ElasticsearchAudit {
     fn inspect(&self, purpose: Purpose) -> Result<Inspection> {
         match purpose {
             Purpose::Backup => inspect::inspect(),
-            Purpose::Restore => Err(strongroom_plugin::Error::unsupported("not yet")),
+            Purpose::Restore => restore::inspect(),
         }
     }
 
     fn backup(&self, part: &Part, _: Pass) -> Result<Outcome> {
         backup::backup(part)
+    }
+
+    fn restore(&self, part: &Part) -> Result<Outcome> {
+        restore::restore(part)
     }
 
     fn verify(&self, part: &Part) -> Result<Outcome> {
@@ -41,5 +48,9 @@ impl Plugin for ElasticsearchAudit {
 
     fn probe(&self, _: &Part) -> Result<Outcome> {
         Ok(Outcome::new("nothing to ask: a restore has read everything back"))
+    }
+
+    fn release(&self, _: &str, data: &[u8]) -> Result<()> {
+        release::release(data)
     }
 }

@@ -7,15 +7,18 @@
 //! What engines answer is described at <https://www.elastic.co/guide/en/elasticsearch/reference/7.17/rest-apis.html> and
 //! <https://docs.opensearch.org/2.19/api-reference/>; a statement that stands elsewhere names its source.
 
+pub mod bulk;
 pub mod check;
 pub mod client;
 pub mod document;
 pub mod engine;
 pub mod export;
 pub mod hash;
+pub mod import;
 pub mod index;
 pub mod objects;
 pub mod page;
+pub mod place;
 pub mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
