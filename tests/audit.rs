@@ -35,10 +35,7 @@ $CONFIG
 [step.audit.grant.http.engine]
 url = "http://127.0.0.1:$PORT"
 methods = ["GET", "POST", "PUT", "DELETE"]
-timeout = "3s"
-
-[step.audit.limits]
-no-progress = "5s"
+timeout = "30s"
 "#;
 
 /// A pipeline file for an engine behind that port.

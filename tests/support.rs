@@ -19,6 +19,7 @@ pub mod strongroom;
 pub mod tree;
 pub mod web;
 pub mod web_proxy;
+pub mod zip_file;
 
 pub use strongroom::{Done, Going, Place};
 

@@ -1,16 +1,15 @@
 //! Sets that somebody has changed so that every sum holds: `verify` names the document that is missing.
 
-use std::{
-    fs::{self, File},
-    io::{Read, Write},
-    path::Path,
-};
+use std::fs;
 
 use serde_json::Value;
 use strongroom::digest::Digest;
 
 use super::{filled, place, restore, target};
-use crate::support::{Done, Place, search};
+use crate::support::{
+    Done, Place, search,
+    zip_file::{self, Entry},
+};
 
 const SUMS: &str = "SHA256SUMS";
 const ENTRIES: &str = ".strongroom/entries.ndjson";
@@ -23,65 +22,35 @@ fn changed(how: impl Fn(&mut Vec<String>)) -> (Place, String) {
     place.run(&["backup"]).exits(0);
     place.run(&["verify"]).exits(0);
     let set = place.set();
-    let mut entries = read(&set);
-    let object = entries.iter().position(|(name, _)| !name.starts_with(".strongroom/") && name.ends_with(".ndjson"));
-    let object = object.expect("there is an object");
-    let mut lines: Vec<_> = text(&entries[object].1).split_inclusive('\n').map(str::to_owned).collect();
+    let (mut entries, comment) = zip_file::read(&fs::read(&set).unwrap());
+    let is_object = |entry: &Entry| !entry.name.starts_with(b".strongroom/") && entry.name.ends_with(b".ndjson");
+    let object = entries.iter().position(is_object).expect("there is an object");
+    let mut lines: Vec<_> = text(&entries[object].content).split_inclusive('\n').map(str::to_owned).collect();
     how(&mut lines);
     replace(&mut entries, object, lines.concat().into_bytes());
-    write(&set, &entries);
+    fs::write(&set, zip_file::zip(&entries, &comment)).unwrap();
     (place, index)
 }
-
-type Entries = Vec<(String, Vec<u8>)>;
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-fn read(set: &Path) -> Entries {
-    let mut archive = zip::ZipArchive::new(File::open(set).unwrap()).unwrap();
-    let mut entries = Vec::new();
-    for place in 0..archive.len() {
-        let mut entry = archive.by_index(place).unwrap();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        entries.push((entry.name().unwrap().into_owned(), content));
-    }
-    entries
-}
-
-fn write(set: &Path, entries: &Entries) {
-    let comment = zip::ZipArchive::new(File::open(set).unwrap()).unwrap().comment().to_vec();
-    let mut archive = zip::ZipWriter::new(File::create(set).unwrap());
-    for (name, content) in entries {
-        let options = zip::write::SimpleFileOptions::default().unix_permissions(0o600);
-        match name.strip_suffix('/') {
-            Some(_) => archive.add_directory(name.as_str(), options.unix_permissions(0o700)).unwrap(),
-            None => {
-                archive.start_file(name.as_str(), options).unwrap();
-                archive.write_all(content).unwrap();
-            }
-        }
-    }
-    archive.set_raw_comment(comment.into_boxed_slice()).unwrap();
-    archive.finish().unwrap();
-}
-
 /// Changes an entry, and what the set says of it elsewhere.
-fn replace(entries: &mut Entries, place: usize, content: Vec<u8>) {
-    let (name, was) = entries[place].clone();
+fn replace(entries: &mut [Entry], place: usize, content: Vec<u8>) {
+    let was = std::mem::replace(&mut entries[place].content, content);
+    let name = text(&entries[place].name).to_owned();
     let sum = |bytes: &[u8]| Digest::of(bytes).to_string();
-    let (old, new) = (sum(&was), sum(&content));
+    let (size, old, new) = (entries[place].content.len(), sum(&was), sum(&entries[place].content));
+    let find = |wanted: &str| entries.iter().position(|entry| entry.name == wanted.as_bytes()).unwrap();
+    let (listed, sums) = (find(ENTRIES), find(SUMS));
+    let changed = text(&entries[sums].content).replace(&format!("{old}  {name}\n"), &format!("{new}  {name}\n"));
+    entries[sums].content = changed.into_bytes();
     if name != ENTRIES {
-        let listed = entries.iter().position(|(name, _)| name == ENTRIES).unwrap();
-        let relisted = text(&entries[listed].1).lines().map(|line| relist(line, &name, content.len(), &new) + "\n");
-        let relisted = relisted.collect::<String>().into_bytes();
-        replace(entries, listed, relisted);
+        let lines = text(&entries[listed].content).lines().map(|line| relist(line, &name, size, &new) + "\n");
+        let lines = lines.collect::<String>().into_bytes();
+        replace(entries, listed, lines);
     }
-    let (_, sums) = entries.iter_mut().find(|(name, _)| name == SUMS).unwrap();
-    *sums = text(sums).replace(&format!("{old}  {name}\n"), &format!("{new}  {name}\n")).into_bytes();
-    entries[place].1 = content;
 }
 
 fn relist(line: &str, name: &str, size: usize, sum: &str) -> String {
@@ -143,5 +112,4 @@ fn a_source_that_is_another_is_seen_by_the_hash() {
 fn a_set_that_was_written_anew_without_a_change_is_whole() {
     let (place, _) = changed(|_| {});
     place.run(&["verify"]).exits(0);
-    assert!(fs::metadata(place.set()).unwrap().len() > 0);
 }

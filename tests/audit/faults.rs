@@ -20,6 +20,9 @@ const OPEN: &str = r"^POST /[^/]+/(_search/point_in_time|_pit)\?";
 const READ: &str = r"^POST /_search\?";
 const CLOSE: &str = r"^DELETE /(_search/point_in_time|_pit)$";
 
+/// Longer than anybody waits.
+const SILENCE: Duration = Duration::from_secs(3600);
+
 /// An index on the shared engine that is saved through a proxy with a fault: how that went, and where.
 struct Trial {
     place: Place,
@@ -38,6 +41,11 @@ impl Trial {
     fn of(index: String, question: &str, after: usize, times: usize, fault: Fault) -> Self {
         let proxy = WebProxy::start(search::shared().port);
         let place = place(&index, proxy.port);
+        if matches!(fault, Fault::Delay(SILENCE)) {
+            let text = std::fs::read_to_string(place.join("strongroom.toml")).unwrap();
+            place.write("strongroom.toml", &text.replace("timeout = \"30s\"", "timeout = \"2s\""));
+            place.accept();
+        }
         proxy.plan(question, after, times, fault);
         let done = place.run(&["backup"]);
         assert!(proxy.fired() > 0, "nothing was broken: {done}");
@@ -81,6 +89,42 @@ fn busy(status: u16) -> Fault {
     )
 }
 
+/// One shard of two has not answered, and its documents are not there.
+fn shard_fails(page: &mut Value) {
+    page["_shards"]["successful"] = json!(1);
+    page["_shards"]["failed"] = json!(1);
+    page["_shards"]["failures"] = json!([{ "shard": 0, "reason": { "type": "node_disconnected_exception" } }]);
+    page["hits"]["hits"] = json!([]);
+}
+
+/// The first try and its repetitions wait longer and longer, so all of these go on side by side.
+#[test]
+fn faults_that_never_end_are_given_up_and_make_no_complete_set() {
+    let fewer = |page: &mut Value| {
+        page["hits"]["total"]["value"] = json!(3);
+        shard_fails(page);
+    };
+    let late = |page: &mut Value| {
+        page["timed_out"] = json!(true);
+        page["hits"]["hits"] = json!([]);
+    };
+    let faults = [
+        (READ, 2, busy(429), "429"),
+        ("^POST ", 0, busy(503), "503"),
+        (READ, 1, Fault::Cut, "log"),
+        (READ, 2, Fault::Truncate, "ends before its end"),
+        (READ, 2, Fault::Delay(SILENCE), "log"),
+        (READ, 2, Fault::change(shard_fails), "shard"),
+        (READ, 0, Fault::change(fewer), "shard"),
+        (READ, 2, Fault::change(late), "gave up"),
+    ];
+    std::thread::scope(|scope| {
+        for (question, after, fault, words) in faults {
+            scope.spawn(move || Trial::run(question, after, usize::MAX, fault).reported(words));
+        }
+    });
+}
+
 #[test]
 fn an_engine_that_has_too_much_to_do_is_asked_again() {
     Trial::run(READ, 2, 2, busy(429)).got_over();
@@ -92,18 +136,8 @@ fn a_point_in_time_that_is_refused_for_a_while_is_asked_for_again() {
 }
 
 #[test]
-fn an_engine_that_always_has_too_much_to_do_is_given_up() {
-    Trial::run(READ, 2, usize::MAX, busy(429)).reported("429");
-}
-
-#[test]
 fn a_node_that_starts_again_is_waited_for() {
     Trial::run(READ, 3, 3, busy(503)).got_over();
-}
-
-#[test]
-fn a_node_that_never_comes_back_is_given_up() {
-    Trial::run("^POST ", 0, usize::MAX, busy(503)).reported("503");
 }
 
 #[test]
@@ -112,59 +146,13 @@ fn a_page_that_is_cut_is_asked_for_again() {
 }
 
 #[test]
-fn an_engine_that_always_cuts_its_pages_is_given_up() {
-    Trial::run(READ, 1, usize::MAX, Fault::Cut).reported("log");
-}
-
-#[test]
-fn half_a_page_that_is_said_to_be_all_is_no_page() {
-    Trial::run(READ, 2, usize::MAX, Fault::Truncate).reported("log");
-}
-
-#[test]
 fn a_slow_engine_is_waited_for() {
     Trial::run(READ, 0, 5, Fault::Delay(Duration::from_millis(300))).got_over();
 }
 
 #[test]
-fn an_engine_that_says_nothing_is_given_up() {
-    Trial::run(READ, 2, usize::MAX, Fault::Delay(Duration::from_secs(3600))).reported("log");
-}
-
-/// One shard of two has not answered, and its documents are not there.
-fn shard_fails(page: &mut Value) {
-    page["_shards"]["successful"] = json!(1);
-    page["_shards"]["failed"] = json!(1);
-    page["_shards"]["failures"] = json!([{ "shard": 0, "reason": { "type": "node_disconnected_exception" } }]);
-    page["hits"]["hits"] = json!([]);
-}
-
-#[test]
 fn a_shard_that_fails_during_a_page_is_asked_again() {
     Trial::run(READ, 2, 1, Fault::change(shard_fails)).got_over();
-}
-
-#[test]
-fn a_shard_that_always_fails_makes_no_smaller_set() {
-    Trial::run(READ, 2, usize::MAX, Fault::change(shard_fails)).reported("shard");
-}
-
-#[test]
-fn a_shard_that_fails_while_documents_are_counted_makes_no_smaller_set() {
-    let fewer = |page: &mut Value| {
-        page["hits"]["total"]["value"] = json!(3);
-        shard_fails(page);
-    };
-    Trial::run(READ, 0, usize::MAX, Fault::change(fewer)).reported("shard");
-}
-
-#[test]
-fn a_search_that_gave_up_in_time_makes_no_smaller_set() {
-    let late = |page: &mut Value| {
-        page["timed_out"] = json!(true);
-        page["hits"]["hits"] = json!([]);
-    };
-    Trial::run(READ, 2, usize::MAX, Fault::change(late)).reported("gave up");
 }
 
 #[test]

@@ -92,9 +92,9 @@ impl Search {
         hits.iter().map(|hit| (hit["_id"].as_str().unwrap().to_owned(), read(hit))).collect()
     }
 
-    /// Names of indices that begin so, in order.
-    pub fn indices(&self, prefix: &str) -> Vec<String> {
-        let found = self.ask("GET", &format!("/{prefix}*/_settings"), &Value::Null);
+    /// Names of indices that end so, in order.
+    pub fn indices(&self, ending: &str) -> Vec<String> {
+        let found = self.ask("GET", &format!("/*{ending}/_settings"), &Value::Null);
         found.as_object().unwrap().keys().cloned().collect()
     }
 
@@ -106,6 +106,12 @@ impl Search {
         {
             own.remove(name);
         }
+        // What is null is the default, and a clone has one default written out.
+        own.retain(|name, value| !is_nothing(value) && (name != "routing_partition_size" || value != "1"));
         found
     }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(|inner| inner.values().all(is_nothing))
 }

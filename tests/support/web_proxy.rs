@@ -146,7 +146,7 @@ fn serve(client: &TcpStream, state: &State) -> io::Result<()> {
                 return (&mut &*client).write_all(&bytes[..bytes.len() - answer.body.len().div_ceil(2)]);
             }
             Some(Fault::Truncate) => answer.body.truncate(answer.body.len() / 2),
-            Some(Fault::Change(how)) => change(&mut answer, &*how),
+            Some(Fault::Change(how)) => change(&mut answer, &*how)?,
             _ => {}
         }
         send(client, &answer)?;
@@ -154,11 +154,17 @@ fn serve(client: &TcpStream, state: &State) -> io::Result<()> {
     Ok(())
 }
 
-fn change(answer: &mut Message, how: &(dyn Fn(&mut Value) + Send + Sync)) {
-    if let Ok(mut value) = serde_json::from_slice(&answer.body) {
-        how(&mut value);
-        answer.body = serde_json::to_vec(&value).expect("it was JSON");
+fn change(answer: &mut Message, how: &(dyn Fn(&mut Value) + Send + Sync)) -> io::Result<()> {
+    let mut value = serde_json::from_slice(&answer.body)?;
+    how(&mut value);
+    // Engines say first how a search went, then what was found: so must who stands in for them.
+    let hits = value.as_object_mut().and_then(|answer| answer.remove("hits"));
+    answer.body = serde_json::to_vec(&value)?;
+    if let Some(hits) = hits {
+        answer.body.pop();
+        answer.body.extend(format!(r#","hits":{hits}}}"#).bytes());
     }
+    Ok(())
 }
 
 fn send(mut client: &TcpStream, answer: &Message) -> io::Result<()> {
