@@ -1,7 +1,7 @@
 //! Stores the parts that `inspect` named.
 
 use serde::{Deserialize, Serialize};
-use strongroom_plugin::{Error, Finding, Outcome, Part, Result, context, snapshot};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result, context, snapshot::settled};
 use strongroom_search::{Client, Index, export::Export, store::Manifest};
 
 use crate::{
@@ -10,6 +10,8 @@ use crate::{
     names,
     settings::Settings,
 };
+
+mod snapshot;
 
 /// Keys of the notes that a backup leaves for restore and verify.
 pub mod note {
@@ -46,15 +48,23 @@ pub fn backup(part: &Part) -> Result<Outcome> {
     let settings = Settings::read()?;
     let client = Client::connect(grant::ENGINE)?;
     let mut outcome = Outcome::new("");
-    let names = match part.setting(setting::INDEX) {
-        Some(index) => vec![index.to_owned()],
+    let own = part.setting(setting::INDEX).or(part.setting(setting::SNAPSHOT));
+    let names: Vec<String> = match own.filter(|own| !own.is_empty()) {
+        Some(own) => own.lines().map(str::to_owned).collect(),
         None => resolve(&client, &settings, &mut outcome)?,
     };
+    match part.setting(setting::SNAPSHOT) {
+        Some(_) if !names.is_empty() => snapshot::backup(&client, &settings, &names, outcome),
+        _ => export(&client, &settings, &names, outcome),
+    }
+}
+
+fn export(client: &Client, settings: &Settings, names: &[String], mut outcome: Outcome) -> Result<Outcome> {
     // All moments first: what comes after this part in the run waits for them, not for the documents.
     let pace = settings.pace();
-    let open = |name: &String| Export::open(&client, name, pace);
+    let open = |name: &String| Export::open(client, name, pace);
     let exports: Vec<Export> = names.iter().map(open).collect::<Result<_>>()?;
-    snapshot::settled()?;
+    settled()?;
     let (mut documents, mut bytes) = (0, 0);
     for export in exports {
         let manifest = export.store(pace)?;

@@ -4,12 +4,19 @@ use serde::Deserialize;
 use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage, http::encoded};
 use strongroom_search::{Client, Engine, Index, Product, client::Question, index::Source};
 
-use crate::{describe::grant, names, settings::Settings};
+use crate::{
+    describe::grant,
+    names,
+    settings::{Settings, Way},
+    way,
+};
 
 /// Names of parts.
 pub mod part {
     /// All indices, where a plan cannot know them.
     pub const INDICES: &str = "indices";
+    /// The engine's own snapshot of all of them.
+    pub const SNAPSHOT: &str = "snapshot";
     /// Begins the name of the part of one index.
     pub const INDEX: &str = "index-";
 }
@@ -18,6 +25,8 @@ pub mod part {
 pub mod setting {
     /// The index that a part is of, by its own name.
     pub const INDEX: &str = "index";
+    /// Set where a part is the engine's snapshot: the indices, one a line; none where the step of Nuxeo names them.
+    pub const SNAPSHOT: &str = "snapshot";
 }
 
 /// The part of an index: its name, cut where it is long.
@@ -53,13 +62,25 @@ pub fn inspect() -> Result<Inspection> {
     };
     seen = seen.fact("engine", format!("{} ({})", client.engine(), client.engine().cluster));
     seen.findings.extend(fitness(client.engine()));
+    let chosen = way::choose(&settings, &client)?;
+    let is_export = chosen.way == Way::Export;
+    let said = if is_export { "document by document" } else { "the engine's snapshot" };
+    seen = seen.fact("way", format!("{said}: {}", chosen.why));
+    seen.findings.extend(chosen.blocker);
+    let mut indices = Vec::new();
     for name in names::configured(&settings).names {
-        look(&client, &name.name, settings.nuxeo_step.is_none(), &mut seen)?;
+        look(&client, &name.name, &mut indices, &mut seen)?;
     }
     if settings.nuxeo_step.is_some() {
         // That step says it when it runs.
-        seen = seen.fact("indices", "known when Nuxeo's step has run: one part for all").part(whole());
+        seen = seen.fact("indices", "known when Nuxeo's step has run: one part for all");
+        indices.clear();
     }
+    seen.parts.extend(match (is_export, settings.nuxeo_step.is_some()) {
+        (false, _) => vec![snapshot(&indices)],
+        (true, true) => vec![whole()],
+        (true, false) => indices.iter().map(|index| one(&client, index)).collect::<Result<_>>()?,
+    });
     Ok(seen)
 }
 
@@ -67,12 +88,26 @@ fn whole() -> Part {
     exported(Part::new(part::INDICES, Stage::Fence).summary("all documents of the indices"))
 }
 
+fn snapshot(indices: &[Index]) -> Part {
+    let names: Vec<_> = indices.iter().map(|index| index.name.as_str()).collect();
+    let part = Part::new(part::SNAPSHOT, Stage::Fence).set(setting::SNAPSHOT, names.join("\n"));
+    let of = if names.is_empty() { "the indices".to_owned() } else { names.join(", ") };
+    exported(part.summary(format!("the engine's snapshot of {of}"))).uses(format!("dirs.{}", grant::SNAPSHOTS))
+}
+
+fn one(client: &Client, index: &Index) -> Result<Part> {
+    let (documents, bytes) = size(client, &index.name)?;
+    let part = Part::new(index_part(&index.name), Stage::Fence).set(setting::INDEX, &index.name).estimate(bytes);
+    let summary = format!("all documents of {}, about {documents} in {} shards", index.name, index.shards);
+    Ok(exported(part.summary(summary)))
+}
+
 fn exported(part: Part) -> Part {
     part.uses(format!("http.{}", grant::ENGINE))
 }
 
 /// One name: an index, or an alias of several.
-fn look(client: &Client, name: &str, parts: bool, seen: &mut Inspection) -> Result<()> {
+fn look(client: &Client, name: &str, known: &mut Vec<Index>, seen: &mut Inspection) -> Result<()> {
     let indices = match Index::resolve(client, name) {
         Ok(indices) => indices,
         Err(error) if error.is_not_found() => {
@@ -86,16 +121,9 @@ fn look(client: &Client, name: &str, parts: bool, seen: &mut Inspection) -> Resu
         seen.facts.push((format!("alias {name}"), of.join(", ")));
     }
     for index in indices {
-        let own = index_part(&index.name);
-        if seen.parts.iter().any(|part| part.name == own) {
-            continue;
-        }
-        seen.findings.extend(findings(&index, client.engine()));
-        if parts {
-            let (documents, bytes) = size(client, &index.name)?;
-            let part = Part::new(own, Stage::Fence).set(setting::INDEX, &index.name).estimate(bytes);
-            let summary = format!("all documents of {}, about {documents} in {} shards", index.name, index.shards);
-            seen.parts.push(exported(part.summary(summary)));
+        if !known.iter().any(|one| one.name == index.name) {
+            seen.findings.extend(findings(&index, client.engine()));
+            known.push(index);
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Backs up and restores indices of Elasticsearch and OpenSearch, such as Nuxeo's audit: whole, proved by count and hash.
 //!
 //! What may be set comes first (`settings`, `describe`, `findings`), then which indices are meant (`names`) and which way
-//! is taken (`way`), then what is done: `inspect`, `backup`, `restore`, `release`,
+//! is taken (`way`, `kept`), then what is done: `inspect`, `backup`, `restore`, `release`,
 //! `verify`. `strongroom-search` does the work.
 
 use strongroom_plugin::{Description, Inspection, Outcome, Part, Pass, Plugin, Purpose, Result, plugin};
@@ -10,11 +10,13 @@ pub mod backup;
 pub mod describe;
 pub mod findings;
 pub mod inspect;
+pub mod kept;
 pub mod names;
 pub mod release;
 pub mod restore;
 pub mod settings;
 pub mod verify;
+pub mod way;
 
 /// The plugin.
 #[derive(Default)]

@@ -77,7 +77,10 @@ impl<'c> Export<'c> {
 }
 
 /// An index that was deleted and made again under its name is another one.
-fn same(before: &Index, after: &Index) -> Result<()> {
+///
+/// # Errors
+/// `other` when it was.
+pub fn same(before: &Index, after: &Index) -> Result<()> {
     if before.uuid == after.uuid {
         return Ok(());
     }

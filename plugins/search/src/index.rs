@@ -79,7 +79,7 @@ fn is_among(name: &str, list: &[&str]) -> bool {
 pub fn cleaned(settings: &Map<String, Value>) -> Given {
     let mut given = Given::default();
     for (name, value) in settings {
-        if is_among(name, &OWN) || is_among(name, &STATE) {
+        if value.is_null() || is_among(name, &OWN) || is_among(name, &STATE) {
             continue;
         }
         let into = if is_among(name, &LATER) { &mut given.later } else { &mut given.at_once };
@@ -202,7 +202,7 @@ mod tests {
             "index.routing.allocation.include._tier_preference": "data_content", "index.resize.source.name": "x",
             "index.analysis.analyzer.a.type": "custom", "index.refresh_interval": "5s", "index.final_pipeline": "p",
             "index.blocks.write": "true", "index.frozen": "true", "index.routing_partition_size": "1",
-            "index.uuids": "kept"
+            "index.uuids": "kept", "index.mode": null
         })));
         let keys = |map: &Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
         assert_eq!(

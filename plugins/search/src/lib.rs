@@ -2,7 +2,7 @@
 //!
 //! [`Client`] asks and tells, and knows which [`Engine`] it speaks to. [`index`] is what an index is made of, [`view`] all
 //! its documents as of one moment, [`export`] those in a snapshot, [`objects`] and [`store`] how they lie there, [`import`]
-//! the way back, [`check`] and [`hash`] what proves that both are the same.
+//! the way back, [`repository`] what the engine itself can save, [`place`] how an index gets its name, [`check`] and [`hash`] what proves that both are the same.
 //!
 //! What engines answer is described at <https://www.elastic.co/guide/en/elasticsearch/reference/7.17/rest-apis.html> and
 //! <https://docs.opensearch.org/2.19/api-reference/>; a statement that stands elsewhere names its source.
@@ -19,6 +19,7 @@ pub mod index;
 pub mod objects;
 pub mod page;
 pub mod place;
+pub mod repository;
 pub mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

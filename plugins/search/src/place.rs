@@ -113,20 +113,20 @@ fn clone(
 ) -> Result<()> {
     // Only what cannot be written to can be cloned.
     set(client, from, &json!({ "index.blocks.write": true }))?;
-    let (blocks, mut settings): (Map<_, _>, Map<_, _>) =
-        settings.clone().into_iter().partition(|(key, _)| key.starts_with("index.blocks."));
-    settings.insert("index.blocks.write".into(), Value::Null);
+    let mut settings = settings.clone();
+    settings.entry("index.blocks.write").or_insert(Value::Null);
     if *held == Held::ByIndex {
         import::remove(client, name)?;
     }
     let path = format!("/{}/_clone/{}", encoded(from), encoded(name));
-    let made = client.tell(&Question::put(path).json(&json!({ "settings": settings, "aliases": aliases }))?);
+    let made = client.tell(&Question::put(path).json(&json!({ "aliases": aliases }))?);
     made.and_then(|()| import::ready(client, name))
         .map_err(|error| error.context(format!("the proved index {from} could not be cloned as {name}")))?;
     if count(client, from)? != count(client, name)? {
         return Err(Error::corrupt(format!("the clone {name} has not as many documents as {from}")));
     }
-    if blocks.is_empty() { Ok(()) } else { set(client, name, &Value::Object(blocks)) }
+    // Not with the clone: a null would stay there as a setting.
+    set(client, name, &Value::Object(settings))
 }
 
 fn alias(
@@ -157,7 +157,11 @@ fn set(client: &Client, name: &str, settings: &Value) -> Result<()> {
     client.tell(&Question::put(format!("/{}/_settings", encoded(name))).repeating().json(settings)?)
 }
 
-fn count(client: &Client, name: &str) -> Result<u64> {
+/// How many documents an index has now.
+///
+/// # Errors
+/// When a shard does not answer.
+pub fn count(client: &Client, name: &str) -> Result<u64> {
     #[derive(Deserialize)]
     struct Answer {
         count: u64,

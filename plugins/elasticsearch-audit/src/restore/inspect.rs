@@ -8,7 +8,12 @@ use strongroom_search::{
 };
 
 use super::target;
-use crate::{describe::grant, settings::Settings};
+use crate::{
+    describe::grant,
+    kept::Kept,
+    settings::{Settings, Way},
+    way,
+};
 
 /// What a restore would do.
 ///
@@ -29,14 +34,31 @@ pub fn inspect() -> Result<Inspection> {
     seen = seen.fact("engine", format!("{} ({})", client.engine(), client.engine().cluster));
     for name in archive::parts()? {
         let part = Part::new(&name, Stage::Fence).uses(format!("http.{}", grant::ENGINE));
+        let (part, manifests) = match Kept::read(&name)? {
+            Some(kept) => {
+                seen.findings.extend(impossible(&settings, &client)?);
+                let manifests = kept.indices.into_values().map(|index| index.manifest).collect();
+                (part.uses(format!("dirs.{}", grant::SNAPSHOTS)), manifests)
+            }
+            None => (part, manifests(&name)?),
+        };
         let mut said = Vec::new();
-        for index in store::indices(&name)? {
-            let manifest = Manifest::read(&name, &index)?;
-            said.push(look(&client, &settings, &manifest, &mut seen)?);
+        for manifest in &manifests {
+            said.push(look(&client, &settings, manifest, &mut seen)?);
         }
         seen.parts.push(part.summary(said.join("; ")));
     }
     Ok(seen)
+}
+
+fn manifests(part: &str) -> Result<Vec<Manifest>> {
+    store::indices(part)?.iter().map(|index| Manifest::read(part, index)).collect()
+}
+
+/// What keeps the engine from reading its own files.
+fn impossible(settings: &Settings, client: &Client) -> Result<Option<Finding>> {
+    let asked = Settings { way: Way::Snapshot, ..settings.clone() };
+    Ok(way::choose(&asked, client)?.blocker)
 }
 
 fn look(client: &Client, settings: &Settings, manifest: &Manifest, seen: &mut Inspection) -> Result<String> {
@@ -49,7 +71,11 @@ fn look(client: &Client, settings: &Settings, manifest: &Manifest, seen: &mut In
         Swap::Clone => "by a clone under its own name",
         Swap::Alias => "behind an alias",
     };
-    Ok(format!("{} documents of {} as {name}, {how}", manifest.documents, manifest.index))
+    let what = match manifest.objects {
+        0 => "the snapshot".to_owned(),
+        _ => format!("{} documents", manifest.documents),
+    };
+    Ok(format!("{what} of {} as {name}, {how}", manifest.index))
 }
 
 fn occupied(name: &str, held: &Held) -> Finding {
