@@ -9,6 +9,7 @@ pub mod component;
 pub mod kafka;
 pub mod mariadb;
 pub mod nginx;
+pub mod pipeline;
 pub mod plugins;
 pub mod postgres;
 pub mod proxy;

@@ -1,9 +1,8 @@
 //! Brings a site back into an empty target, and makes its configuration name the target.
 
-use strongroom_database::trees::{make_directories, sum};
-use strongroom_plugin::{Outcome, Part, Result, archive, dirs, tree};
+use strongroom_database::trees::sum;
+use strongroom_plugin::{Outcome, Part, Result, dirs, tree};
 
-use self::target::Target;
 use crate::{describe::grant, grants, inspect::part};
 
 mod configuration;
@@ -24,12 +23,10 @@ pub fn restore(part: &Part) -> Result<Outcome> {
     if part.name == part::DATABASE && !target::is_embedded()? {
         return database::restore();
     }
-    let targets = Target::all(&part.name)?;
+    let targets = target::all(&part.name)?;
     let mut reports = Vec::new();
     for target in &targets {
-        let dir = dirs::get(&target.to.grant)?;
-        make_directories(&dir, &target.to.path)?;
-        reports.push(archive::restore_subtree(&part.name, &target.from, &dir, &target.to.path, &target.options())?);
+        reports.push(target.restore(&part.name, &target::options(target))?);
     }
     let outcome = tree::outcome(&sum(reports));
     match part.name.as_str() {

@@ -7,7 +7,7 @@ use strongroom_plugin::{
     snapshot::{self, Pending},
     sql::{self, Database, Transaction},
     streams,
-    tools::{Process, Tool},
+    tools::{Exit, Process, Tool},
 };
 
 use crate::{
@@ -143,6 +143,16 @@ fn millis(time: Timestamp) -> i64 {
     time.seconds * 1000 + i64::from(time.nanoseconds / 1_000_000)
 }
 
+/// What was counted of a dump that has ended. Where several things fail, the dump tool's own words come first.
+fn counted_of(counted: Result<BTreeMap<Table, u64>>, tool: &str, exit: Result<Exit>) -> Result<BTreeMap<Table, u64>> {
+    match (&counted, &exit) {
+        (Err(_), Ok(exit)) if exit.code.is_some_and(|code| code != 0) => exit.check(tool)?,
+        (Ok(_), _) => exit?.check(tool)?,
+        _ => {}
+    }
+    counted.context("reading the dump back")
+}
+
 /// A dump on its way into the snapshot and, beside it, into the tool that turns it into SQL.
 struct Dump<'a> {
     tool: &'a str,
@@ -160,7 +170,7 @@ impl<'a> Dump<'a> {
         Ok(Self { tool, dump, reader, pending })
     }
 
-    /// Rows per table as the dump holds them. Where several things fail, the dump tool's own words come first.
+    /// Rows per table as the dump holds them.
     fn read_back(self, estimate: Option<u64>) -> Result<BTreeMap<Table, u64>> {
         let counted = self
             .reader
@@ -169,13 +179,7 @@ impl<'a> Dump<'a> {
         if counted.is_err() {
             self.dump.kill();
         }
-        let exit = self.dump.wait();
-        match (&counted, &exit) {
-            (Err(_), Ok(exit)) if exit.code.is_some_and(|code| code != 0) => exit.check(self.tool)?,
-            (Ok(_), _) => exit?.check(self.tool)?,
-            _ => {}
-        }
-        let counted = counted.context("reading the dump back")?;
+        let counted = counted_of(counted, self.tool, self.dump.wait())?;
         self.reader.wait()?.check(READ_DUMP)?;
         self.pending.wait().context("storing the dump")?;
         Ok(counted)

@@ -12,6 +12,8 @@ pub const CODES: &[&str] = &[
     "not-frozen",
     "restore-tool",
     "tables-without-transactions",
+    "target-missing",
     "target-not-empty",
+    "target-read-only",
     "vendor-changed",
 ];

@@ -2,7 +2,7 @@
 
 use strongroom_plugin::{
     Result,
-    dirs::{self, Stat},
+    dirs::{self, Dir, Stat},
 };
 
 /// The grant of the product's own directory: paths in it are shown as they are.
@@ -29,6 +29,17 @@ impl Located {
     /// As [`dirs::get`].
     pub fn find(&self) -> Result<Option<Stat>> {
         dirs::get(&self.grant)?.find(&self.path)
+    }
+
+    /// The granted directory; none where it is yet to be made.
+    ///
+    /// # Errors
+    /// As [`dirs::get`].
+    pub fn dir(&self) -> Result<Option<Dir>> {
+        match dirs::get(&self.grant) {
+            Err(error) if error.is_not_found() => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// Its name without the directories above it.

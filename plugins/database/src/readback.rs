@@ -222,6 +222,17 @@ SELECT pg_catalog.setval('public.s', 1, false);
         Ok(counter.finish()?.into_iter().map(|(table, rows)| (table.to_string(), rows)).collect())
     }
 
+    /// The same, however the text is cut in two, and byte by byte.
+    pub(super) fn assert_counted_wherever_cut<C: Count + Default>(text: &str, wanted: &[(String, u64)]) {
+        let bytes = text.as_bytes();
+        for cut in 0..bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            assert_eq!(rows_of(C::default(), &[head, tail]).unwrap(), wanted, "cut at {cut}");
+        }
+        let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(rows_of(C::default(), &pieces).unwrap(), wanted);
+    }
+
     fn counted(pieces: &[&[u8]]) -> Result<Vec<(String, u64)>, Cut> {
         rows_of(Counter::default(), pieces)
     }
@@ -237,12 +248,7 @@ SELECT pg_catalog.setval('public.s', 1, false);
 
     #[test]
     fn it_does_not_matter_where_the_pieces_are_cut() {
-        for cut in 0..DUMP.len() {
-            let (head, tail) = DUMP.as_bytes().split_at(cut);
-            assert_eq!(counted(&[head, tail]).unwrap(), wanted(), "cut at {cut}");
-        }
-        let bytes: Vec<&[u8]> = DUMP.as_bytes().chunks(1).collect();
-        assert_eq!(counted(&bytes).unwrap(), wanted());
+        assert_counted_wherever_cut::<Counter>(DUMP, &wanted());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strongroom_plugin::{
-    Context, Error, Outcome, Result, archive, context,
+    Context, Error, InputStream, Outcome, Result, archive, context,
     sql::{self, Database},
     tools::Tool,
 };
@@ -12,7 +12,7 @@ use crate::{catalogue, dump::DUMP, engine::Engine, needs::Names, verify::compare
 
 mod inspect;
 
-pub use inspect::{inspect, into_directory};
+pub use inspect::{inspect, into_directories};
 
 /// Loads the dump of a part into the database whose grants are called like it.
 ///
@@ -24,14 +24,22 @@ pub fn restore(part: &str) -> Result<Outcome> {
     let dump = archive::open(part, DUMP)?;
     refuse_unfit(&target, Engine::of_dump(&dump.peek(5)?))?;
     let doing = format!("loading the dump into {}", target.location());
-    let tool = Tool::new(&names.restore).stdin(dump).spawn()?;
-    let said = tool.stdout()?.drain();
-    match tool.wait() {
-        Ok(exit) => exit.check(&names.restore).context(&doing)?,
+    load(&names.restore, dump, &doing)?;
+    compare(part)
+}
+
+/// Hands a dump to the tool that loads it, and waits for its end.
+///
+/// # Errors
+/// When the tool fails; then `doing` says at what.
+pub fn load(tool: &str, dump: InputStream, doing: &str) -> Result<()> {
+    let running = Tool::new(tool).stdin(dump).spawn()?;
+    let said = running.stdout()?.drain();
+    match running.wait() {
+        Ok(exit) => exit.check(tool).context(doing)?,
         Err(error) => return Err(said.err().unwrap_or(error).context(doing)),
     }
-    said.context(doing)?;
-    compare(part)
+    said.map(drop).context(doing)
 }
 
 /// Rows per table of the restored database, against what the backup noted.

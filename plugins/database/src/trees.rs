@@ -1,12 +1,40 @@
 //! Trees that are stored in a pass ahead, or restored piece by piece.
 
-use strongroom_plugin::{ErrorCode, Outcome, Result, TreeReport, dirs::Dir};
+use strongroom_plugin::{
+    ErrorCode, Outcome, Result, TreeOptions, TreeReport, archive,
+    dirs::{self, Dir},
+};
+
+use crate::located::Located;
+
+/// A place in a granted directory, and what of a part goes there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Below the part; empty for all of it that has no place elsewhere.
+    pub from: String,
+    /// Where to.
+    pub to: Located,
+}
+
+impl Target {
+    /// The place of a whole part.
+    pub fn whole(to: Located) -> Self {
+        Self { from: String::new(), to }
+    }
+
+    /// Restores what of the part goes there; its directory is made where there is none.
+    ///
+    /// # Errors
+    /// As [`archive::restore_subtree`].
+    pub fn restore(&self, part: &str, options: &TreeOptions) -> Result<TreeReport> {
+        let dir = dirs::get(&self.to.grant)?;
+        make_directories(&dir, &self.to.path)?;
+        archive::restore_subtree(part, &self.from, &dir, &self.to.path, options)
+    }
+}
 
 /// Makes a directory and all above it, as far as they are not there.
-///
-/// # Errors
-/// As [`Dir::create_dir`].
-pub fn make_directories(dir: &Dir, path: &str) -> Result<()> {
+fn make_directories(dir: &Dir, path: &str) -> Result<()> {
     let mut made = String::new();
     for name in path.split('/').filter(|name| !name.is_empty()) {
         made = if made.is_empty() { name.to_owned() } else { format!("{made}/{name}") };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use strongroom_kafka::{Header, batch::TimestampType};
+use strongroom_kafka::{Header, Record, Records, batch::TimestampType};
 use strongroom_plugin::{Context, Error, InputStream, Result, context, log};
 
 use crate::{
@@ -235,11 +235,16 @@ impl Scan<'_> {
     }
 }
 
-/// Each of these batches, one behind the other.
+/// Each of these batches, one behind the other; then they are consumed from the stream that they were shown of.
 ///
 /// # Errors
-/// What `using` says.
-pub fn each(headers: &[Header], batches: &[u8], mut using: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// What `using` says; as [`skip`].
+pub fn each(
+    headers: &[Header],
+    batches: &[u8],
+    stream: &InputStream,
+    mut using: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let mut rest = batches;
     for header in headers {
         let cut_off = || Error::corrupt(format!("the batch at offset {} is cut off", header.base_offset));
@@ -248,7 +253,32 @@ pub fn each(headers: &[Header], batches: &[u8], mut using: impl FnMut(&[u8]) -> 
         using(batch)?;
         rest = behind;
     }
-    Ok(())
+    skip(stream, batches.len() as u64)
+}
+
+/// Each record of a straddling batch that `keeper` keeps; the others are tallied. Returns how many the range covers.
+///
+/// # Errors
+/// `corrupt` when the records are damaged; what `using` says.
+pub fn sift(
+    mut records: Records,
+    keeper: &mut Keeper,
+    tally: &mut Tally,
+    mut using: impl FnMut(&Record) -> Result<()>,
+) -> Result<u64> {
+    let mut covered = 0;
+    while let Some(record) = records.next_record()? {
+        match keeper.record(record.offset, record.timestamp) {
+            Some(Why::Before | Why::Fence) => continue,
+            Some(why) => tally.leave_out(why, 1),
+            None => {
+                using(&record)?;
+                tally.kept += 1;
+            }
+        }
+        covered += 1;
+    }
+    Ok(covered)
 }
 
 fn distance(from: i64, to: i64) -> u64 {

@@ -1,12 +1,8 @@
 //! Brings an instance back into an empty target, and makes its configuration name the target.
 
-use strongroom_database::{
-    restore as dump,
-    trees::{make_directories, sum},
-};
-use strongroom_plugin::{Context, Outcome, Part, Result, archive, dirs, tools::Tool, tree};
+use strongroom_database::{restore as dump, trees::sum};
+use strongroom_plugin::{Outcome, Part, Result, archive, tree};
 
-use self::target::Target;
 use crate::{backup::ARCHIVE, describe::grant, inspect::part};
 
 mod appended;
@@ -29,10 +25,8 @@ pub fn restore(part: &Part) -> Result<Outcome> {
         return dump::restore(name);
     }
     let mut reports = Vec::new();
-    for target in Target::all(name)? {
-        let dir = dirs::get(&target.to.grant)?;
-        make_directories(&dir, &target.to.path)?;
-        reports.push(archive::restore_subtree(name, &target.from, &dir, &target.to.path, &Default::default())?);
+    for target in target::all(name)? {
+        reports.push(target.restore(name, &Default::default())?);
     }
     let outcome = tree::outcome(&sum(reports));
     if name == part::CONFIGURATION { configuration::rewrite(outcome) } else { Ok(outcome) }
@@ -51,14 +45,7 @@ pub fn probe(part: &Part) -> Result<Outcome> {
 
 /// The tool itself refuses what does not fit; nothing can be counted here.
 fn mongodb() -> Result<Outcome> {
-    let doing = "loading the dump of MongoDB";
-    let tool = Tool::new(grant::MONGORESTORE).stdin(archive::open(part::MONGODB, ARCHIVE)?).spawn()?;
-    let said = tool.stdout()?.drain();
-    match tool.wait() {
-        Ok(exit) => exit.check(grant::MONGORESTORE).context(doing)?,
-        Err(error) => return Err(said.err().unwrap_or(error).context(doing)),
-    }
-    said.context(doing)?;
+    dump::load(grant::MONGORESTORE, archive::open(part::MONGODB, ARCHIVE)?, "loading the dump of MongoDB")?;
     let message = "what was loaded into MongoDB is not counted";
     let finding = strongroom_plugin::Finding::warning("mongodb-unproven", part::MONGODB, message);
     Ok(Outcome::new("loaded").finding(finding))

@@ -1,9 +1,9 @@
 //! Looks at a snapshot and at the target, and says what a restore would do and what is in its way.
 
-use strongroom_database::restore as dump;
-use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive, dirs};
+use strongroom_database::{restore as dump, trees::Target};
+use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive};
 
-use super::target::{self, Target, archived_cfg};
+use super::target::{self, archived_cfg};
 use crate::{
     cipher::PASSWORD,
     describe::{self, grant},
@@ -41,32 +41,20 @@ fn vendor() -> Result<Option<Vendor>> {
 }
 
 fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
-    let targets = Target::all(name)?;
+    let targets = target::all(name)?;
     let shown = |target: &Target| match target.to.path.as_str() {
         "" => format!("dirs.{}", target.to.grant),
         path => format!("dirs.{}, {path}", target.to.grant),
     };
     let stage = if name == part::DATABASE { Stage::Database } else { Stage::Files };
     let all: Vec<String> = targets.iter().map(shown).collect();
-    let mut part = Part::new(name, stage).summary(format!("into {}", all.join(" and ")));
-    for target in &targets {
-        part = part.uses(format!("dirs.{}", target.to.grant));
-    }
-    seen.parts.push(part);
-    for target in &targets {
-        dump::into_directory(name, &target.to.grant, seen, || free(name, target))?;
-    }
-    Ok(())
+    let part = Part::new(name, stage).summary(format!("into {}", all.join(" and ")));
+    dump::into_directories(part, &targets, seen, |target| free(name, target))
 }
 
 /// Whether a part's own place is empty: several parts go into one home.
 fn free(name: &str, target: &Target) -> Result<bool> {
-    let dir = match dirs::get(&target.to.grant) {
-        Ok(dir) => dir,
-        // It will be made.
-        Err(error) if error.is_not_found() => return Ok(true),
-        Err(error) => return Err(error),
-    };
+    let Some(dir) = target.to.dir()? else { return Ok(true) };
     let below = |path: &str| -> Result<Vec<String>> {
         let names: Result<Vec<String>> = dir.entries(path).map(|entry| Ok(entry?.name)).collect();
         match names {

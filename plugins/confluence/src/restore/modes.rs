@@ -1,11 +1,11 @@
 //! Takes every right on the site's secrets from group and others.
 
+use strongroom_database::trees::Target;
 use strongroom_plugin::{
     Outcome, Result, archive,
     dirs::{self, Dir, Kind},
 };
 
-use super::target::Target;
 use crate::{describe::grant, home, inspect::part, triple};
 
 pub(super) fn tighten(targets: &[Target], outcome: Outcome) -> Result<Outcome> {

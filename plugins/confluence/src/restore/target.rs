@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use strongroom_database::dump::DUMP;
+use strongroom_database::{dump::DUMP, trees::Target};
 use strongroom_plugin::{Context, Error, Result, TreeOptions, archive};
 
 use crate::{
@@ -16,38 +16,23 @@ use crate::{
     triple,
 };
 
-/// A place in a granted directory, and what of the part goes there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// Below the part; empty for all of it that has no place elsewhere.
-    pub(super) from: String,
-    /// Where to.
-    pub(super) to: Located,
+/// The places of a part that is directories or files.
+///
+/// # Errors
+/// When the snapshot's configuration cannot be read.
+pub(super) fn all(name: &str) -> Result<Vec<Target>> {
+    Ok(match name {
+        part::SECRETS => secrets()?,
+        part::ATTACHMENTS => vec![Target::whole(attachments()?)],
+        part::DATABASE => vec![Target::whole(embedded()?)],
+        _ => vec![Target::whole(top(name))],
+    })
 }
 
-impl Target {
-    /// The places of a part that is directories or files.
-    ///
-    /// # Errors
-    /// When the snapshot's configuration cannot be read.
-    pub(super) fn all(name: &str) -> Result<Vec<Self>> {
-        Ok(match name {
-            part::SECRETS => secrets()?,
-            part::ATTACHMENTS => vec![Self::whole(attachments()?)],
-            part::DATABASE => vec![Self::whole(embedded()?)],
-            _ => vec![Self::whole(top(name))],
-        })
-    }
-
-    fn whole(to: Located) -> Self {
-        Self { from: String::new(), to }
-    }
-
-    /// What of the part is meant.
-    pub(super) fn options(&self) -> TreeOptions {
-        let elsewhere = self.from.is_empty().then(|| format!("/{}", triple::ELSEWHERE));
-        TreeOptions::default().excluding(elsewhere)
-    }
+/// What of the part goes there.
+pub(super) fn options(target: &Target) -> TreeOptions {
+    let elsewhere = target.from.is_empty().then(|| format!("/{}", triple::ELSEWHERE));
+    TreeOptions::default().excluding(elsewhere)
 }
 
 /// Whether the part `database` is files instead of a dump.

@@ -9,7 +9,7 @@ use strongroom_plugin::{
     tools::{Process, Tool},
 };
 
-use super::{DUMP, Dumping, Moment, Product, instant};
+use super::{DUMP, Dumping, Moment, Product, counted_of, instant};
 use crate::{catalogue, engine::Engine, readback::Table, rows};
 
 /// How long nobody may write to the server while the dump tool connects and begins its transaction.
@@ -104,19 +104,13 @@ impl<'a> Dump<'a> {
         Ok(Self { name, tool, output })
     }
 
-    /// Rows per table as the dump holds them. Where several things fail, the dump tool's own words come first.
+    /// Rows per table as the dump holds them.
     fn read_back(self, estimate: Option<u64>) -> Result<BTreeMap<Table, u64>> {
         let (kept, read) = streams::tee(self.output)?;
         let pending = snapshot::submit(DUMP, kept, &Meta { mode: Some(0o600), ..Meta::default() })?;
         let counted = rows::count(Engine::Mysql, &read, "reading the dump back", estimate);
         drop(read);
-        let exit = self.tool.wait();
-        match (&counted, &exit) {
-            (Err(_), Ok(exit)) if exit.code.is_some_and(|code| code != 0) => exit.check(self.name)?,
-            (Ok(_), _) => exit?.check(self.name)?,
-            _ => {}
-        }
-        let counted = counted.context("reading the dump back")?;
+        let counted = counted_of(counted, self.name, self.tool.wait())?;
         pending.wait().context("storing the dump")?;
         Ok(counted)
     }

@@ -200,7 +200,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::readback::tests::rows_of;
+    use crate::readback::tests::{assert_counted_wherever_cut, rows_of};
 
     const DUMP: &str = "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump
 DROP TABLE IF EXISTS `CONTENT`;
@@ -234,12 +234,7 @@ INSERT  IGNORE INTO `odd``one` VALUES ('\\n'),(\"x\");
     #[test]
     fn rows_are_counted_wherever_the_pieces_are_cut() {
         assert_eq!(counted(&[DUMP.as_bytes()]).unwrap(), wanted());
-        for cut in 0..DUMP.len() {
-            let (head, tail) = DUMP.as_bytes().split_at(cut);
-            assert_eq!(counted(&[head, tail]).unwrap(), wanted(), "cut at {cut}");
-        }
-        let bytes: Vec<&[u8]> = DUMP.as_bytes().chunks(1).collect();
-        assert_eq!(counted(&bytes).unwrap(), wanted());
+        assert_counted_wherever_cut::<Counter>(DUMP, &wanted());
     }
 
     #[test]

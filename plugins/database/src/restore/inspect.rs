@@ -2,7 +2,7 @@
 
 use strongroom_plugin::{Context, ErrorCode, Finding, Inspection, Need, Part, Result, Stage, context, sql};
 
-use crate::{catalogue, grants, jdbc::Vendor, needs::Needs};
+use crate::{catalogue, grants, jdbc::Vendor, needs::Needs, trees::Target};
 
 /// Adds the part, and what is in its way. `old` is the vendor whose database was dumped, where that is known.
 ///
@@ -46,16 +46,22 @@ fn changed(part: &str, old: Option<Vendor>, new: Option<Vendor>) -> Option<Findi
     (old != new).then(|| Finding::blocker("vendor-changed", part, message))
 }
 
-/// What is in the way of a part that goes into the granted directory `grant`; `empty` looks whether its own place there is.
+/// Adds a part that goes to these places, and what is in its way; `empty` looks whether its own place at one of them is.
 ///
 /// # Errors
 /// Those of `empty`.
-pub fn into_directory(
-    part: &str,
-    grant: &str,
+pub fn into_directories(
+    part: Part,
+    targets: &[Target],
     seen: &mut Inspection,
-    empty: impl FnOnce() -> Result<bool>,
+    empty: impl Fn(&Target) -> Result<bool>,
 ) -> Result<()> {
+    let name = part.name.clone();
+    seen.parts.push(targets.iter().fold(part, |part, target| part.uses(format!("dirs.{}", target.to.grant))));
+    targets.iter().try_for_each(|target| into_directory(&name, &target.to.grant, seen, || empty(target)))
+}
+
+fn into_directory(part: &str, grant: &str, seen: &mut Inspection, empty: impl FnOnce() -> Result<bool>) -> Result<()> {
     let uses = format!("dirs.{grant}");
     let grants = context::grants();
     let Some(granted) = grants.find("dirs", grant) else {

@@ -9,7 +9,7 @@ use strongroom_plugin::{Algorithm, Context, Error, InputStream, Meta, OutputStre
 use crate::{
     broker::Broker,
     cut::Cut,
-    keep::{Keeper, Tally, Why},
+    keep::{Keeper, Tally},
     scan::{self, Range, Scanned, Taker},
     store::{self, Index, VERSION},
 };
@@ -89,23 +89,16 @@ impl Taker for Writer {
     }
 
     fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
-        let mut records = Records::of(batch)?;
+        let records = Records::of(batch)?;
         let (codec, clock) = (records.header().codec(), records.header().timestamp_type());
-        let (mut covered, mut newest, mut last) = (0, i64::MIN, 0);
+        let (mut newest, mut last) = (i64::MIN, 0);
         let mut kept: Option<(Builder, i64)> = None;
-        while let Some(record) = records.next_record()? {
-            match keeper.record(record.offset, record.timestamp) {
-                Some(Why::Before | Why::Fence) => continue,
-                Some(why) => tally.leave_out(why, 1),
-                None => {
-                    let new = || (Builder::keeping_offsets(codec, record.offset).timestamp_type(clock), record.offset);
-                    kept.get_or_insert_with(new).0.push(&record)?;
-                    (newest, last) = (newest.max(record.timestamp), record.offset);
-                    tally.kept += 1;
-                }
-            }
-            covered += 1;
-        }
+        let covered = scan::sift(records, keeper, tally, |record| {
+            let new = || (Builder::keeping_offsets(codec, record.offset).timestamp_type(clock), record.offset);
+            kept.get_or_insert_with(new).0.push(record)?;
+            (newest, last) = (newest.max(record.timestamp), record.offset);
+            Ok(())
+        })?;
         if let Some((builder, first)) = kept {
             let records = builder.count();
             self.output.write_all(&builder.finish(None)?)?;

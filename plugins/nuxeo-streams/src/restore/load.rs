@@ -9,7 +9,7 @@ use strongroom_plugin::{Context, Error, InputStream, Result};
 use crate::{
     broker::Broker,
     hash::RecordHash,
-    keep::{Keeper, Tally, Why},
+    keep::{Keeper, Tally},
     scan::{self, Taker},
     translate::Marks,
 };
@@ -149,8 +149,7 @@ pub struct Replica<'a, 'b, B>(pub &'a mut Loader<'b, B>);
 
 impl<B: Broker> Taker for Replica<'_, '_, B> {
     fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
-        scan::each(headers, batches, |batch| self.0.batch(batch))?;
-        scan::skip(stream, batches.len() as u64)
+        scan::each(headers, batches, stream, |batch| self.0.batch(batch))
     }
 
     fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
@@ -158,20 +157,8 @@ impl<B: Broker> Taker for Replica<'_, '_, B> {
     }
 
     fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
-        let mut records = Records::of(batch)?;
+        let records = Records::of(batch)?;
         let codec = records.header().codec();
-        let mut covered = 0;
-        while let Some(record) = records.next_record()? {
-            match keeper.record(record.offset, record.timestamp) {
-                Some(Why::Before | Why::Fence) => continue,
-                Some(why) => tally.leave_out(why, 1),
-                None => {
-                    self.0.record(codec, &record)?;
-                    tally.kept += 1;
-                }
-            }
-            covered += 1;
-        }
-        Ok(covered)
+        scan::sift(records, keeper, tally, |record| self.0.record(codec, record))
     }
 }

@@ -237,8 +237,7 @@ impl Reader {
 
 impl Taker for Reader {
     fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
-        scan::each(headers, batches, |batch| self.batch(batch))?;
-        scan::skip(stream, batches.len() as u64)
+        scan::each(headers, batches, stream, |batch| self.batch(batch))
     }
 
     fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {

@@ -15,7 +15,7 @@ struct Offsets(Vec<i64>);
 
 impl Offsets {
     fn batch(&mut self, batch: &[u8]) -> Result<()> {
-        let mut records = strongroom_kafka::Records::of(batch)?;
+        let mut records = Records::of(batch)?;
         while let Some(record) = records.next_record()? {
             self.0.push(record.offset);
         }
@@ -25,8 +25,7 @@ impl Offsets {
 
 impl Taker for Offsets {
     fn whole(&mut self, headers: &[Header], batches: &[u8], stream: &InputStream) -> Result<()> {
-        each(headers, batches, |batch| self.batch(batch))?;
-        skip(stream, batches.len() as u64)
+        each(headers, batches, stream, |batch| self.batch(batch))
     }
 
     fn long(&mut self, header: &Header, stream: &InputStream) -> Result<()> {
@@ -34,20 +33,10 @@ impl Taker for Offsets {
     }
 
     fn straddling(&mut self, batch: &[u8], keeper: &mut Keeper, tally: &mut Tally) -> Result<u64> {
-        let mut records = strongroom_kafka::Records::of(batch)?;
-        let mut covered = 0;
-        while let Some(record) = records.next_record()? {
-            match keeper.record(record.offset, record.timestamp) {
-                Some(Why::Before | Why::Fence) => continue,
-                Some(why) => tally.leave_out(why, 1),
-                None => {
-                    tally.kept += 1;
-                    self.0.push(record.offset);
-                }
-            }
-            covered += 1;
-        }
-        Ok(covered)
+        sift(Records::of(batch)?, keeper, tally, |record| {
+            self.0.push(record.offset);
+            Ok(())
+        })
     }
 }
 

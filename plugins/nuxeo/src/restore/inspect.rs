@@ -1,9 +1,9 @@
 //! Looks at a snapshot and at the target, and says what a restore would do and what is in its way.
 
-use strongroom_database::{dump::DUMP, engine::Engine, grants, jdbc::Vendor, restore as dump};
-use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive, context, dirs};
+use strongroom_database::{dump::DUMP, engine::Engine, grants, jdbc::Vendor, restore as dump, trees::Target};
+use strongroom_plugin::{Finding, Inspection, Part, Result, Stage, archive, context};
 
-use super::target::{self, Target, below_of};
+use super::target::{self, below_of};
 use crate::{
     backup::note,
     describe::{self, grant, needs_of},
@@ -54,7 +54,7 @@ fn mongodb(seen: &mut Inspection) {
 }
 
 fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
-    let targets = Target::all(name)?;
+    let targets = target::all(name)?;
     let stage = match name {
         part::POSITIONS => Stage::Positions,
         name if part::is_database(name) => Stage::Database,
@@ -62,8 +62,7 @@ fn directory(name: &str, seen: &mut Inspection) -> Result<()> {
     };
     let all: Vec<String> = targets.iter().map(|target| target.to.to_string()).collect();
     let part = Part::new(name, stage).summary(format!("into {}", all.join(" and ")));
-    seen.parts.push(targets.iter().fold(part, |part, target| part.uses(format!("dirs.{}", target.to.grant))));
-    targets.iter().try_for_each(|target| dump::into_directory(name, &target.to.grant, seen, || free(name, target)))
+    dump::into_directories(part, &targets, seen, |target| free(name, target))
 }
 
 /// Whether a part's own place is empty. The configuration goes among the files of an installation: only its own count. The
@@ -72,12 +71,7 @@ fn free(name: &str, target: &Target) -> Result<bool> {
     if name == part::POSITIONS {
         return Ok(true);
     }
-    let dir = match dirs::get(&target.to.grant) {
-        Ok(dir) => dir,
-        // It will be made.
-        Err(error) if error.is_not_found() => return Ok(true),
-        Err(error) => return Err(error),
-    };
+    let Some(dir) = target.to.dir()? else { return Ok(true) };
     if name == part::CONFIGURATION {
         for item in archive::items(name, &target.from).take(LOOKED_FOR_MAX) {
             let item = item?;

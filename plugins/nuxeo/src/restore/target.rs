@@ -4,6 +4,7 @@ use strongroom_database::{
     dump::DUMP,
     grants,
     located::{Located, below},
+    trees::Target,
 };
 use strongroom_plugin::{Error, Result, archive, context};
 
@@ -14,27 +15,16 @@ use crate::{
     stored::{self, DIRS},
 };
 
-/// A place in a granted directory, and what of the part goes there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// Below the part; empty for all of it.
-    pub(super) from: String,
-    /// Where to.
-    pub(super) to: Located,
-}
-
-impl Target {
-    /// The places of a part that is directories or files.
-    ///
-    /// # Errors
-    /// When the snapshot does not say where it came from, and nothing is granted for it.
-    pub(super) fn all(name: &str) -> Result<Vec<Self>> {
-        if name == part::CONFIGURATION {
-            let one = |grant: String| Self { from: format!("{DIRS}/{grant}"), to: Located::new(grant, "") };
-            return Ok(stored::grants()?.into_iter().map(one).collect());
-        }
-        Ok(vec![Self { from: String::new(), to: place(name)? }])
+/// The places of a part that is directories or files.
+///
+/// # Errors
+/// When the snapshot does not say where it came from, and nothing is granted for it.
+pub(super) fn all(name: &str) -> Result<Vec<Target>> {
+    if name == part::CONFIGURATION {
+        let one = |grant: String| Target { from: format!("{DIRS}/{grant}"), to: Located::new(grant, "") };
+        return Ok(stored::grants()?.into_iter().map(one).collect());
     }
+    Ok(vec![Target::whole(place(name)?)])
 }
 
 /// Whether the part of a database is a dump instead of files.
