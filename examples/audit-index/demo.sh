@@ -59,6 +59,7 @@ begin_use() {
   headline 'Entries come from here on; some are changed, some removed'
   python3 "$HERE/demo/writer.py" "$DIR" "$(port engine)" </dev/null &
   WRITER=$!
+  appears "$DIR/ledger-writer.jsonl" "$WRITER"
 }
 
 end_use() {

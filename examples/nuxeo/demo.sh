@@ -51,14 +51,6 @@ make_instance() {
   watched python3 "$HERE/demo/streams.py" "$DIR"
 }
 
-appears() { # FILE PID: waits until FILE holds something, as long as PID lives
-  local left=300
-  until [[ -s $1 ]]; do
-    if ! kill -0 "$2" 2>/dev/null || ((left-- == 0)); then die "$1 did not appear"; fi
-    sleep 0.1
-  done
-}
-
 begin_use() {
   headline 'The instance is in use from here on'
   choose_role nuxeo nuxeo
