@@ -192,3 +192,6 @@ pub fn findings(index: &Index, engine: &Engine) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests;

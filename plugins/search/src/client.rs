@@ -142,7 +142,17 @@ impl Client {
     /// As the engine has it (`not-found` for 404, `denied` for 401 and 403, `other`); `limit` when the answer is too long,
     /// `corrupt` when it is not what it must be.
     pub fn ask<T: DeserializeOwned>(&self, question: &Question) -> Result<T> {
-        self.patiently(|| self.once(question))
+        self.patiently(|| self.ask_once(question))
+    }
+
+    /// The same without asking again: for those who look at the answer before they do.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_once<T: DeserializeOwned>(&self, question: &Question) -> Result<T> {
+        let unheard = |error| if question.repeats { lost(error) } else { error };
+        let response = self.start(question)?.wait().map_err(unheard)?;
+        accepted(response)?.json(ANSWER_BYTES_MAX).map_err(unheard)
     }
 
     /// The same where only success counts.
@@ -190,12 +200,6 @@ impl Client {
             Some(body) => request.header("Content-Type", kind).body(body).start(),
             None => request.start(),
         }
-    }
-
-    fn once<T: DeserializeOwned>(&self, question: &Question) -> Result<T> {
-        let unheard = |error| if question.repeats { lost(error) } else { error };
-        let response = self.start(question)?.wait().map_err(unheard)?;
-        accepted(response)?.json(ANSWER_BYTES_MAX).map_err(unheard)
     }
 }
 

@@ -87,3 +87,6 @@ pub fn same(before: &Index, after: &Index) -> Result<()> {
     let message = format!("the index {} was deleted and made anew while it was saved: try again", before.name);
     Err(Error::other(message))
 }
+
+#[cfg(test)]
+mod tests;

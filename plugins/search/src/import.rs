@@ -169,3 +169,6 @@ pub fn remove(client: &Client, name: &str) -> Result<()> {
         done => done,
     }
 }
+
+#[cfg(test)]
+mod tests;

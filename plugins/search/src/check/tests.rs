@@ -1,3 +1,5 @@
+//! Sets that were damaged by hand, and what is said of each.
+
 use strongroom_plugin::testing::Host;
 
 use super::*;

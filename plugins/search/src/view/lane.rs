@@ -68,7 +68,7 @@ impl Lane {
         let response = accepted(response).map_err(Stopped::Reading)?;
         let mut page = Page::open(response.body()).map_err(reading)?;
         // Of a page that lacks a shard, nothing is taken.
-        page.before().and_then(|around| around.whole()).map_err(reading)?;
+        page.before().and_then(|around| around.whole_so_far()).map_err(reading)?;
         let mut count = 0_u64;
         while let Some(bytes) = page.next_hit().map_err(reading)? {
             let hit = Hit::parse(bytes, index).map_err(Stopped::By)?;

@@ -51,7 +51,7 @@ pub(super) fn search(mut body: Value, id: &str) -> Result<Question> {
 pub(super) fn count(client: &Client, id: &str) -> Result<u64> {
     let question = search(json!({ "size": 0, "track_total_hits": true }), id)?;
     client.patiently(|| {
-        let around: Around = client.ask(&question)?;
+        let around: Around = client.ask_once(&question)?;
         around.whole()?;
         around.total().ok_or_else(|| Error::corrupt("the engine does not count the documents of a point in time"))
     })

@@ -26,7 +26,7 @@ pub(super) fn open(client: &Client, index: &str, pace: Pace) -> Result<(First, u
     client.patiently(|| {
         let page = page(client, &question)?;
         let around = page.before()?;
-        around.whole()?;
+        around.whole_so_far()?;
         let total =
             around.total().ok_or_else(|| Error::corrupt("the engine does not count the documents of a scroll"))?;
         Ok((First { page }, total))
@@ -72,7 +72,7 @@ pub(super) fn read(client: &Client, first: First, index: &str, each: &mut Each) 
     let mut page_now = first.page;
     loop {
         let mut count = 0_u64;
-        page_now.before()?.whole()?;
+        page_now.before()?.whole_so_far()?;
         while let Some(bytes) = page_now.next_hit()? {
             let hit = Hit::parse(bytes, index)?;
             seen.once(&hit)?;
