@@ -62,8 +62,11 @@ def _seconds(text: str) -> float:
 
 
 def fence(record: dict, index: str) -> Fence:
-    """When the moment of an index was fixed, as the set's record states it: between the start of its part and when that had settled."""
-    (part,) = {one["part"] for one in record["order"] if one["part"].endswith(index)}
+    """When the moment of an index was fixed, as the set's record states it: between the start of its part and when that had settled.
+
+    An engine's own snapshot is one part for all indices.
+    """
+    (part,) = {one["part"] for one in record["order"] if one["part"].endswith((index, "/snapshot"))}
     at = {one["what"]: _seconds(one["at"]) for one in record["order"] if one["part"] == part}
     return Fence(at["started"], at.get("settled", at["ended"]))
 

@@ -61,6 +61,8 @@ class Judge(unittest.TestCase):
                   (4, "audit/index-b", "ended"), (5, "audit/index-a", "ended"))]
         self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": order}, "index-a"))
         self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": order}, "index-b"))
+        whole = [one | {"part": "audit/snapshot"} for one in order[1:4:2]]
+        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": whole}, "index-b"))
 
     def test_a_page_is_read_byte_for_byte(self) -> None:
         sources = ['{"a" : 1.10,"b":"\\"_source\\":"}', '{"n":12345678901234567890}']
