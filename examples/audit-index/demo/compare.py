@@ -68,7 +68,7 @@ def fence(record: dict, index: str) -> Fence:
     """
     (part,) = {one["part"] for one in record["order"] if one["part"].endswith((index, "/snapshot"))}
     at = {one["what"]: _seconds(one["at"]) for one in record["order"] if one["part"] == part}
-    return Fence(at["started"], at.get("settled", at["ended"]))
+    return Fence(at["started"], at["settled" if "settled" in at else "ended"])
 
 
 def _written(top: Path) -> list:
@@ -90,6 +90,12 @@ def _found(engine: Engine, index: str) -> dict[str, ledger.State]:
     return {one.id: (one.version, one.routing, ledger.digest(one.source)) for one in engine.documents(index)}
 
 
+def compare_leftovers(engine: Engine, problems: list[str]) -> None:
+    """What a run made for itself is gone: indices with names of their own, snapshots, repositories."""
+    left = [name for name in engine.ask("GET", "/_settings") if name.startswith("strongroom")] + list(engine.ask("GET", "/_snapshot"))
+    problems += [f"{name} was left on the engine" for name in left]
+
+
 def restored(top: Path, port: str, prefix: str = "", *, problems: list[str]) -> None:
     """The restored indices, as the engine shows them to anybody."""
     engine, record, noted = Engine(int(port)), judge.record(top), json.loads((top / "before.json").read_text())
@@ -101,6 +107,7 @@ def restored(top: Path, port: str, prefix: str = "", *, problems: list[str]) -> 
         # An alias that another index has is left to it.
         was = noted[index] | ({"aliases": {}} if prefix else {})
         compare_definition(prefix + index, was, definition(engine, prefix + index), problems)
+    compare_leftovers(engine, problems)
     print(f"  settings and mappings as they were, and aliases {'left to the indices that have them' if prefix else 'too'}")
 
 
