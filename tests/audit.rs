@@ -6,26 +6,20 @@ mod damage;
 mod faults;
 /// Restores that fail half way, and what they leave.
 mod restores;
+/// The engine's own snapshots.
+mod snapshots;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Done, Place,
+    Done, Place, pipeline,
     search::{self, Search},
 };
 
 /// So many documents are more pages than one.
 const DOCUMENTS: usize = 240;
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "audit"
-state = "$DIR/state-$NAME"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
+const STEP: &str = r#"
 [step.audit]
 plugin = "elasticsearch-audit"
 
@@ -40,8 +34,9 @@ timeout = "30s"
 
 /// A pipeline file for an engine behind that port.
 fn pipeline(place: &Place, name: &str, port: u16, config: &str) {
-    let text = PIPELINE.replace("$NAME", name).replace("$CONFIG", config).replace("$PORT", &port.to_string());
-    place.write(&format!("{name}.toml"), &text);
+    let head = pipeline::head("audit", &format!("state = \"$DIR/state-{name}\""));
+    let step = STEP.replace("$CONFIG", config).replace("$PORT", &port.to_string());
+    place.write(&format!("{name}.toml"), &(head + &step));
 }
 
 /// A place whose `strongroom.toml` saves that index, page by page, from an engine behind that port.
