@@ -85,6 +85,8 @@ pub struct Repository {
     pub url: PathBuf,
     /// How snapshots are kept there.
     pub format: Format,
+    /// Whether new snapshots are compressed.
+    pub compression: Compression,
     /// To whom new snapshots are encrypted; none: they are not.
     pub recipients: Vec<recipient::Recipient>,
     /// What opens encrypted ones.
@@ -97,6 +99,24 @@ pub struct Repository {
 pub enum Format {
     /// One self-contained zip set a snapshot.
     Zip,
+}
+
+/// Whether what goes into a snapshot is compressed; restic's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// What shrinks.
+    #[default]
+    Auto,
+    /// Nothing: for content that is packed already, or a file system that packs.
+    Off,
+}
+
+impl Compression {
+    /// Whether this is what nobody needs to be told.
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// `[policy]`.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    config::{Grants, Limits, Order, keep::Keep, recipient::Recipient},
+    config::{Compression, Grants, Limits, Order, keep::Keep, recipient::Recipient},
     digest::Digest,
 };
 
@@ -33,6 +33,9 @@ pub struct Plan {
     pub repository: String,
     /// How it is kept there.
     pub format: String,
+    /// Whether what goes into it is compressed.
+    #[serde(skip_serializing_if = "Compression::is_auto")]
+    pub compression: Compression,
     /// To whom it is encrypted; none: it is not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<Recipient>,

@@ -93,7 +93,7 @@ tree() { # makes the tree, once, and has it in memory
   find "$FAST/tree" -type f -exec cat {} + >/dev/null
 }
 
-pipeline_of() { # NAME PLACE < STEPS: a pipeline in $DIR/NAME that writes to PLACE
+pipeline_of() { # NAME PLACE < STEPS, after what else to say of the repository: a pipeline in $DIR/NAME that writes to PLACE
   mkdir -p "$DIR/$1"
   {
     printf '[pipeline]\nname = "bench"\nstate = "%s/state"\n' "$2"

@@ -2,7 +2,7 @@
 # Runs every check there is: format, lints, unit tests, scenarios against real servers, hostile guests, fault cases,
 # documents and the demos. Usage: tests/run.sh [--install] [--all]
 #
-# With --all, what is long is done at its full length: the fault sweep takes most of an hour then.
+# With --all, what is long is done at its full length: the fault sweep takes 20 to 40 minutes then.
 #
 # Without --install it names what is missing and how to get it; with it, as root on Debian or Ubuntu, it installs that.
 # CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demos use; Kafka and a
@@ -21,7 +21,7 @@ install='' all='' sweep=(--faults 120)
 for argument in "$@"; do
   case $argument in
     --install) install=1 ;;
-    --all) all=1 sweep=(--at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
+    --all) all=1 sweep=(--faults 5700 --at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
     *) die 'usage: tests/run.sh [--install] [--all]' ;;
   esac
 done

@@ -76,7 +76,10 @@ pub(super) fn repository(config: &Config) -> Arc<dyn Repository> {
 
 /// The same before an identity is added.
 pub(super) fn zip(config: &Config) -> ZipRepository {
-    ZipRepository::new(&config.repository.url).encrypted_to(&config.repository.recipients, config.state.join("spill"))
+    let repository = &config.repository;
+    ZipRepository::new(&repository.url)
+        .compressing(repository.compression)
+        .encrypted_to(&repository.recipients, config.state.join("spill"))
 }
 
 /// `strongroom.lock`, beside the pipeline file.

@@ -101,6 +101,7 @@ fn of_repository(key: &str) -> Option<Value> {
     Some(match key {
         "url" => text("a directory"),
         "format" => word("how snapshots are kept there", &["zip"]),
+        "compression" => with(word("whether new snapshots are compressed", &["auto", "off"]), "default", json!("auto")),
         "recipients" => json!({
             "description": "age recipients that new sets are encrypted to", "type": "array", "minItems": 1,
             "items": { "type": "string", "pattern": "^age1" },

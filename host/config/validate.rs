@@ -10,7 +10,7 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Config, Format, Limits, Order, Repository, Step,
+    Compression, Config, Format, Limits, Order, Repository, Step,
     reader::{Reader, Table, Value},
     recipient::Recipient,
     redact, schema,
@@ -174,12 +174,14 @@ fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
         let Some(table) = reader.table(&value, schema::REPOSITORY) else { continue };
         let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
         let format = reader.required(&table, "format", "\"zip\"").and_then(|value| format(reader, &value));
+        let compression =
+            table.get("compression").map_or(Some(Compression::default()), |value| compression(reader, &value));
         let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
         let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
-        if let (true, Some(url), Some(format), Some(recipients), Some(identity)) =
-            (named, url, format, recipients, identity)
+        if let (true, Some(url), Some(format), Some(compression), Some(recipients), Some(identity)) =
+            (named, url, format, compression, recipients, identity)
         {
-            first = Some(Repository { name: name.to_owned(), url, format, recipients, identity });
+            first = Some(Repository { name: name.to_owned(), url, format, compression, recipients, identity });
         }
     }
     if repositories.is_empty() {
@@ -231,6 +233,10 @@ fn format(reader: &mut Reader, value: &Value) -> Option<Format> {
         return None;
     }
     reader.choice(value, &[("zip", Format::Zip)])
+}
+
+fn compression(reader: &mut Reader, value: &Value) -> Option<Compression> {
+    reader.choice(value, &[("auto", Compression::Auto), ("off", Compression::Off)])
 }
 
 fn steps(reader: &mut Reader, root: &Table) -> Option<Vec<Step>> {

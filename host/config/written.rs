@@ -55,6 +55,7 @@ fn repository(repository: &Repository) -> Table {
     let mut table = Table::new();
     put(&mut table, "url", path(&repository.url));
     put(&mut table, "format", word(&repository.format));
+    put(&mut table, "compression", word(&repository.compression));
     if !repository.recipients.is_empty() {
         put(&mut table, "recipients", repository.recipients.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
@@ -292,6 +293,7 @@ mod tests {
         [repository.local]
         url = "/etc/strongroom/sets"
         format = "zip"
+        compression = "auto"
 
         [policy]
         forget = "when-asked"

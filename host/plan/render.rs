@@ -41,6 +41,9 @@ pub fn text(plan: &Plan, beside: &Beside, hash: &Digest, color: bool) -> String 
         plan.repository,
         plan.format,
     );
+    if !plan.compression.is_auto() {
+        text.push_str("not compressed\n");
+    }
     if !plan.recipients.is_empty() {
         let recipients: Vec<_> = plan.recipients.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "encrypted to {}", recipients.join(", "));

@@ -109,6 +109,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
         format: match config.repository.format {
             config::Format::Zip => "zip".to_owned(),
         },
+        compression: config.repository.compression,
         recipients: config.repository.recipients.clone(),
         order: config.order,
         parallel: config.parallel.map(std::num::NonZeroUsize::get),

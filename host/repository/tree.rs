@@ -18,6 +18,7 @@ use super::{
     Draft, Error, Pass, Watch, beneath,
     patterns::Patterns,
     queue::{Queue, Sender},
+    whole::Whole,
     workers,
 };
 use crate::{digest::Algorithm, name::RawPath};
@@ -105,10 +106,11 @@ pub fn put_tree(
         storing.note(&RawPath::root(), &mut seen)?;
         storing.store(&Seen::root(&root, sub)?)?;
     }
-    storing.walk(&patterns, &mut seen)?;
+    let unlisted = storing.walk(&patterns, &mut seen)?;
     let mut seen = seen.into_inner().map_err(|cause| Error::io(SPILLING)(cause.into_error()))?;
+    let size = seen.stream_position().map_err(Error::io(SPILLING))?;
     seen.rewind().map_err(Error::io(SPILLING))?;
-    storing.count(BufReader::with_capacity(64 << 10, seen))
+    storing.count(BufReader::with_capacity(64 << 10, Whole::new(seen, size)), &unlisted)
 }
 
 const SPILLING: &str = "noting what a walk saw";
@@ -144,22 +146,29 @@ impl Storing<'_> {
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
     }
 
-    /// Lists in this thread, stores in others.
-    fn walk(&self, patterns: &Patterns, seen: &mut impl Write) -> Result<(), Error> {
+    /// Lists in this thread, stores in others. Gives back what could not be listed because it was gone by then.
+    fn walk(&self, patterns: &Patterns, seen: &mut impl Write) -> Result<Vec<RawPath>, Error> {
         let queue = Queue::new(QUEUE_MAX);
+        let mut unlisted = Vec::new();
         std::thread::scope(|scope| {
             let sender = queue.sender();
             let started = workers::start(scope, || self.serve(&queue));
-            if let Err(why) = started.and_then(|()| self.list(patterns, seen, &sender)) {
+            if let Err(why) = started.and_then(|()| self.list(patterns, seen, &mut unlisted, &sender)) {
                 self.fail(why);
             }
             drop(sender);
         });
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(unlisted), Err)
     }
 
-    fn list(&self, patterns: &Patterns, seen: &mut impl Write, sender: &Sender<'_, Seen>) -> Result<(), Error> {
+    fn list(
+        &self,
+        patterns: &Patterns,
+        seen: &mut impl Write,
+        unlisted: &mut Vec<RawPath>,
+        sender: &Sender<'_, Seen>,
+    ) -> Result<(), Error> {
         walk::walk(self.root, patterns, &mut |found| match found {
             walk::Found::Entry(entry) => {
                 if self.watch.stopped() {
@@ -174,7 +183,10 @@ impl Storing<'_> {
                 self.report(|report| report.skip(&path, why));
                 Ok(true)
             }
-            walk::Found::Unreadable(_, cause) if means_gone(&cause) && self.options.tolerate_changes => Ok(true),
+            walk::Found::Unreadable(path, cause) if means_gone(&cause) && self.options.tolerate_changes => {
+                unlisted.push(path);
+                Ok(true)
+            }
             // Nobody can say how much is missing then, so no count could show it.
             walk::Found::Unreadable(path, cause) => Err(Error::source(&path)(cause)),
         })
@@ -208,7 +220,7 @@ impl Storing<'_> {
     }
 
     /// Looks up in the draft whatever the walk saw, and looks again for what is not there.
-    fn count(self, mut seen: impl BufRead) -> Result<TreeReport, Error> {
+    fn count(self, mut seen: impl BufRead, unlisted: &[RawPath]) -> Result<TreeReport, Error> {
         let mut line = Vec::new();
         while seen.read_until(0, &mut line).map_err(Error::io(SPILLING))? > 0 {
             line.pop();
@@ -226,6 +238,13 @@ impl Storing<'_> {
             if self.watch.stopped() {
                 return Err(Error::Canceled);
             }
+        }
+        // Swapped for another, say: what is in it now was seen by nobody, so no count may come out even.
+        for path in unlisted.iter().filter(|path| !is_gone(self.root, path)) {
+            self.report(|report| {
+                report.expected += 1;
+                report.skip(path, "gone for a moment: what is in it was not stored");
+            });
         }
         Ok(self.shared.report.into_inner().unwrap_or_else(PoisonError::into_inner))
     }

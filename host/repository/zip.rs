@@ -16,7 +16,11 @@ use cipher::Keys;
 use source::Source;
 
 use super::{Archive, Draft, Error, Listed, Repository};
-use crate::{config::recipient::Recipient, secret::Secret, snapshot::state::State};
+use crate::{
+    config::{Compression, recipient::Recipient},
+    secret::Secret,
+    snapshot::state::State,
+};
 
 mod archive;
 mod catalog;
@@ -39,6 +43,7 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct ZipRepository {
     directory: PathBuf,
+    compression: Compression,
     keys: Keys,
     spill: Option<PathBuf>,
 }
@@ -49,7 +54,14 @@ const ENCRYPTED: &str = ".zip.age";
 impl ZipRepository {
     /// Uses `directory`; it is made, with mode 0700, when the first draft is.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), keys: Keys::default(), spill: None }
+        Self { directory: directory.into(), compression: Compression::default(), keys: Keys::default(), spill: None }
+    }
+
+    /// Whether new sets are compressed.
+    #[must_use]
+    pub fn compressing(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
     }
 
     /// Drafts of `pipeline`, of a run that goes on or left by one that died, and removals that were broken off.
@@ -139,7 +151,7 @@ impl Repository for ZipRepository {
         let stem = &format!("{pipeline}-{}-{id}", stamp(started));
         let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.directory);
         let name = draft::Name { directory: &self.directory, spill, stem };
-        Ok(Box::new(draft::ZipDraft::begin(&name, &self.keys.recipients, Arc::default())?))
+        Ok(Box::new(draft::ZipDraft::begin(&name, self.compression, &self.keys.recipients, Arc::default())?))
     }
 
     fn room(&self) -> Result<u64, Error> {

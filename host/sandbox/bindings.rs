@@ -5,7 +5,14 @@ use super::fault::Code;
 wasmtime::component::bindgen!({
     path: "wit",
     world: "plugin",
-    imports: { default: async | trappable },
+    // What answers from memory is called as a function; only what may wait is worth a future.
+    imports: {
+        "strongroom:plugin/context.checkpoint": async | trappable,
+        "strongroom:plugin/context.sleep": async | trappable,
+        "strongroom:plugin/context": trappable,
+        "strongroom:plugin/log": trappable,
+        default: async | trappable,
+    },
     exports: { default: async },
     trappable_error_type: { "strongroom:plugin/types.error" => Fail },
     with: {

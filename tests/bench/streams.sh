@@ -46,8 +46,9 @@ produced() { # TOPIC RECORDS: prints MB/s of Kafka's own tool
   forget_topic "$1"
 }
 
-stream_pipeline() { # NAME CONFIG: one that saves or restores topics
+stream_pipeline() { # NAME CONFIG: one that saves or restores topics, as they are
   pipeline_of "$1" "$OUT" <<TOML
+compression = "off"
 [step.streams]
 plugin = "$STREAMS_WASM"
 config = { $2 }

@@ -35,6 +35,7 @@ left-out = "info"
 [repository.local]
 url = "../sets"
 format = "zip"
+compression = "off"
 recipients = ["age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt"]
 identity = { file = "key.txt" }
 

@@ -263,6 +263,40 @@ fn an_entry_that_is_dropped_behind_the_walk_shows_in_the_counts() {
 }
 
 #[test]
+fn a_directory_that_was_gone_when_it_was_to_be_listed_and_is_back_shows_in_the_counts() {
+    /// Takes both away while the walk lists what is above them, and puts both back during the second look.
+    struct Swap<'a>(&'a Path, std::thread::ThreadId, AtomicU64);
+    impl Watch for Swap<'_> {
+        fn moved(&self, _: u64, _: u64) {}
+        fn stopped(&self) -> bool {
+            // The threads that store ask too; the one that lists also looks again.
+            if std::thread::current().id() != self.1 {
+                return false;
+            }
+            let turn = self.2.fetch_add(1, Ordering::SeqCst);
+            for name in ["one", "two"] {
+                let (here, away) = (self.0.join(name), self.0.with_file_name(name));
+                match turn {
+                    1 => fs::rename(here, away).unwrap(),
+                    2 => fs::rename(away, here).unwrap(),
+                    _ => {}
+                }
+            }
+            false
+        }
+    }
+    let place = place();
+    for name in ["one", "two"] {
+        fs::create_dir(place.source.join(name)).unwrap();
+        fs::write(place.source.join(name).join("page"), "text").unwrap();
+    }
+    let swap = Swap(&place.source, std::thread::current().id(), AtomicU64::new(0));
+    let report = place.store_watched(&tolerant(), Pass::InStage, &swap).unwrap();
+    assert!(report.stored < report.expected, "{report:?}");
+    assert!(report.skipped.iter().any(|(_, why)| why.starts_with("gone for a moment")), "{report:?}");
+}
+
+#[test]
 fn names_that_are_digests_are_checked() {
     let place = place();
     let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

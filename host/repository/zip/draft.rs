@@ -18,7 +18,7 @@ use super::{
     set::Set,
 };
 use crate::{
-    config::recipient::Recipient,
+    config::{Compression, recipient::Recipient},
     digest::Digest,
     name::RawPath,
     repository::{Draft, Error, Held, Identity, Kind, Meta, Pass, Stored},
@@ -100,7 +100,12 @@ impl Drop for Files {
 
 impl ZipDraft {
     /// Begins the set `name`, encrypted when there are `recipients`. Its directory is made when it is not there.
-    pub(super) fn begin(name: &Name<'_>, recipients: &[Recipient], health: Arc<Health>) -> Result<Self, Error> {
+    pub(super) fn begin(
+        name: &Name<'_>,
+        compression: Compression,
+        recipients: &[Recipient],
+        health: Arc<Health>,
+    ) -> Result<Self, Error> {
         let making = || format!("making {}", name.directory.display());
         health.run(making, || fs::DirBuilder::new().recursive(true).mode(0o700).create(name.directory))?;
         let encrypted = !recipients.is_empty();
@@ -113,7 +118,7 @@ impl ZipDraft {
         let catalog = Catalog::new(&files.spools, encrypted, Arc::clone(&health))?;
         let (path, spools) = (files.partial.clone(), files.spools.clone());
         let set = Set::new(file, recipients, path, spools, Arc::clone(&health))?;
-        Ok(Self { set, catalog, intake: Intake::new(), health, files })
+        Ok(Self { set, catalog, intake: Intake::new(compression), health, files })
     }
 
     /// Stores content under any path.

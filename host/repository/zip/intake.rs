@@ -12,6 +12,7 @@ use super::{
     set::{Place, Set, Stream},
 };
 use crate::{
+    config::Compression,
     digest::Summing,
     name::RawPath,
     repository::{Error, Meta, Stored, cores},
@@ -31,6 +32,7 @@ pub(super) struct Taken {
 
 /// Buffers and deflate states, used by one call at a time each.
 pub(super) struct Intake {
+    compression: Compression,
     pool: Pool,
     benches: Mutex<Vec<Bench>>,
 }
@@ -43,8 +45,13 @@ struct Bench {
 }
 
 impl Intake {
-    pub(super) fn new() -> Self {
-        Self { pool: Pool::new(), benches: Mutex::default() }
+    pub(super) fn new(compression: Compression) -> Self {
+        Self { compression, pool: Pool::new(), benches: Mutex::default() }
+    }
+
+    /// Whether packing `input` is wanted and worth the time.
+    fn packs(&self, input: &[u8]) -> bool {
+        self.compression.is_auto() && pack::shrinks(input)
     }
 
     /// Reads `content` to its end into `set`.
@@ -62,8 +69,9 @@ impl Intake {
         bench.room.resize(SMALL_MAX + 1, 0);
         let count = fill(content, &mut bench.room).map_err(Error::source(path))?;
         let taken = if count <= SMALL_MAX {
-            bench.take_small(set, name, meta, count)
-        } else if pack::shrinks(&bench.room) {
+            let packs = count > 0 && self.packs(&bench.room[..count]);
+            bench.take_small(set, name, meta, count, packs)
+        } else if self.packs(&bench.room) {
             let first = std::mem::take(&mut bench.room);
             self.give_back(bench);
             return Packing::new(self, set, name, meta)?.run(path, first, content);
@@ -84,13 +92,13 @@ impl Intake {
 
 impl Bench {
     /// Takes what the first `count` bytes of the room hold.
-    fn take_small(&mut self, set: &Set, name: &[u8], meta: &Meta, count: usize) -> Result<Taken, Error> {
+    fn take_small(&mut self, set: &Set, name: &[u8], meta: &Meta, count: usize, packs: bool) -> Result<Taken, Error> {
         let mut sums = Sums::default();
         sums.add(&self.room[..count]);
         let header = header::local(name, meta, Content::NONE, false);
         self.output.clear();
         self.output.extend(&header);
-        let method = self.pack_small(count).map_err(Error::io("packing"))?;
+        let method = self.put_small(count, packs).map_err(Error::io("packing"))?;
         let packed = (self.output.len() - header.len()) as u64;
         let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
         self.output[..header.len()].copy_from_slice(&header::local(name, meta, content, false));
@@ -98,10 +106,10 @@ impl Bench {
         Ok(Taken { place, content, stored: sums.stored(packed) })
     }
 
-    /// Appends them, packed, to the output.
-    fn pack_small(&mut self, count: usize) -> io::Result<Method> {
+    /// Appends them to the output, packed where that makes them smaller.
+    fn put_small(&mut self, count: usize, packs: bool) -> io::Result<Method> {
         let (start, input) = (self.output.len(), &self.room[..count]);
-        if !input.is_empty() && pack::shrinks(input) {
+        if packs {
             self.packer.whole(input, &mut self.output)?;
             if self.output.len() - start < input.len() {
                 return Ok(Method::Deflated);

@@ -17,8 +17,8 @@ use super::{
     draft::{Name, ZipDraft},
     health::Health,
 };
-use crate::config::recipient::Recipient;
 use crate::{
+    config::{Compression, recipient::Recipient},
     name::RawPath,
     repository::{
         Archive, Draft, Error, Kind, Meta, Pass, Proof, Repository, Watch,
@@ -34,7 +34,12 @@ fn begin(directory: &Path) -> Box<dyn Draft> {
 }
 
 fn begin_with(directory: &Path, recipients: &[Recipient], health: &Arc<Health>) -> Result<ZipDraft, Error> {
-    ZipDraft::begin(&Name { directory, spill: directory, stem: "set" }, recipients, Arc::clone(health))
+    ZipDraft::begin(
+        &Name { directory, spill: directory, stem: "set" },
+        Compression::Auto,
+        recipients,
+        Arc::clone(health),
+    )
 }
 
 fn put(draft: &dyn Draft, name: &str, content: &[u8]) {
@@ -173,6 +178,19 @@ impl Read for Broken {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other("the tool has died"))
     }
+}
+
+#[test]
+fn a_set_that_is_not_compressed_holds_what_would_shrink_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = ZipRepository::new(directory.path()).compressing(Compression::Off);
+    let draft = repository.draft(ID, "wiki", STARTED).unwrap();
+    for (name, content) in [("short", b"text ".repeat(100)), ("long", b"text ".repeat(1_000_000))] {
+        let stored = draft.put(&path(name), &mut &content[..], &Meta::default(), None, Pass::InStage).unwrap();
+        assert_eq!((stored.size, stored.new_bytes), (content.len() as u64, content.len() as u64));
+    }
+    let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
+    assert!(prove(&set).unwrap().damage.is_empty());
 }
 
 #[test]

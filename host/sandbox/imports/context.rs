@@ -19,7 +19,7 @@ use crate::{
 const RANDOM_BYTES_MAX: u32 = 1 << 16;
 
 impl context::Host for State {
-    async fn current(&mut self) -> wasmtime::Result<context::Run> {
+    fn current(&mut self) -> wasmtime::Result<context::Run> {
         self.enter_or_trap(Capability::Context)?;
         Ok(context::Run {
             id: self.session.run.clone(),
@@ -30,17 +30,17 @@ impl context::Host for State {
         })
     }
 
-    async fn config(&mut self) -> wasmtime::Result<String> {
+    fn config(&mut self) -> wasmtime::Result<String> {
         self.enter_or_trap(Capability::Context)?;
         Ok(self.session.config.to_string())
     }
 
-    async fn grants(&mut self) -> wasmtime::Result<Vec<context::Granted>> {
+    fn grants(&mut self) -> wasmtime::Result<Vec<context::Granted>> {
         self.enter_or_trap(Capability::Context)?;
         Ok(granted(&self.session.grants))
     }
 
-    async fn instants(&mut self) -> wasmtime::Result<Vec<context::Fixed>> {
+    fn instants(&mut self) -> wasmtime::Result<Vec<context::Fixed>> {
         self.enter_or_trap(Capability::Context)?;
         let fixed = self.session.ledger.instants().into_iter();
         Ok(fixed
@@ -48,12 +48,12 @@ impl context::Host for State {
             .collect())
     }
 
-    async fn note(&mut self, step: String, key: String) -> Answer<Option<String>> {
+    fn note(&mut self, step: String, key: String) -> Answer<Option<String>> {
         self.enter(Capability::Context)?;
         Ok(self.session.ledger.note(&step, &key)?)
     }
 
-    async fn set_note(&mut self, key: String, value: String) -> Answer<()> {
+    fn set_note(&mut self, key: String, value: String) -> Answer<()> {
         self.enter(Capability::Context)?;
         let (key, value) = (self.mask.apply(key), self.mask.apply(value));
         Ok(self.session.ledger.set_note(&key, &value)?)
@@ -65,35 +65,35 @@ impl context::Host for State {
         Ok(self.blocking("keeping a checkpoint", move || ledger.checkpoint(&value)).await??)
     }
 
-    async fn last_checkpoint(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+    fn last_checkpoint(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
         self.enter_or_trap(Capability::Context)?;
         Ok(self.session.ledger.last_checkpoint())
     }
 
-    async fn state(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
+    fn state(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
         self.enter(Capability::Context)?;
         Ok(self.session.ledger.state(&key)?)
     }
 
-    async fn set_state(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+    fn set_state(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
         self.enter(Capability::Context)?;
         Ok(self.session.ledger.set_state(&key, &value)?)
     }
 
-    async fn now(&mut self) -> wasmtime::Result<Timestamp> {
+    fn now(&mut self) -> wasmtime::Result<Timestamp> {
         self.enter_or_trap(Capability::Context)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Timestamp { seconds: now.as_secs() as i64, nanoseconds: now.subsec_nanos() })
     }
 
-    async fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+    fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         self.enter_or_trap(Capability::Context)?;
         let mut bytes = vec![0; length.min(RANDOM_BYTES_MAX) as usize];
         wasmtime_wasi::random::thread_rng().fill_bytes(&mut bytes);
         Ok(bytes)
     }
 
-    async fn canceled(&mut self) -> wasmtime::Result<bool> {
+    fn canceled(&mut self) -> wasmtime::Result<bool> {
         self.enter_or_trap(Capability::Context)?;
         Ok(self.session.stop.is_cancelled())
     }

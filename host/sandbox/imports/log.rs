@@ -42,12 +42,7 @@ impl LogBudget {
 }
 
 impl log::Host for State {
-    async fn emit(
-        &mut self,
-        level: log::Level,
-        message: String,
-        fields: Vec<(String, String)>,
-    ) -> wasmtime::Result<()> {
+    fn emit(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         let message = cut(self.mask.apply(message), LINE_BYTES_MAX);
         if level == log::Level::Error {
             self.log.last_error = Some(message.clone());
@@ -67,7 +62,7 @@ impl log::Host for State {
         Ok(())
     }
 
-    async fn progress(&mut self, what: String, done: u64, total: Option<u64>) -> wasmtime::Result<()> {
+    fn progress(&mut self, what: String, done: u64, total: Option<u64>) -> wasmtime::Result<()> {
         self.enter_or_trap(Capability::Log)?;
         let now = Instant::now();
         let soon = self.log.last_progress.is_some_and(|last| now - last < PROGRESS_EVERY);
