@@ -15,14 +15,13 @@ use strongroom_plugin::{
 use crate::{
     client::{Client, Patience, Question, accepted, lost},
     objects::{Contents, Ids, Lines},
-    page::HIT_BYTES_MAX,
     store::{self, Manifest},
 };
 
 /// The longest answer: a line for each of the documents of an object.
 const ANSWER_BYTES_MAX: usize = 24 << 20;
-/// What is sent again at a time.
-const AGAIN_BYTES_MAX: usize = 8 << 20;
+/// What is sent again at a time, gathered by the plugin.
+const AGAIN_BYTES_MAX: usize = 4 << 20;
 /// How many requests are under way at a time.
 const UNDER_WAY: usize = 2;
 
@@ -122,7 +121,7 @@ impl<'c> Loader<'c> {
                 }
             }
         };
-        if busy.is_empty() { Ok(()) } else { self.again(sent.number, busy, sent.patience) }
+        if busy.is_empty() { Ok(()) } else { self.again(sent.number, &sent.contents, busy, sent.patience) }
     }
 
     /// The places of those documents that the engine had no time for.
@@ -159,11 +158,15 @@ impl<'c> Loader<'c> {
     }
 
     /// Only those documents, in requests of their own.
-    fn again(&self, number: u32, mut busy: Vec<u64>, mut patience: Patience) -> Result<()> {
+    fn again(&self, number: u32, contents: &Contents, mut busy: Vec<u64>, mut patience: Patience) -> Result<()> {
         while !busy.is_empty() {
             let too_much = Error::unavailable(format!("the engine has no time for {} documents", busy.len()));
             patience.after(too_much.retryable())?;
-            busy = self.once_more(number, &busy)?;
+            busy = match busy.len() as u64 == contents.documents {
+                // All of it, so a document that is an object of its own, too: it need not pass through here.
+                true => self.look(number, &answered(self.send(number)?)?, contents.documents, true)?,
+                false => self.once_more(number, &busy)?,
+            };
         }
         Ok(())
     }
@@ -188,7 +191,7 @@ impl<'c> Loader<'c> {
                 sent.push(at);
                 places.next();
             }
-            if request.len() >= AGAIN_BYTES_MAX.min(HIT_BYTES_MAX) || (places.peek().is_none() && !sent.is_empty()) {
+            if request.len() >= AGAIN_BYTES_MAX || (places.peek().is_none() && !sent.is_empty()) {
                 let body = streams::from_bytes(&std::mem::take(&mut request))?;
                 let items = answered(self.client.send(&self.question, body)?)?;
                 let busy = self.look_among(number, &items, &sent)?;

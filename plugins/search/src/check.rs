@@ -13,6 +13,8 @@ use crate::{
 
 /// How many missing documents are named.
 pub const NAMED_MAX: usize = 20;
+/// After so many damages there is no use in looking on: a forged count may be of any length.
+const DAMAGE_MAX: usize = 200;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub fn index(part: &str, manifest: &Manifest) -> Result<Checked> {
     let mut checked = Checked::default();
     for number in 1..=manifest.objects {
         object(part, &manifest.index, number, &mut checked)?;
+        if checked.damage.len() >= DAMAGE_MAX {
+            break;
+        }
         log::progress("documents", checked.tally.documents, Some(manifest.documents));
     }
     let next = store::object(&manifest.index, manifest.objects.saturating_add(1));

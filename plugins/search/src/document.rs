@@ -112,11 +112,11 @@ struct Meta<'a> {
 const VERSION_TYPE: &str = "external";
 
 impl Document<'_> {
-    /// Appends the two lines of a bulk request.
+    /// Appends the first of the two lines of a bulk request; the second is the source.
     ///
     /// # Errors
     /// Never: what can be read can be written.
-    pub fn write(&self, lines: &mut Vec<u8>) -> Result<()> {
+    pub fn write_action(&self, lines: &mut Vec<u8>) -> Result<()> {
         let meta = Meta {
             id: self.id.into(),
             version: self.version,
@@ -124,8 +124,6 @@ impl Document<'_> {
             routing: self.routing.map(Cow::from),
         };
         serde_json::to_writer(&mut *lines, &Action { index: meta })?;
-        lines.push(b'\n');
-        lines.extend_from_slice(self.source);
         lines.push(b'\n');
         Ok(())
     }
@@ -174,6 +172,12 @@ mod tests {
     const HIT: &str = r#"{"_index":"i","_id":"ä\"1","_version":3,"_score":null,"_routing":"r","_source":{ "n":1.10,
 "é": [1, 2] },"sort":[7]}"#;
 
+    fn write(document: &Document, lines: &mut Vec<u8>) {
+        document.write_action(lines).unwrap();
+        lines.extend_from_slice(document.source);
+        lines.push(b'\n');
+    }
+
     #[test]
     fn a_source_is_kept_byte_by_byte_on_one_line() {
         let hit = Hit::parse(HIT.as_bytes(), "i").unwrap();
@@ -181,7 +185,7 @@ mod tests {
         let document = hit.document(&mut line);
         assert_eq!(document.source, r#"{ "n":1.10, "é": [1, 2] }"#.as_bytes());
         let mut lines = Vec::new();
-        document.write(&mut lines).unwrap();
+        write(&document, &mut lines);
         let expected = r#"{"index":{"_id":"ä\"1","version":3,"version_type":"external","routing":"r"}}
 { "n":1.10, "é": [1, 2] }
 "#;
@@ -193,7 +197,7 @@ mod tests {
         for routing in [None, Some("r\u{1}")] {
             let document = Document { id: "a\nb", version: 4711, routing, source: br#"{"a":null}"# };
             let mut lines = Vec::new();
-            document.write(&mut lines).unwrap();
+            write(&document, &mut lines);
             let mut lines = lines.split(|byte| *byte == b'\n');
             let head = Head::parse(lines.next().unwrap()).unwrap();
             assert_eq!(head.with(lines.next().unwrap()).unwrap(), document);

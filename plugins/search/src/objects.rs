@@ -89,15 +89,13 @@ impl Writer {
     /// # Errors
     /// `io` when the repository fails.
     pub fn add(&mut self, document: &Document) -> Result<()> {
-        let before = self.lines.len();
-        document.write(&mut self.lines)?;
-        let length = (self.lines.len() - before) as u64;
+        let mut action = Vec::new();
+        document.write_action(&mut action)?;
+        let length = (action.len() + document.source.len() + 1) as u64;
         let full =
             |open: &Object| open.bytes + length > OBJECT_BYTES_MAX || open.tally.documents >= OBJECT_DOCUMENTS_MAX;
         if self.open.as_ref().is_some_and(full) {
-            let next = self.lines.split_off(before);
             self.end_object()?;
-            self.lines = next;
         }
         if self.open.is_none() {
             self.begin_object()?;
@@ -108,7 +106,21 @@ impl Writer {
             serde_json::to_writer(&mut open.ids, document.id)?;
             open.ids.push(b'\n');
         }
-        if self.lines.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+        self.write(&action)?;
+        self.write(document.source)?;
+        self.write(b"\n")
+    }
+
+    /// Gathers what is short. What is long is not held twice.
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.lines.len() + bytes.len() > WRITE_BYTES {
+            self.flush()?;
+        }
+        match &mut self.open {
+            Some(open) if bytes.len() > WRITE_BYTES => open.out.write_all(bytes)?,
+            _ => self.lines.extend_from_slice(bytes),
+        }
+        Ok(())
     }
 
     /// Waits until everything is stored.
@@ -135,8 +147,6 @@ impl Writer {
             open.out.write_all(&self.lines)?;
         }
         self.lines.clear();
-        // What a long document took is not kept.
-        self.lines.shrink_to(2 * WRITE_BYTES);
         Ok(())
     }
 
@@ -197,7 +207,10 @@ impl Lines {
 }
 
 /// The list of an object: what it says of the object, then its ids.
-pub struct Ids(Lines);
+pub struct Ids {
+    lines: Lines,
+    count: u64,
+}
 
 impl Ids {
     /// Opens it.
@@ -208,15 +221,19 @@ impl Ids {
         let mut lines = Lines::open(part, &store::ids(index, number))?;
         let first = lines.next_line()?.unwrap_or_default();
         let contents = store::parse(&String::from_utf8_lossy(first))?;
-        Ok((contents, Self(lines)))
+        Ok((contents, Self { lines, count: 0 }))
     }
 
     /// The next id.
     ///
     /// # Errors
-    /// `corrupt` when it is none.
+    /// `corrupt` when it is none, or there are more than an object may have.
     pub fn next_id(&mut self) -> Result<Option<String>> {
-        let Some(line) = self.0.next_line()? else { return Ok(None) };
+        let Some(line) = self.lines.next_line()? else { return Ok(None) };
+        self.count += 1;
+        if self.count > OBJECT_DOCUMENTS_MAX {
+            return Err(Error::corrupt(format!("it names more than {OBJECT_DOCUMENTS_MAX} documents")));
+        }
         store::parse(std::str::from_utf8(line).map_err(|_| Error::corrupt("an id that is no text"))?).map(Some)
     }
 }

@@ -87,6 +87,13 @@ fn documents_for_which_there_was_no_time_are_sent_again_and_no_others() {
 }
 
 #[test]
+fn an_object_of_which_nothing_was_taken_is_sent_again_as_it_lies_there() {
+    let busy = |answered: Answered| (0..30).fold(answered, |answered, at| item(answered, at, json!({ "status": 429 })));
+    let (tally, host, manifest) = restored(on_bulk(1, busy));
+    assert_eq!((tally.unwrap().hash(), bulk_calls(&host)), (manifest.hash, vec![30, 30]));
+}
+
+#[test]
 fn an_engine_that_never_has_time_is_not_asked_for_ever() {
     let (tally, host, _) = restored(|call, answered| match call.path.contains("_bulk") {
         true => Answered { status: 429, body: b"busy".to_vec(), ..answered },

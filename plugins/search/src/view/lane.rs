@@ -15,6 +15,8 @@ pub(super) struct Lane {
     slice: (u32, u32),
     /// Where the last document stood: as the engine says it, and the number that it begins with.
     after: Option<(Box<RawValue>, i64)>,
+    /// The last place that belongs to it.
+    last: Option<i64>,
     /// How many documents came, and their bytes.
     came: (u64, u64),
     pub(super) patience: Patience,
@@ -38,7 +40,18 @@ pub(super) enum Stopped {
 
 impl Lane {
     pub(super) fn new(slice: u32, of: u32) -> Self {
-        Self { slice: (slice, of), after: None, came: (0, 0), patience: Patience::default() }
+        Self { slice: (slice, of), after: None, last: None, came: (0, 0), patience: Patience::default() }
+    }
+
+    /// The only shard, from behind one place up to another.
+    pub(super) fn range(behind: Option<i64>, last: Option<i64>) -> Result<Self> {
+        let after = |place: i64| Ok::<_, Error>((RawValue::from_string(format!("[{place}]"))?, place));
+        Ok(Self { after: behind.map(after).transpose()?, last, ..Self::new(0, 1) })
+    }
+
+    fn is_done(&self) -> bool {
+        let place = self.after.as_ref().map(|(_, place)| *place);
+        place.zip(self.last).is_some_and(|(place, last)| place >= last)
     }
 
     /// Asks for the next page.
@@ -48,6 +61,10 @@ impl Lane {
             0 => FIRST_PAGE.min(pace.page),
             _ => page_size(documents, bytes, pace.page),
         };
+        // No more than there may be.
+        let behind = self.after.as_ref().map_or(-1, |(_, place)| *place);
+        let left = self.last.and_then(|last| u64::try_from(last.saturating_sub(behind)).ok());
+        let size = left.map_or(size, |left| size.min(left.max(1)));
         let mut body = json!({
             "size": size, "track_total_hits": false, "version": true, "sort": [{ client.engine().order(): "asc" }]
         });
@@ -69,13 +86,17 @@ impl Lane {
         let mut page = Page::open(response.body()).map_err(reading)?;
         // Of a page that lacks a shard, nothing is taken.
         page.before().and_then(|around| around.whole_so_far()).map_err(reading)?;
-        let mut count = 0_u64;
+        let (mut count, mut ended) = (0_u64, false);
         while let Some(bytes) = page.next_hit().map_err(reading)? {
             let hit = Hit::parse(bytes, index).map_err(Stopped::By)?;
             let place = place(&hit).map_err(Stopped::By)?;
             if self.after.as_ref().is_some_and(|(_, last)| place.1 <= *last) {
                 let message = "the engine's documents do not come in their order: one may have come twice";
                 return Err(Stopped::By(Error::corrupt(message)));
+            }
+            if self.last.is_some_and(|last| place.1 > last) {
+                ended = true;
+                continue;
             }
             each(&hit).map_err(Stopped::By)?;
             self.after = Some(place);
@@ -85,7 +106,7 @@ impl Lane {
         let around = page.end().map_err(reading)?;
         around.whole().map_err(Stopped::By)?;
         self.patience = Patience::default();
-        Ok(Came { id: around.pit_id, more: count > 0 })
+        Ok(Came { id: around.pit_id, more: count > 0 && !ended && !self.is_done() })
     }
 }
 

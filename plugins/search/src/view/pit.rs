@@ -11,6 +11,9 @@ use super::{
     *,
 };
 
+/// The fewest places of a range: below, several cost more than they save.
+const RANGE_MIN: i64 = 1000;
+
 pub(super) fn open(client: &Client, way: PointInTime, index: &str) -> Result<String> {
     #[derive(Deserialize)]
     struct Opened {
@@ -57,8 +60,51 @@ pub(super) fn count(client: &Client, id: &str) -> Result<u64> {
     })
 }
 
+/// A lane for each shard. A single one is cut into ranges of places, so that the engine looks for the next page of one
+/// while that of another is stored.
+fn lanes(client: &Client, index: &Index, pace: Pace) -> Result<VecDeque<Lane>> {
+    let slices = i64::try_from(pace.slices).unwrap_or(1);
+    let length = match (index.shards, slices) {
+        (1, 2..) => places(client, &index.name)? / slices,
+        _ => 0,
+    };
+    if length < RANGE_MIN {
+        return Ok((0..index.shards).map(|shard| Lane::new(shard, index.shards)).collect());
+    }
+    let first = |range: i64| (range > 0).then(|| range * length - 1);
+    let last = |range: i64| (range + 1 < slices).then(|| (range + 1) * length - 1);
+    (0..slices).map(|range| Lane::range(first(range), last(range))).collect()
+}
+
+/// About how many places there are: of documents, nested and deleted ones included. The last range has no end, so nothing
+/// depends on it but how long the ranges are.
+fn places(client: &Client, index: &str) -> Result<i64> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "_all")]
+        all: All,
+    }
+    #[derive(Deserialize)]
+    struct All {
+        primaries: Primaries,
+    }
+    #[derive(Deserialize)]
+    struct Primaries {
+        docs: Docs,
+    }
+    #[derive(Deserialize)]
+    struct Docs {
+        count: i64,
+        #[serde(default)]
+        deleted: i64,
+    }
+    let answer: Answer = client.ask(&Question::get(format!("/{}/_stats/docs", encoded(index))))?;
+    let Docs { count, deleted } = answer.all.primaries.docs;
+    Ok(count.saturating_add(deleted))
+}
+
 pub(super) fn read(client: &Client, id: &mut String, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {
-    let mut waiting: VecDeque<Lane> = (0..index.shards).map(|shard| Lane::new(shard, index.shards)).collect();
+    let mut waiting = lanes(client, index, pace)?;
     let mut under_way = VecDeque::new();
     loop {
         while under_way.len() < pace.slices.max(1)

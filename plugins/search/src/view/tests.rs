@@ -202,3 +202,29 @@ fn a_scroll_of_documents_with_types_is_read_like_any_other() {
     let first = host.requests().into_iter().find(|call| call.path.contains("scroll=")).unwrap();
     assert!(!String::from_utf8_lossy(&first.body).contains("track_total_hits"), "6 does not know it");
 }
+
+#[test]
+fn a_single_shard_is_read_in_ranges_that_leave_nothing_out() {
+    // Ranges end at a place, before a place and behind the end; pages are longer than what is left of them.
+    for (count, slices) in [(1999, 2), (2000, 2), (2001, 2), (5003, 3), (9000, 4)] {
+        let engine = engine(1, count);
+        let host = engine.granted(Host::new(), OPENSEARCH);
+        let client = Client::connect("engine").unwrap();
+        let pace = Pace { page: 700, slices };
+        let (index, mut ids) = (Index::read(&client, "i").unwrap(), Vec::new());
+        let mut view = View::open(&client, "i", pace).unwrap();
+        let mut each = |hit: &Hit| {
+            ids.push(hit.key().0.to_owned());
+            Ok(())
+        };
+        view.read(&index, pace, &mut each).unwrap();
+        let in_order = ids.is_sorted();
+        ids.sort();
+        assert!(ids.iter().cloned().eq((0..count).map(|n| format!("id-{n:05}"))), "{count} in {slices}");
+        // The count, a page of the first range, and one of the second.
+        let second = host.requests().into_iter().filter(|call| call.path.starts_with("/_search?")).nth(2).unwrap();
+        let begins = format!("\"search_after\":[{}]", count / slices - 1);
+        assert_eq!(String::from_utf8_lossy(&second.body).contains(&begins), count >= 2000, "{count} in {slices}");
+        assert_eq!(in_order, count < 2000);
+    }
+}
