@@ -61,12 +61,15 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+_SNAPSHOT = {INDEX: "/snapshot", SEQUENCES: "/snapshot-sequences"}
+
+
 def fence(record: dict, index: str) -> Fence:
     """When the moment of an index was fixed, as the set's record states it: between the start of its part and when that had settled.
 
-    An engine's own snapshot is one part for all indices.
+    An engine's own snapshot is one part for all indices but the sequences.
     """
-    (part,) = {one["part"] for one in record["order"] if one["part"].endswith((index, "/snapshot"))}
+    (part,) = {one["part"] for one in record["order"] if one["part"].endswith((index, _SNAPSHOT[index]))}
     at = {one["what"]: _seconds(one["at"]) for one in record["order"] if one["part"] == part}
     return Fence(at["started"], at["settled" if "settled" in at else "ended"])
 
@@ -133,7 +136,11 @@ def goes_on(top: Path, port: str, problems: list[str]) -> None:
     engine = Engine(int(port))
     highest = max(json.loads(one.source)["id"] for one in engine.documents(INDEX))
     writer = [sys.executable, str(Path(__file__).with_name("writer.py")), str(top), port, "--count", str(NEW_ENTRIES)]
-    given = list(map(int, subprocess.run(writer, check=True, capture_output=True, text=True).stdout.split()))
+    done = subprocess.run(writer, capture_output=True, text=True)
+    if done.returncode:
+        problems.append(f"no entries could be added to what was restored: {done.stderr.strip().splitlines()[-1]}")
+        return
+    given = list(map(int, done.stdout.split()))
     if len(given) != NEW_ENTRIES or min(given) <= highest:
         problems.append(f"the highest entry that was restored is {highest}, and new ones got {given}")
     print(f"  {len(given)} new entries are numbered from {min(given)} on; the highest that was restored is {highest}")

@@ -57,12 +57,14 @@ class Judge(unittest.TestCase):
 
     def test_the_fence_is_between_the_start_of_a_part_and_its_settling(self) -> None:
         order = [{"at": f"1970-01-01T00:00:0{second}.5Z", "part": part, "what": what} for second, part, what in
-                 ((0, "", "started"), (1, "audit/index-a", "started"), (2, "audit/index-b", "started"), (3, "audit/index-a", "settled"),
-                  (4, "audit/index-b", "ended"), (5, "audit/index-a", "ended"))]
-        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": order}, "index-a"))
-        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": order}, "index-b"))
-        whole = [one | {"part": "audit/snapshot"} for one in order[1:4:2]]
-        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": whole}, "index-b"))
+                 ((0, "", "started"), (1, "audit/index-nuxeo-audit", "started"), (2, "audit/index-nuxeo-uidgen", "started"),
+                  (3, "audit/index-nuxeo-audit", "settled"), (4, "audit/index-nuxeo-uidgen", "ended"), (5, "audit/index-nuxeo-audit", "ended"))]
+        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": order}, "nuxeo-audit"))
+        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": order}, "nuxeo-uidgen"))
+        names = {"audit/index-nuxeo-audit": "audit/snapshot", "audit/index-nuxeo-uidgen": "audit/snapshot-sequences"}
+        snapshots = [one | {"part": names.get(one["part"], "")} for one in order]
+        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": snapshots}, "nuxeo-audit"))
+        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": snapshots}, "nuxeo-uidgen"))
 
     def test_a_page_is_read_byte_for_byte(self) -> None:
         sources = ['{"a" : 1.10,"b":"\\"_source\\":"}', '{"n":12345678901234567890}']

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use strongroom_plugin::{Finding, Outcome, Result, TreeOptions, context, dirs, snapshot};
+use strongroom_plugin::{Finding, Outcome, Part, Result, TreeOptions, context, dirs, snapshot};
 use strongroom_search::{Client, Index, import, place, repository, store::Manifest};
 
 use crate::{
@@ -21,9 +21,15 @@ struct Before {
     written: BTreeMap<String, i64>,
 }
 
-pub(super) fn backup(client: &Client, settings: &Settings, names: &[String], outcome: Outcome) -> Result<Outcome> {
+pub(super) fn backup(
+    client: &Client,
+    settings: &Settings,
+    part: &Part,
+    names: &[String],
+    outcome: Outcome,
+) -> Result<Outcome> {
     let made = Made::repository(&context::random(8));
-    let hold = made.hold("snapshot")?;
+    let hold = made.hold(&part.name)?;
     let done = taken(client, settings, names, &made, outcome);
     // The host does it again where this fails.
     let removed = made.remove(client);
@@ -35,7 +41,7 @@ pub(super) fn backup(client: &Client, settings: &Settings, names: &[String], out
         Ok(()) => outcome,
         Err(error) => {
             let message = format!("the engine's snapshot was saved, and could not be removed from it: {error}");
-            outcome.finding(Finding::warning("snapshot-left", "snapshot", message))
+            outcome.finding(Finding::warning("snapshot-left", &part.name, message))
         }
     })
 }

@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn restore(client: &Client, settings: &Settings, part: &Part, kept: &Kept) -> Result<Outcome> {
     let copy = Made::copy(&context::random(8));
-    let hold = copy.hold("snapshot")?;
+    let hold = copy.hold(&part.name)?;
     let restored = from_copy(client, settings, part, kept, copy.name());
     let removed = copy.remove(client);
     if removed.is_ok() {
