@@ -7,8 +7,10 @@ use strongroom_search::{
     store::{self, Manifest},
 };
 
+use self::done::Done;
 use crate::{describe::grant, kept::Kept, release::Made, settings::Settings};
 
+mod done;
 mod inspect;
 mod snapshot;
 
@@ -31,12 +33,12 @@ pub fn restore(part: &Part) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
         return snapshot::restore(&client, &settings, part, &kept);
     }
-    let mut outcome = Outcome::new("");
+    let (mut outcome, mut done) = (Outcome::new(""), Done::read());
     let (mut documents, names) = (0, store::indices(&part.name)?);
     for name in &names {
         let manifest = Manifest::read(&part.name, name)?;
         let fill = |temporary: &str| prove(&client, &settings, part, &manifest, temporary);
-        outcome = one(&client, &settings, &manifest, outcome, fill)?;
+        outcome = one(&client, &settings, &manifest, &mut done, outcome, fill)?;
         documents += manifest.documents;
     }
     outcome.summary = format!("{documents} documents of {} indices", names.len());
@@ -53,11 +55,16 @@ fn one(
     client: &Client,
     settings: &Settings,
     manifest: &Manifest,
+    done: &mut Done,
     outcome: Outcome,
     fill: impl FnOnce(&str) -> Result<Proof>,
 ) -> Result<Outcome> {
     let target = target(settings, &manifest.index);
     let doing = || format!("restoring the index {} as {target}", manifest.index);
+    if done.has(client, target)? {
+        let count = place::count(client, target)?;
+        return Ok(outcome.receipt(format!("documents {target}"), count, count));
+    }
     let held = place::held(client, target)?;
     if held != Held::Free && !context::overwrite() {
         return Err(Error::exists(format!("{target} is there already, restore with --overwrite or set rename")));
@@ -73,6 +80,7 @@ fn one(
         .receipt(format!("documents {target}"), proof.expected, proof.actual)
         .fact(format!("hash {target}"), proof.hash);
     let (how, taken) = settle(client, manifest, target, &held, &made, hold).context(doing())?;
+    done.add(client, target)?;
     Ok(outcome.fact(format!("place {target}"), how).findings(taken.iter().map(|alias| {
         let message = format!("the alias {alias} belongs to other indices, and was not given to {target}");
         Finding::warning("alias-taken", alias, message)

@@ -36,6 +36,11 @@ impl<'c> Export<'c> {
         Ok(Self { client, view, index, manifest })
     }
 
+    /// How many documents there are, as the engine counts them.
+    pub fn total(&self) -> u64 {
+        self.view.total()
+    }
+
     /// Stores it, and lets the engine forget the moment.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use strongroom_plugin::{Error, Result, http::encoded};
+use strongroom_plugin::{Context, Error, Result, http::encoded};
 
 use crate::{
     client::{Client, Question},
@@ -119,14 +119,22 @@ fn clone(
         import::remove(client, name)?;
     }
     let path = format!("/{}/_clone/{}", encoded(from), encoded(name));
-    let made = client.tell(&Question::put(path).json(&json!({ "aliases": aliases }))?);
-    made.and_then(|()| import::ready(client, name))
-        .map_err(|error| error.context(format!("the proved index {from} could not be cloned as {name}")))?;
+    let doing = format!("cloning the proved index {from} as {name}");
+    client.tell(&Question::put(&path).json(&json!({ "aliases": aliases }))?).context(&doing)?;
+    finish(client, from, name, &settings).map_err(|error| {
+        // Half a clone is none, and what it was made of is still there.
+        let _ = import::remove(client, name);
+        error.context(doing)
+    })
+}
+
+fn finish(client: &Client, from: &str, name: &str, settings: &Map<String, Value>) -> Result<()> {
+    import::ready(client, name)?;
     if count(client, from)? != count(client, name)? {
-        return Err(Error::corrupt(format!("the clone {name} has not as many documents as {from}")));
+        return Err(Error::corrupt("the clone has another number of documents"));
     }
     // Not with the clone: a null would stay there as a setting.
-    set(client, name, &Value::Object(settings))
+    set(client, name, &Value::Object(settings.clone()))
 }
 
 fn alias(

@@ -104,7 +104,8 @@ impl Engine {
             ("POST", ["_search"]) => self.search(&body()?),
             ("POST", ["_search", "scroll"]) => self.scroll(body()?["scroll_id"].as_str().unwrap_or_default(), 1000),
             ("DELETE", ["_search" | "_pit", ..]) => {
-                self.0.borrow_mut().views.clear();
+                let named = String::from_utf8_lossy(&call.body).into_owned();
+                self.0.borrow_mut().views.retain(|id, _| !named.contains(&format!("\"{id}\"")));
                 Ok(json!({}))
             }
             ("POST", ["_aliases"]) => self.aliases(&body()?),

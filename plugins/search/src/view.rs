@@ -21,8 +21,8 @@ mod scroll;
 #[cfg(test)]
 mod tests;
 
-/// How long a view stays without a question.
-pub const KEEP_ALIVE: &str = "10m";
+/// How long a view stays without a question: several are opened at once and read one after the other.
+pub const KEEP_ALIVE: &str = "30m";
 /// What an answer should have, in bytes: longer ones make the engine hold much, shorter ones cost more questions.
 const PAGE_BYTES: u64 = 4 << 20;
 /// The fewest documents of a page.

@@ -239,3 +239,34 @@ fn a_long_name_gives_a_part_of_its_own() {
     assert_ne!(index_part(&long), index_part(&other));
     assert!(index_part(&long).len() < 60 && index_part("x") == "index-x");
 }
+
+#[test]
+fn a_restore_that_was_interrupted_goes_on_behind_what_is_in_its_place() {
+    use crate::names::note;
+    let engine = sample();
+    let config = json!({ "nuxeo-step": strongroom_plugin::testing::STEP });
+    let refused = std::rc::Rc::new(std::cell::Cell::new(false));
+    let refusing = refused.clone();
+    let twist =
+        move |call: &WebCall, answered: Answered| match refusing.get() && call.path.contains("-dam-uidgen/_bulk") {
+            true => Answered { body: answered.body.clone(), status: 400, ..answered },
+            false => answered,
+        };
+    let host = engine.twisted(host(&config), OPENSEARCH, twist);
+    let host = host.note(note::CONF, "c").note(note::AUDIT, "dam-audit").note(note::SEQUENCES, "dam-uidgen");
+    backup(&ElasticsearchAudit.inspect(Purpose::Backup).unwrap(), "indices").unwrap();
+    let host = host.stored_as_archive("indices").operation(Operation::Restore);
+    engine.0.borrow_mut().indices.clear();
+    refused.set(true);
+    let part = Part::new("indices", Stage::Fence);
+    ElasticsearchAudit.restore(&part).unwrap_err();
+    assert_eq!(engine.0.borrow().indices.keys().collect::<Vec<_>>(), ["dam-audit"], "what was begun is removed");
+    let (hold, data) = host.holds().pop().unwrap();
+    ElasticsearchAudit.release(&hold, &data).unwrap();
+    strongroom_plugin::holds::dropped(&hold).unwrap();
+    let first = engine.0.borrow().indices["dam-audit"].uuid.clone();
+    refused.set(false);
+    assert!(proven(&ElasticsearchAudit.restore(&part).unwrap().receipts));
+    assert_eq!(engine.0.borrow().indices["dam-audit"].uuid, first, "it is not made again");
+    assert_eq!(engine.0.borrow().indices.len(), 2);
+}

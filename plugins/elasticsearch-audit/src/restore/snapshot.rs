@@ -4,7 +4,7 @@
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, context, dirs};
 use strongroom_search::{Client, import, place, repository};
 
-use super::Proof;
+use super::{Done, Proof};
 use crate::{
     describe::grant,
     kept::{FILES, Index, Kept},
@@ -33,8 +33,9 @@ fn from_copy(client: &Client, settings: &Settings, part: &Part, kept: &Kept, cop
     let location = way::location(settings).unwrap_or_default();
     repository::register(client, copy, &format!("{}/{copy}", location.trim_end_matches('/')), true)?;
     let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
+    let mut done = Done::read();
     for (name, index) in &kept.indices {
-        outcome = super::one(client, settings, &index.manifest, outcome, |temporary| {
+        outcome = super::one(client, settings, &index.manifest, &mut done, outcome, |temporary| {
             repository::restore(client, copy, name, temporary)?;
             prove(client, settings, index, temporary)
         })?;
