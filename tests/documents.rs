@@ -186,9 +186,16 @@ fn made_codes() -> BTreeSet<(String, String)> {
         r#"(?:Finding::(?:info|warning|blocker)\(|Finding::new\(\s*(?:Severity::)?\w+,|\b(?:blocker|warning|info)\()\s*"([a-z][a-z0-9-]+)""#,
     )
     .unwrap();
-    let files =
-        ["host", "plugins/files", "plugins/database", "plugins/confluence", "plugins/nuxeo", "plugins/nuxeo-streams"]
-            .map(|name| source_files(&root().join(name), "rs"));
+    let files = [
+        "host",
+        "plugins/files",
+        "plugins/database",
+        "plugins/confluence",
+        "plugins/nuxeo",
+        "plugins/nuxeo-streams",
+        "plugins/elasticsearch-audit",
+    ]
+    .map(|name| source_files(&root().join(name), "rs"));
     let mut codes = BTreeSet::new();
     for file in files.concat() {
         let name = file.strip_prefix(root()).unwrap().display().to_string();
@@ -207,6 +214,7 @@ fn manuals_of_codes() -> String {
         "docs/confluence.md",
         "docs/nuxeo.md",
         "docs/nuxeo-streams.md",
+        "docs/elasticsearch-audit.md",
         "plugins/files/README.md",
         "plugins/confluence/README.md",
     ];
@@ -242,6 +250,7 @@ fn every_code_of_a_finding_can_be_given_a_severity() {
         ("plugins/database/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
         ("plugins/nuxeo/", list("plugins/nuxeo/src/findings.rs", "CODES: &[&str] = &[")),
         ("plugins/nuxeo-streams/", list("plugins/nuxeo-streams/src/findings.rs", "CODES: &[&str] = &[")),
+        ("plugins/elasticsearch-audit/", list("plugins/elasticsearch-audit/src/findings.rs", "CODES: &[&str] = &[")),
     ];
     let made = made_codes();
     for (place, known) in lists {

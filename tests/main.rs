@@ -45,3 +45,5 @@ mod bad_input;
 mod mariadb;
 /// Nuxeo, and its streams on a real Kafka, which also cuts, garbles and lies.
 mod nuxeo;
+/// Indices of a real search engine, which also refuses, cuts and lies.
+mod audit;

@@ -9,11 +9,12 @@ use std::{
 use super::{root, shared};
 
 /// Every plugin crate of the tree.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "plugins/files",
     "plugins/confluence",
     "plugins/nuxeo",
     "plugins/nuxeo-streams",
+    "plugins/elasticsearch-audit",
     "examples/hello-plugin",
     "tests/guests/scripted",
 ];

@@ -143,6 +143,8 @@ fn b_everything_embedded_must_be_stopped() {
     assert_eq!(codes(&seen, Severity::Blocker), ["embedded-damaged"], "it is no file of H2");
     assert!(!part(&seen, "data").setting(setting::EXCLUDE).unwrap().contains("elasticsearch"));
     assert_eq!(noted(&seen, note::KAFKA_PREFIX), None);
+    assert_eq!(noted(&seen, note::AUDIT_INDEX).as_deref(), Some("nuxeo-audit"), "both flags are true");
+    assert_eq!(noted(&seen, note::UIDGEN_INDEX).as_deref(), Some("nuxeo-uidgen"));
 }
 
 #[test]
@@ -198,6 +200,7 @@ fn e_directories_elsewhere_are_asked_for() {
     let _host = Host::new().files("home", &[("bin/nuxeo.conf", &conf)]).display("dirs", "home", "/opt/nuxeo, read");
     let seen = look();
     assert_eq!(codes(&seen, Severity::Blocker), ["blobs-outside"]);
+    assert_eq!(noted(&seen, note::AUDIT_INDEX), None, "without its line, the audit log is in the database");
     let want = seen.wants.iter().find(|want| want.name == "binaries").unwrap();
     assert!(want.suggestion.contains("path = \"/mnt/a/blobs/binaries\""), "{}", want.suggestion);
     assert_eq!(part(&seen, "data").setting(setting::PATH), Some("vol/data"));

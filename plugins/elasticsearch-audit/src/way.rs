@@ -1,0 +1,109 @@
+//! Which way indices are saved: the engine's own snapshot where engine and grants allow it, else document by document.
+//! What is chosen is said, and why.
+
+use strongroom_plugin::{Finding, Result, context};
+use strongroom_search::{Client, repository};
+
+use crate::{
+    describe::grant,
+    inspect::part,
+    settings::{Settings, Way},
+};
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Never `auto`.
+    pub way: Way,
+    /// For people.
+    pub why: String,
+    /// What stands in the way that was asked for.
+    pub blocker: Option<Finding>,
+}
+
+/// Where the engine sees the directory granted as `snapshots`; none where nothing is granted.
+pub fn location(settings: &Settings) -> Option<String> {
+    let grants = context::grants();
+    let granted = grants.find("dirs", grant::SNAPSHOTS)?;
+    let path = granted.display.rsplit_once(',').map_or(granted.display.as_str(), |(path, _)| path);
+    Some(settings.location.clone().unwrap_or_else(|| path.to_owned()))
+}
+
+/// Chooses.
+///
+/// # Errors
+/// What the engine says.
+pub fn choose(settings: &Settings, client: &Client) -> Result<Chosen> {
+    if settings.way == Way::Export {
+        return Ok(Chosen { way: Way::Export, why: "as it is set".into(), blocker: None });
+    }
+    let hindrance = hindrance(settings, client)?;
+    Ok(match (settings.way, hindrance) {
+        (_, None) => {
+            let why = "the granted directory lies below path.repo of the engine".into();
+            Chosen { way: Way::Snapshot, why, blocker: None }
+        }
+        (Way::Snapshot, Some(why)) => {
+            let message = format!("no snapshot can be made: {why}");
+            let blocker = Some(Finding::blocker("snapshot-impossible", part::SNAPSHOT, message));
+            Chosen { way: Way::Snapshot, why, blocker }
+        }
+        (_, Some(why)) => Chosen { way: Way::Export, why, blocker: None },
+    })
+}
+
+fn hindrance(settings: &Settings, client: &Client) -> Result<Option<String>> {
+    let Some(location) = location(settings) else {
+        return Ok(Some(format!("no directory is granted as dirs.{}", grant::SNAPSHOTS)));
+    };
+    let allowed = repository::allowed(client)?;
+    if allowed.iter().any(|root| is_below(&location, root)) {
+        return Ok(None);
+    }
+    let allowed = if allowed.is_empty() { "is not set".to_owned() } else { format!("is {}", allowed.join(", ")) };
+    Ok(Some(format!("{location} is not below path.repo of the engine, which {allowed}")))
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    let rest = path.strip_prefix(root);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) && !path.split('/').any(|name| name == "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_plugin::testing::Host;
+
+    use super::*;
+
+    fn chosen(host: Host, way: Way, location: Option<&str>) -> (Way, bool) {
+        let root = r#"{"version":{"number":"2.19.5","distribution":"opensearch"}}"#;
+        let nodes = r#"{"nodes":{"x":{"settings":{"path.repo":["/snap/"]}}}}"#;
+        let _host =
+            host.answer("engine", "GET", "/_nodes/_local/settings", 200, nodes).answer("engine", "GET", "/", 200, root);
+        let settings = Settings { way, location: location.map(str::to_owned), ..Settings::default() };
+        let chosen = choose(&settings, &Client::connect("engine").unwrap()).unwrap();
+        (chosen.way, chosen.blocker.is_some())
+    }
+
+    fn granted(display: &str) -> Host {
+        Host::new().target("snapshots", &[]).display("dirs", "snapshots", display)
+    }
+
+    #[test]
+    fn a_snapshot_is_made_where_the_engine_may_write_what_the_host_sees() {
+        assert_eq!(chosen(granted("/snap/a, write"), Way::Auto, None), (Way::Snapshot, false));
+        assert_eq!(chosen(granted("/mnt/x, write"), Way::Snapshot, Some("/snap/a")), (Way::Snapshot, false));
+        assert_eq!(chosen(granted("/snap/a, write"), Way::Export, None), (Way::Export, false));
+    }
+
+    #[test]
+    fn documents_are_exported_where_it_cannot_be_and_a_snapshot_that_was_asked_for_is_refused() {
+        for display in ["/other, write", "/snapshots, write", "/snap/../etc, write"] {
+            assert_eq!(chosen(granted(display), Way::Auto, None), (Way::Export, false), "{display}");
+            assert_eq!(chosen(granted(display), Way::Snapshot, None), (Way::Snapshot, true), "{display}");
+        }
+        assert_eq!(chosen(Host::new(), Way::Auto, None), (Way::Export, false));
+        assert_eq!(chosen(Host::new(), Way::Snapshot, None), (Way::Snapshot, true));
+    }
+}

@@ -1,0 +1,234 @@
+//! One document: as an engine gives it, and as the two lines of a bulk request.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use strongroom_plugin::{Error, Result};
+
+/// What is kept of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Document<'a> {
+    /// `_id`
+    pub id: &'a str,
+    /// `_version`
+    pub version: u64,
+    /// `_routing`
+    pub routing: Option<&'a str>,
+    /// `_source`, byte by byte as it came, on one line; `{}` where the index keeps none.
+    pub source: &'a [u8],
+}
+
+/// What stands for the source of a document whose index keeps none.
+pub const NO_SOURCE: &[u8] = b"{}";
+
+/// A document among what a search found.
+#[derive(Debug, Deserialize)]
+pub struct Hit<'a> {
+    #[serde(rename = "_index", borrow)]
+    index: Cow<'a, str>,
+    #[serde(rename = "_id", borrow)]
+    id: Cow<'a, str>,
+    #[serde(rename = "_version")]
+    version: u64,
+    #[serde(rename = "_routing")]
+    routing: Option<String>,
+    #[serde(rename = "_parent")]
+    parent: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "_source", borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sort: Option<&'a RawValue>,
+}
+
+impl<'a> Hit<'a> {
+    /// Reads one, which must be of `index`.
+    ///
+    /// # Errors
+    /// `corrupt` when it is none; `unsupported` for children of Elasticsearch 5 and before.
+    pub fn parse(bytes: &'a [u8], index: &str) -> Result<Self> {
+        let hit: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::corrupt(format!("the engine answers with a document that is none: {error}")))?;
+        if hit.index != index {
+            return Err(Error::corrupt(format!("the engine was asked for {index}, and answers of {}", hit.index)));
+        }
+        match hit.parent {
+            Some(_) => Err(Error::unsupported(format!("the document {:?} has a _parent: it cannot be kept", hit.id))),
+            None => Ok(hit),
+        }
+    }
+
+    /// What is kept of it. `line` holds a source that came on several lines.
+    pub fn document<'b>(&'b self, line: &'b mut Vec<u8>) -> Document<'b> {
+        let source = self.source.map_or(NO_SOURCE, |source| source.get().as_bytes());
+        let source = if memchr2(b'\n', b'\r', source).is_some() { on_one_line(source, line) } else { source };
+        Document { id: &self.id, version: self.version, routing: self.routing.as_deref(), source }
+    }
+
+    /// What tells it from all others of its index: with a routing of one's own, two shards may each have one of an id.
+    pub fn key(&self) -> (&str, Option<&str>) {
+        (&self.id, self.routing.as_deref())
+    }
+
+    /// Whether the index keeps it.
+    pub fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Where it stands in its order, for the question after it.
+    pub fn sort(&self) -> Option<&'a RawValue> {
+        self.sort
+    }
+}
+
+/// In valid JSON a line can only end between two tokens, where a blank means the same.
+fn on_one_line<'a>(source: &[u8], line: &'a mut Vec<u8>) -> &'a [u8] {
+    line.clear();
+    line.extend(source.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    line
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Action<'a> {
+    #[serde(borrow)]
+    index: Meta<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta<'a> {
+    #[serde(rename = "_id", borrow)]
+    id: Cow<'a, str>,
+    version: u64,
+    #[serde(borrow)]
+    version_type: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    routing: Option<Cow<'a, str>>,
+}
+
+/// The version is the one that is given, not one more than what is there.
+const VERSION_TYPE: &str = "external";
+
+impl Document<'_> {
+    /// Appends the first of the two lines of a bulk request; the second is the source.
+    ///
+    /// # Errors
+    /// Never: what can be read can be written.
+    pub fn write_action(&self, lines: &mut Vec<u8>) -> Result<()> {
+        let meta = Meta {
+            id: self.id.into(),
+            version: self.version,
+            version_type: VERSION_TYPE.into(),
+            routing: self.routing.map(Cow::from),
+        };
+        serde_json::to_writer(&mut *lines, &Action { index: meta })?;
+        lines.push(b'\n');
+        Ok(())
+    }
+}
+
+/// The first line of a document in a snapshot, read.
+pub struct Head<'a>(Meta<'a>);
+
+impl<'a> Head<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `corrupt` when it is none.
+    pub fn parse(line: &'a [u8]) -> Result<Self> {
+        let action: Action = serde_json::from_slice(line)
+            .map_err(|error| Error::corrupt(format!("a line that is no action: {error}")))?;
+        match &*action.index.version_type {
+            VERSION_TYPE => Ok(Self(action.index)),
+            other => Err(Error::corrupt(format!("an action with the version type {other:?}"))),
+        }
+    }
+
+    /// The document's id.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The document, its second line read, too.
+    ///
+    /// # Errors
+    /// `corrupt` when that is no JSON object.
+    pub fn with<'b>(&'b self, source: &'b [u8]) -> Result<Document<'b>> {
+        let wrong = |why: String| Error::corrupt(format!("the source of the document {:?} {why}", self.0.id));
+        if source.first() != Some(&b'{') {
+            return Err(wrong("is no JSON object".into()));
+        }
+        serde_json::from_slice::<&RawValue>(source).map_err(|error| wrong(format!("is no JSON: {error}")))?;
+        Ok(Document { id: &self.0.id, version: self.0.version, routing: self.0.routing.as_deref(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HIT: &str = r#"{"_index":"i","_id":"ä\"1","_version":3,"_score":null,"_routing":"r","_source":{ "n":1.10,
+"é": [1, 2] },"sort":[7]}"#;
+
+    fn write(document: &Document, lines: &mut Vec<u8>) {
+        document.write_action(lines).unwrap();
+        lines.extend_from_slice(document.source);
+        lines.push(b'\n');
+    }
+
+    #[test]
+    fn a_source_is_kept_byte_by_byte_on_one_line() {
+        let hit = Hit::parse(HIT.as_bytes(), "i").unwrap();
+        let mut line = Vec::new();
+        let document = hit.document(&mut line);
+        assert_eq!(document.source, r#"{ "n":1.10, "é": [1, 2] }"#.as_bytes());
+        let mut lines = Vec::new();
+        write(&document, &mut lines);
+        let expected = r#"{"index":{"_id":"ä\"1","version":3,"version_type":"external","routing":"r"}}
+{ "n":1.10, "é": [1, 2] }
+"#;
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_was_written_is_read_as_the_same_document() {
+        for routing in [None, Some("r\u{1}")] {
+            let document = Document { id: "a\nb", version: 4711, routing, source: br#"{"a":null}"# };
+            let mut lines = Vec::new();
+            write(&document, &mut lines);
+            let mut lines = lines.split(|byte| *byte == b'\n');
+            let head = Head::parse(lines.next().unwrap()).unwrap();
+            assert_eq!(head.with(lines.next().unwrap()).unwrap(), document);
+        }
+    }
+
+    #[test]
+    fn a_document_of_another_index_and_one_with_a_parent_are_refused() {
+        assert!(Hit::parse(HIT.as_bytes(), "j").unwrap_err().message.contains("answers of i"));
+        let child = HIT.replace("\"_score\":null", "\"_parent\":\"p\"");
+        assert!(Hit::parse(child.as_bytes(), "i").unwrap_err().message.contains("_parent"));
+        let without = HIT.replace("\"_version\":3,", "");
+        assert!(Hit::parse(without.as_bytes(), "i").is_err(), "a version is part of it");
+    }
+
+    #[test]
+    fn lines_that_are_no_document_are_refused() {
+        for line in [
+            "",
+            "{}",
+            r#"{"index":{}}"#,
+            r#"{"index":{"_id":"a","version":1,"version_type":"internal"}}"#,
+            r#"{"index":{"_id":"a","version":1,"version_type":"external","if_seq_no":1}}"#,
+            r#"{"index":{"_id":"a","version":-1,"version_type":"external"}}"#,
+            r#"{"delete":{"_id":"a","version":1,"version_type":"external"}}"#,
+        ] {
+            assert!(Head::parse(line.as_bytes()).is_err(), "{line}");
+        }
+        let head = Head::parse(br#"{"index":{"_id":"a","version":1,"version_type":"external"}}"#).unwrap();
+        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#] {
+            assert!(head.with(source.as_bytes()).is_err(), "{source}");
+        }
+    }
+}

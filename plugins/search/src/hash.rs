@@ -1,0 +1,140 @@
+//! What an index holds, in one number that does not depend on the order of its documents.
+//!
+//! Engines give documents in the order in which they lie in their files, which is another one after a merge or a restore,
+//! and a million ids do not fit into a plugin to be sorted. So each document becomes a number, the SHA-256 over its id,
+//! version, routing and source, each with its length, and the numbers are added modulo 2^256: "AdHash" of Bellare and
+//! Micciancio, "A New Paradigm for Collision-Free Hashing" (1997). Equal sets have equal sums; a document that is missing,
+//! there twice, or changed by a bit makes another one, but for a chance of 2^-256. Someone who may choose a great many
+//! documents could make two sets with one sum (a birthday attack on many lists), so the sum is no seal against forgery:
+//! that is the SHA-256 of every stored object, which the snapshot has anyway.
+
+use sha2::{Digest, Sha256};
+
+use crate::document::Document;
+
+/// Documents counted and hashed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub documents: u64,
+    /// The sum of their numbers, its least part first.
+    sum: [u64; 4],
+}
+
+impl Tally {
+    /// One more document.
+    pub fn add(&mut self, document: &Document) {
+        let mut hasher = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            hasher.update((bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        field(document.id.as_bytes());
+        field(&document.version.to_le_bytes());
+        match document.routing {
+            // No routing is something else than an empty one.
+            Some(routing) => field(routing.as_bytes()),
+            None => hasher.update(u64::MAX.to_le_bytes()),
+        }
+        hasher.update((document.source.len() as u64).to_le_bytes());
+        hasher.update(document.source);
+        self.plus(1, number(&hasher.finalize().into()));
+    }
+
+    /// All documents of another tally.
+    pub fn join(&mut self, other: &Self) {
+        self.plus(other.documents, other.sum);
+    }
+
+    fn plus(&mut self, documents: u64, number: [u64; 4]) {
+        self.documents = self.documents.saturating_add(documents);
+        let mut carry = false;
+        for (own, other) in self.sum.iter_mut().zip(number) {
+            let (sum, over) = own.overflowing_add(other);
+            let (sum, over_again) = sum.overflowing_add(carry.into());
+            (*own, carry) = (sum, over || over_again);
+        }
+    }
+
+    /// The sum as 64 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        self.sum.iter().rev().map(|part| format!("{part:016x}")).collect()
+    }
+}
+
+fn number(digest: &[u8; 32]) -> [u64; 4] {
+    let mut number = [0; 4];
+    for (part, bytes) in number.iter_mut().zip(digest.rchunks_exact(8)) {
+        *part = bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn one(id: &'static str, version: u64, routing: Option<&'static str>, source: &'static str) -> Document<'static> {
+        Document { id, version, routing, source: source.as_bytes() }
+    }
+
+    fn tally(documents: &[Document]) -> Tally {
+        let mut tally = Tally::default();
+        documents.iter().for_each(|document| tally.add(document));
+        tally
+    }
+
+    #[test]
+    fn whatever_a_document_is_made_of_changes_its_hash() {
+        let different = [
+            one("a", 1, None, "{}"),
+            one("b", 1, None, "{}"),
+            one("a", 2, None, "{}"),
+            one("a", 1, Some(""), "{}"),
+            one("a", 1, Some("r"), "{}"),
+            one("a", 1, None, "{ }"),
+            one("", 1, None, "a{}"),
+            one("a", 1, Some("r{"), "}"),
+        ];
+        let unique: BTreeSet<_> = different.iter().map(|document| tally(&[*document]).hash()).collect();
+        assert_eq!(unique.len(), different.len());
+    }
+
+    #[test]
+    fn the_order_of_documents_does_not_count_but_their_number_does() {
+        let (a, b, c) = (one("a", 1, None, "1"), one("b", 1, None, "2"), one("c", 1, None, "3"));
+        assert_eq!(tally(&[a, b, c]), tally(&[c, a, b]));
+        assert_ne!(tally(&[a, b, c]).hash(), tally(&[a, b]).hash());
+        assert_ne!(tally(&[a, b, b]).hash(), tally(&[a, a, b]).hash());
+        assert_ne!(tally(&[a, a]).hash(), tally(&[]).hash(), "twice is not never");
+        let mut joined = tally(&[a]);
+        joined.join(&tally(&[b, c]));
+        assert_eq!(joined, tally(&[b, c, a]));
+    }
+
+    #[test]
+    fn a_sum_carries_from_part_to_part_and_over_the_end() {
+        let mut tally = Tally { documents: 1, sum: [u64::MAX; 4] };
+        tally.plus(1, [1, 0, 0, 0]);
+        assert_eq!(tally.hash(), "0".repeat(64));
+        tally.sum = [u64::MAX, u64::MAX, 0, 0];
+        tally.plus(1, [1, 0, 0, 0]);
+        assert_eq!(tally.sum, [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn the_number_is_the_digest_as_it_is_written() {
+        let document = one("a", 1, None, "{}");
+        let mut hasher = Sha256::new();
+        for field in [1u64.to_le_bytes().as_slice(), b"a", &8u64.to_le_bytes(), &1u64.to_le_bytes()] {
+            hasher.update(field);
+        }
+        hasher.update(u64::MAX.to_le_bytes());
+        hasher.update(2u64.to_le_bytes());
+        hasher.update(b"{}");
+        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(tally(&[document]).hash(), hex);
+    }
+}

@@ -1,0 +1,133 @@
+//! A point in time, read in lanes: one for each shard, so that the place of a document in its shard (`_doc`) orders them
+//! all, and nothing is asked twice or passed over whatever has to be asked again.
+//!
+//! As many slices as there are shards make each slice one shard, without looking at a document (`SliceBuilder` of both
+//! engines).
+
+use std::collections::VecDeque;
+
+use super::{
+    lane::{Lane, Stopped},
+    *,
+};
+
+/// The fewest places of a range: below, several cost more than they save.
+const RANGE_MIN: i64 = 1000;
+
+pub(super) fn open(client: &Client, way: PointInTime, index: &str) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Opened {
+        #[serde(alias = "pit_id")]
+        id: String,
+        #[serde(rename = "_shards")]
+        shards: Option<Shards>,
+    }
+    let index = encoded(index);
+    let path = match way {
+        PointInTime::Elasticsearch => format!("/{index}/_pit?keep_alive={KEEP_ALIVE}"),
+        PointInTime::OpenSearch => {
+            format!("/{index}/_search/point_in_time?keep_alive={KEEP_ALIVE}&allow_partial_pit_creation=false")
+        }
+    };
+    // Asked twice, there are two, and the first ends by itself.
+    let opened: Opened = client.ask(&Question::post(path).repeating())?;
+    if let Some(shards) = opened.shards {
+        shards.whole("opening a point in time")?;
+    }
+    Ok(opened.id)
+}
+
+pub(super) fn close(client: &Client, way: PointInTime, id: &str) -> Result<()> {
+    let question = match way {
+        PointInTime::Elasticsearch => Question::delete("/_pit").json(&json!({ "id": id }))?,
+        PointInTime::OpenSearch => Question::delete("/_search/point_in_time").json(&json!({ "pit_id": [id] }))?,
+    };
+    client.tell(&question)
+}
+
+/// A search in the view; shards that fail make it fail.
+pub(super) fn search(mut body: Value, id: &str) -> Result<Question> {
+    body["pit"] = json!({ "id": id, "keep_alive": KEEP_ALIVE });
+    Question::post("/_search?allow_partial_search_results=false").repeating().json(&body)
+}
+
+pub(super) fn count(client: &Client, id: &str) -> Result<u64> {
+    let question = search(json!({ "size": 0, "track_total_hits": true }), id)?;
+    client.patiently(|| {
+        let around: Around = client.ask_once(&question)?;
+        around.whole()?;
+        around.total().ok_or_else(|| Error::corrupt("the engine does not count the documents of a point in time"))
+    })
+}
+
+/// A lane for each shard. A single one is cut into ranges of places, so that the engine looks for the next page of one
+/// while that of another is stored.
+fn lanes(client: &Client, index: &Index, pace: Pace) -> Result<VecDeque<Lane>> {
+    let slices = i64::try_from(pace.slices).unwrap_or(1);
+    let length = match (index.shards, slices) {
+        (1, 2..) => places(client, &index.name)? / slices,
+        _ => 0,
+    };
+    if length < RANGE_MIN {
+        return Ok((0..index.shards).map(|shard| Lane::new(shard, index.shards)).collect());
+    }
+    let first = |range: i64| (range > 0).then(|| range * length - 1);
+    let last = |range: i64| (range + 1 < slices).then(|| (range + 1) * length - 1);
+    (0..slices).map(|range| Lane::range(first(range), last(range))).collect()
+}
+
+/// About how many places there are: of documents, nested and deleted ones included. The last range has no end, so nothing
+/// depends on it but how long the ranges are.
+fn places(client: &Client, index: &str) -> Result<i64> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "_all")]
+        all: All,
+    }
+    #[derive(Deserialize)]
+    struct All {
+        primaries: Primaries,
+    }
+    #[derive(Deserialize)]
+    struct Primaries {
+        docs: Docs,
+    }
+    #[derive(Deserialize)]
+    struct Docs {
+        count: i64,
+        #[serde(default)]
+        deleted: i64,
+    }
+    let answer: Answer = client.ask(&Question::get(format!("/{}/_stats/docs", encoded(index))))?;
+    let Docs { count, deleted } = answer.all.primaries.docs;
+    Ok(count.saturating_add(deleted))
+}
+
+pub(super) fn read(client: &Client, id: &mut String, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {
+    let mut waiting = lanes(client, index, pace)?;
+    let mut under_way = VecDeque::new();
+    loop {
+        while under_way.len() < pace.slices.max(1)
+            && let Some(lane) = waiting.pop_front()
+        {
+            under_way.push_back(lane.ask(client, id, pace)?);
+        }
+        let Some((mut lane, exchange)) = under_way.pop_front() else { return Ok(()) };
+        match lane.page(exchange, &index.name, each) {
+            Ok(page) => {
+                if let Some(new) = page.id {
+                    *id = new;
+                }
+                if page.more {
+                    // The lane that has waited longest is next.
+                    waiting.push_back(lane);
+                }
+            }
+            Err(Stopped::By(error)) => return Err(error),
+            Err(Stopped::Reading(error)) => {
+                lane.patience.after(error)?;
+                waiting.push_back(lane);
+            }
+        }
+    }
+}
