@@ -46,6 +46,14 @@ end_job() { # WHOM PID: asks WHOM to end, waits ten seconds for the whole group 
   done
 }
 
+appears() { # FILE PID: waits until FILE holds something, as long as PID lives
+  local left=300
+  until [[ -s $1 ]]; do
+    if ! kill -0 "$2" 2>/dev/null || ((left-- == 0)); then die "$1 did not appear"; fi
+    sleep 0.1
+  done
+}
+
 begin() { # sees to it that what is needed is there, that `finish` runs however the demo ends, and where it works
   if [[ -n $INSTALL ]]; then install_missing; fi
   find_missing || {

@@ -2,7 +2,7 @@
 # What the demos need from the machine: finds it, names what is missing, or installs it (sourced by each demo.sh).
 
 DATABASE=postgresql # unless demo.sh is told otherwise
-BROKER=''           # whether a Kafka is wanted too
+MAVEN=''            # whether a server that Maven brings is wanted too
 MISSING=()
 
 missing() { # WHAT LINE-TO-PASTE
@@ -48,9 +48,9 @@ find_missing() {
     mariadb) mariadb_is_there || missing 'MariaDB server and client' 'apt-get install --no-install-recommends mariadb-server' ;;
     h2) processes_are_seen || missing 'a sight of every process' 'run it as root, and in no container' ;;
   esac
-  if [[ -n $BROKER ]]; then
+  if [[ -n $MAVEN ]]; then
     java_is_there || missing 'Java 17 and its compiler' 'apt-get install --no-install-recommends default-jdk-headless'
-    command -v mvn >/dev/null || missing 'Maven, which brings Kafka' 'apt-get install --no-install-recommends maven'
+    command -v mvn >/dev/null || missing 'Maven, which brings a server' 'apt-get install --no-install-recommends maven'
   fi
   command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || missing 'Python 3.10' 'apt-get install python3'
@@ -71,7 +71,7 @@ install_missing() {
     postgresql) postgres_directory >/dev/null || packages+=(postgresql) ;;
     mariadb) mariadb_is_there || packages+=(mariadb-server) ;;
   esac
-  if [[ -n $BROKER ]]; then
+  if [[ -n $MAVEN ]]; then
     java_is_there || packages+=(default-jdk-headless)
     command -v mvn >/dev/null || packages+=(maven)
   fi

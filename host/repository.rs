@@ -17,6 +17,7 @@ pub(crate) mod conformance;
 pub mod extract;
 pub mod holdings;
 pub mod tree;
+pub mod whole;
 pub mod zip;
 
 mod beneath;

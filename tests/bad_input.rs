@@ -1,7 +1,7 @@
 //! What a product, a machine or an archive may hand us that is not as it ought to be: each ends in a clear error that
 //! names the thing, with no half snapshot, no process left, and no secret told.
 
-use crate::support::Place;
+use crate::support::{Place, pipeline};
 
 /// Names, links and files that change while they are read.
 mod files;
@@ -22,14 +22,7 @@ mod secrets;
 
 /// A pipeline of the files plugin that backs up `files/` of the place, and one that restores into `restored/`.
 fn files_pipelines(place: &Place) {
-    let pipeline = |name: &str, path: &str, access: &str| {
-        format!(
-            "[pipeline]\nname = \"{name}\"\n\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n\n\
-             [step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"$DIR/{path}\"\n\
-             access = \"{access}\"\n"
-        )
-    };
-    place.write("target.toml", &pipeline("target", "restored", "write"));
-    place.write("strongroom.toml", &pipeline("test", "files", "read"));
+    place.write("target.toml", &pipeline::files("target", "restored", "write"));
+    place.write("strongroom.toml", &pipeline::files("test", "files", "read"));
     place.accept();
 }

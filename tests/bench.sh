@@ -3,12 +3,12 @@
 #
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
-# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams; all of them unless given.
+# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams, search; all of them unless given.
 # --small looks quickly, at a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and
 # what is made of it are in memory where there is enough, so that no disk is measured; the long stream is on a disk, below
 # DIR ($TMPDIR unless given).
 # The exit code says whether everything was measured, not whether it was fast.
-# STRONGROOM, NATIVE_LOOP, HOST_CALLS, FILES_WASM and STREAMS_WASM name binaries and components that are built already.
+# STRONGROOM, NATIVE_LOOP, HOST_CALLS, FILES_WASM, STREAMS_WASM and AUDIT_WASM name binaries and components that are built already.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -16,7 +16,9 @@ TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MIB=$((1 << 20))
 # shellcheck source=bench/streams.sh
 source "$ROOT/tests/bench/streams.sh"
-FILES=50000 BYTES=$((2000 * MIB)) ENTRIES=(200000) LONG=$((20 << 30)) ROUNDS=5 FEW=3
+# shellcheck source=bench/search.sh
+source "$ROOT/tests/bench/search.sh"
+FILES=50000 BYTES=$((2000 * MIB)) ENTRIES=(200000) LONG=$((20 << 30)) DOCUMENTS=1000000 ROUNDS=5 FEW=3
 PARENT=${TMPDIR:-/tmp} DIR='' FAST='' OUT='' SECTIONS=() ROWS=()
 
 die() { printf 'bench.sh: %s\n' "$*" >&2; exit 1; }
@@ -25,20 +27,21 @@ headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 options() { # ARGUMENT...
   while (($#)); do
     case $1 in
-      --small) FILES=600 BYTES=$((20 * MIB)) ENTRIES=(2000) LONG=$((200 * MIB)) ROUNDS=3 FEW=1 ;;
+      --small) FILES=600 BYTES=$((20 * MIB)) ENTRIES=(2000) LONG=$((200 * MIB)) DOCUMENTS=10000 ROUNDS=3 FEW=1 ;;
       --large) ENTRIES+=(1000000) ;;
       --dir) PARENT=${2:?--dir needs a directory}; shift ;;
-      one-by-one | set | stream | entries | long | plan | small | calls | parts | streams) SECTIONS+=("$1") ;;
-      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts|streams]...' ;;
+      one-by-one | set | stream | entries | long | plan | small | calls | parts | streams | search) SECTIONS+=("$1") ;;
+      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts|streams|search]...' ;;
     esac
     shift
   done
-  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts streams)
+  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts streams search)
 }
 
 finish() {
   trap - EXIT
   kafka_down || true
+  engine_down || true
   [[ -z $DIR ]] || rm -rf -- "$DIR"
   [[ -z $FAST ]] || rm -rf -- "$FAST"
 }
@@ -130,6 +133,21 @@ run() { # NAME ARGUMENT...: prints seconds and peak of strongroom with the pipel
   local name=$1
   shift
   timed "$STRONGROOM" -c "$DIR/$name/strongroom.toml" "$@"
+}
+
+part_seconds() { # PART NAME ARGUMENT...: prints the seconds from the first start to the last end of parts whose names hold PART,
+  # and the peak in KiB, of strongroom with the pipeline NAME
+  local measured
+  measured=$(run "$2" --json --no-progress "${@:3}")
+  python3 - "$1" "$DIR/said" <<'EOF'
+import datetime, json, sys
+lines = [json.loads(line) for line in open(sys.argv[2]) if line.startswith("{")]
+parts = [line for line in lines if line["message_type"] in ("part_started", "part_ended")]
+assert all(line.get("ok", True) for line in parts), "a part has failed"
+at = [datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00")) for line in parts if sys.argv[1] in line["part"]]
+print(round((max(at) - min(at)).total_seconds(), 3), end=" ")
+EOF
+  echo "${measured#* }"
 }
 
 first() { cut -d' ' -f1; }
@@ -343,6 +361,7 @@ main() {
       calls) host_calls ;;
       parts) many_parts ;;
       streams) kafka_streams ;;
+      search) search_documents ;;
     esac
   done
   headline 'measured'

@@ -5,6 +5,7 @@ use std::fs;
 use crate::support::{
     Place,
     mariadb::{PASSWORD, Server, USER},
+    pipeline,
 };
 
 /// As Confluence spells its tables there. The attachment's file is at its place in layout `v4`.
@@ -38,18 +39,9 @@ const CFG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </confluence-configuration>
 "#;
 
-const HEAD: &str = r#"
-[pipeline]
-name = "wiki"
-state = "$DIR/state"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.wiki]
-plugin = "confluence"
-"#;
+fn head() -> String {
+    pipeline::head("wiki", "state = \"$DIR/state\"") + "[step.wiki]\nplugin = \"confluence\"\n"
+}
 
 /// The grants of a step: directories below `root`, and a database with its tools.
 fn grants(root: &str, access: &str, url: &str) -> String {
@@ -79,7 +71,7 @@ fn site(server: &Server, user: &str) -> Place {
         "site/install/confluence/WEB-INF/classes/confluence-init.properties",
         "confluence.home=$DIR/site/home\n",
     );
-    place.write("strongroom.toml", &(HEAD.to_owned() + &grants("site", "read", &server.url(user, "wiki"))));
+    place.write("strongroom.toml", &(head() + &grants("site", "read", &server.url(user, "wiki"))));
     place.accept();
     place
 }
@@ -97,7 +89,7 @@ fn a_site_on_mariadb_comes_back_as_it_was() {
     for name in ["home", "install"] {
         fs::create_dir_all(place.join("restored").join(name)).unwrap();
     }
-    place.write("target.toml", &(HEAD.to_owned() + &grants("restored", "write", &server.url(USER, "restored"))));
+    place.write("target.toml", &(head() + &grants("restored", "write", &server.url(USER, "restored"))));
     place.run(&["-c", "target.toml", "restore", "latest"]).exits(0);
     for table in ["CONTENT", "CONTENTPROPERTIES", "CONFVERSION", "AO_21F425_MESSAGE_AO"] {
         let sum = |database: &str| server.sql(&format!("CHECKSUM TABLE {database}.{table}")).replace(database, "");

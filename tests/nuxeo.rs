@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Done, Place,
     kafka::{self, Kafka, Record},
+    pipeline,
     proxy::{Api, Fault, Proxy},
 };
 
@@ -30,15 +31,7 @@ static YESTERDAY: LazyLock<i64> = LazyLock::new(|| {
 
 const TOPIC: &str = "work-default";
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "dam"
-state = "$DIR/state-$NAME"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
+const STEP: &str = r#"
 [step.streams]
 plugin = "nuxeo-streams"
 
@@ -52,8 +45,9 @@ idle = "3s"
 
 /// A pipeline file whose brokers are behind that port.
 fn pipeline(place: &Place, name: &str, port: u16, config: &str) {
-    let text = PIPELINE.replace("$NAME", name).replace("$CONFIG", config).replace("$PORT", &port.to_string());
-    place.write(&format!("{name}.toml"), &text);
+    let head = pipeline::head("dam", &format!("state = \"$DIR/state-{name}\""));
+    let step = STEP.replace("$CONFIG", config).replace("$PORT", &port.to_string());
+    place.write(&format!("{name}.toml"), &(head + &step));
 }
 
 /// A place whose `strongroom.toml` saves what has that prefix, from a broker at that port.
@@ -79,6 +73,18 @@ fn fill(kafka: &Kafka, topic: &str) {
             kafka.produce(topic, partition, codec, &records);
         }
     }
+}
+
+/// A place whose set holds a topic that a group has read up to offset 17; the topic, which the group is called like, and
+/// a prefix to restore to.
+fn saved(kafka: &Kafka) -> (Place, String, String) {
+    let (prefix, target) = (kafka::prefix(), kafka::prefix());
+    let topic = format!("{prefix}{TOPIC}");
+    fill(kafka, &topic);
+    kafka.ask(&json!({ "do": "commit", "group": topic, "offsets": [[topic, 0, 17]] }));
+    let place = place(&prefix, kafka.port("plain"));
+    place.run(&["backup"]).exits(0);
+    (place, topic, target)
 }
 
 fn record(turn: usize, number: i64) -> Record {
@@ -149,11 +155,8 @@ fn streams_come_back_record_by_record_and_groups_stand_where_they_stood() {
 
 #[test]
 fn a_restore_that_was_killed_is_finished_by_the_next() {
-    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
-    let topic = format!("{prefix}{TOPIC}");
-    fill(kafka, &topic);
-    let place = place(&prefix, kafka.port("plain"));
-    place.run(&["backup"]).exits(0);
+    let kafka = kafka::shared();
+    let (place, topic, target) = saved(kafka);
     let proxy = Proxy::start(kafka.port("plain"));
     proxy.plan(Api::Produce, 1, usize::MAX, Fault::Delay(Duration::from_secs(3600)));
     pipeline(&place, "target", proxy.port, &format!("target-prefix = \"{target}\""));
@@ -167,12 +170,8 @@ fn a_restore_that_was_killed_is_finished_by_the_next() {
 
 #[test]
 fn groups_with_members_are_not_moved() {
-    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
-    let topic = format!("{prefix}{TOPIC}");
-    fill(kafka, &topic);
-    kafka.ask(&json!({ "do": "commit", "group": topic, "offsets": [[topic, 0, 17]] }));
-    let place = place(&prefix, kafka.port("plain"));
-    place.run(&["backup"]).exits(0);
+    let kafka = kafka::shared();
+    let (place, topic, target) = saved(kafka);
     let group = format!("{target}{TOPIC}");
     kafka.ask(&json!({ "do": "join", "group": group, "topics": [topic] }));
     crate::support::wait_for("the group has a member", || kafka.ask(&json!({ "do": "poll" }))["records"] != json!([]));

@@ -4,15 +4,14 @@ use std::{fs, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{Place, strongroom::unzip, tree::Tree};
-
-const REPOSITORY: &str = "\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n";
+use crate::support::{Place, pipeline, strongroom::unzip, tree::Tree};
 
 /// A step `product` of the scripted plugin: a table of parts and a script, after what `[pipeline]` says.
 fn pipeline(settings: &str, parts: &str, script: &str, grants: &str) -> String {
     format!(
-        "[pipeline]\nname = \"test\"\n{settings}\n{REPOSITORY}\n[step.product]\nplugin = \"scripted\"\n\n\
-         [step.product.config]\nparts = [{parts}]\n\n[step.product.config.script]\n{script}\n{grants}"
+        "{}[step.product]\nplugin = \"scripted\"\n\n\
+         [step.product.config]\nparts = [{parts}]\n\n[step.product.config.script]\n{script}\n{grants}",
+        pipeline::head("test", settings)
     )
 }
 

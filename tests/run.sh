@@ -5,8 +5,8 @@
 # With --all, what is long is done at its full length: the fault sweep takes 20 to 40 minutes then.
 #
 # Without --install it names what is missing and how to get it; with it, as root on Debian or Ubuntu, it installs that.
-# CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demos use; Kafka's jars are fetched
-# into the target directory from Maven Central, once.
+# CARGO_TARGET_DIR is honoured. Everything is built once, in the release profile that the demos use; Kafka and a
+# search engine are fetched into the target directory from Maven Central, once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ headline() { printf '\n== %s (after %s s)\n' "$1" "$SECONDS"; }
 
 # shellcheck source=../examples/needs.sh
 source examples/needs.sh
-BROKER=1
+MAVEN=1
 
 install='' all='' sweep=(--faults 120)
 for argument in "$@"; do
@@ -90,8 +90,9 @@ cargo test --release --locked "${GUESTS[@]}"
 headline 'the fault sweep'
 cargo run --release --locked --example sweep -- "${sweep[@]}"
 headline "the demos' own judges"
-python3 -B -m unittest discover -s examples/confluence/demo -p 'test_*.py'
-python3 -B -m unittest discover -s examples/nuxeo/demo -p 'test_*.py'
+for demo in confluence nuxeo audit-index; do
+  PYTHONPATH=examples python3 -B -m unittest discover -s "examples/$demo/demo" -p 'test_*.py'
+done
 headline 'the demo of Nuxeo and its streams'
 bash examples/nuxeo/demo.sh
 if [[ -n $all ]]; then
@@ -100,6 +101,15 @@ if [[ -n $all ]]; then
   for mode in backup replicate; do bash examples/nuxeo/demo.sh --kafka 3 --mode "$mode"; done
   headline 'the streams on another Kafka'
   STRONGROOM_TEST_KAFKA=3 cargo test --release --locked --test all nuxeo::
+fi
+headline 'the demo of an audit index'
+bash examples/audit-index/demo.sh
+if [[ -n $all ]]; then
+  headline 'the demo of an audit index, the other way, and on another engine'
+  bash examples/audit-index/demo.sh --way snapshot
+  for way in export snapshot; do bash examples/audit-index/demo.sh --engine elasticsearch --way "$way"; done
+  headline 'the audit index on another engine'
+  STRONGROOM_TEST_SEARCH=es cargo test --release --locked --test all audit::
 fi
 headline 'the demo'
 bash examples/confluence/demo.sh

@@ -5,8 +5,8 @@ use std::{fs, process::Command};
 use rustix::process::Signal;
 
 use crate::support::{
-    Going, Place,
-    scripted::{KEEP, dir, pipeline},
+    Going, Place, pipeline,
+    scripted::{self, KEEP, dir},
     tree::{Tree, assert_same},
     wait_for,
 };
@@ -23,7 +23,7 @@ fn hanging(tool: &str) -> Place {
          \"backup.store\" = {KEEP}"
     );
     let dump = "[step.product.grant.tools.tool-dump]\nargv = [\"$DIR/hang.sh\"]\n";
-    let text = pipeline(&["database database", "store files"], &script, dump);
+    let text = scripted::pipeline(&["database database", "store files"], &script, dump);
     let place = Place::new();
     place.script("hang.sh", tool);
     assert!(Command::new("mkfifo").arg(place.join("gate")).status().unwrap().success());
@@ -144,26 +144,11 @@ fn a_run_that_was_killed_is_swept_up_by_the_next_and_told_of() {
 
 #[test]
 fn a_plugin_that_waits_is_stopped_too() {
-    let place = Place::with_pipeline(
-        r#"
-[pipeline]
-name = "test"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
-[step.product]
-plugin = "scripted"
-
-[step.product.config]
-parts = [{ name = "sleeping", stage = "files" }, { name = "looping", stage = "files" }]
-
-[step.product.config.script]
+    let script = r#"
 "backup.sleeping" = [{ do = "hostile", what = "sleep" }]
 "backup.looping" = [{ do = "hostile", what = "loop" }]
-"#,
-    );
+"#;
+    let place = Place::with_pipeline(&scripted::pipeline(&["sleeping files", "looping files"], script, ""));
     let mut going = place.start(&["backup"]);
     going.wait_for_words("product/sleeping started");
     going.wait_for_words("product/looping started");
@@ -196,7 +181,7 @@ fn reading() -> String {
          \"restore.store\" = [{{ do = \"feed-tool\", part = \"store\", path = \"kept\", tool = \"tool-hang\" }}]"
     );
     let tool = "[step.product.grant.tools.tool-hang]\nargv = [\"$DIR/hang.sh\"]\noffline = true\n";
-    pipeline(&["store files"], &script, tool)
+    scripted::pipeline(&["store files"], &script, tool)
 }
 
 /// A tree, whose restore waits at its end until `gate/go` is there.
@@ -211,7 +196,7 @@ fn killed_restore() -> String {
   { do = "wait-file", dir = "dir-gate", file = "go" },
 ]"#;
     let grants = dir("files", "read") + &dir("out", "write") + &dir("gate", "write");
-    pipeline(&["bulk files dirs.dir-out"], script, &grants)
+    scripted::pipeline(&["bulk files dirs.dir-out"], script, &grants)
 }
 
 #[test]
@@ -240,15 +225,8 @@ fn a_restore_that_was_killed_goes_on_and_leaves_alone_what_is_not_its_own() {
 fn backed_up() -> (Place, String) {
     let place = Place::new();
     Tree::at(place.join("files")).file("one", "one");
-    let pipeline = |path: &str, access: &str| {
-        format!(
-            "[pipeline]\nname = \"test\"\n\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n\n\
-             [step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"$DIR/{path}\"\n\
-             access = \"{access}\"\n"
-        )
-    };
-    place.write("target.toml", &pipeline("restored", "write"));
-    place.write("strongroom.toml", &pipeline("files", "read"));
+    place.write("target.toml", &pipeline::files("test", "restored", "write"));
+    place.write("strongroom.toml", &pipeline::files("test", "files", "read"));
     place.accept();
     place.run(&["backup"]).exits(0);
     let snapshot = place.record()["snapshot"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, a real MariaDB, a real Kafka, file trees.
+//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, a real MariaDB, a real Kafka, a real search engine, file trees.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,12 +9,18 @@ pub mod component;
 pub mod kafka;
 pub mod mariadb;
 pub mod nginx;
+pub mod pipeline;
 pub mod plugins;
 pub mod postgres;
 pub mod proxy;
 pub mod scripted;
+pub mod search;
+pub mod service;
 pub mod strongroom;
 pub mod tree;
+pub mod web;
+pub mod web_proxy;
+pub mod zip_file;
 
 pub use strongroom::{Done, Going, Place};
 

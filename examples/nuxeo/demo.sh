@@ -25,7 +25,7 @@ PRODUCT=nuxeo
 source "$ROOT/examples/postgresql.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
-BROKER=1 # needs.sh looks for what it takes
+MAVEN=1 # needs.sh looks for what it takes
 
 kafka() { "$ROOT/tests/services/kafka/kafka.sh" "$@"; }
 
@@ -49,14 +49,6 @@ make_instance() {
   make_databases
   as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$PORT" "$DIR/secrets/nuxeo"
   watched python3 "$HERE/demo/streams.py" "$DIR"
-}
-
-appears() { # FILE PID: waits until FILE holds something, as long as PID lives
-  local left=300
-  until [[ -s $1 ]]; do
-    if ! kill -0 "$2" 2>/dev/null || ((left-- == 0)); then die "$1 did not appear"; fi
-    sleep 0.1
-  done
 }
 
 begin_use() {

@@ -18,6 +18,7 @@ use super::{
     Draft, Error, Pass, Watch, beneath,
     patterns::Patterns,
     queue::{Queue, Sender},
+    whole::Whole,
     workers,
 };
 use crate::{digest::Algorithm, name::RawPath};
@@ -107,8 +108,9 @@ pub fn put_tree(
     }
     let unlisted = storing.walk(&patterns, &mut seen)?;
     let mut seen = seen.into_inner().map_err(|cause| Error::io(SPILLING)(cause.into_error()))?;
+    let size = seen.stream_position().map_err(Error::io(SPILLING))?;
     seen.rewind().map_err(Error::io(SPILLING))?;
-    storing.count(BufReader::with_capacity(64 << 10, seen), &unlisted)
+    storing.count(BufReader::with_capacity(64 << 10, Whole::new(seen, size)), &unlisted)
 }
 
 const SPILLING: &str = "noting what a walk saw";

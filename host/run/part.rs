@@ -82,6 +82,8 @@ pub(crate) struct ExpectedList {
     pub(crate) subject: String,
     pub(crate) evidence: Evidence,
     pub(crate) list: PathBuf,
+    /// Its bytes.
+    pub(crate) size: u64,
 }
 
 /// Counters for the live line.
@@ -524,7 +526,10 @@ impl Ledger for PartSide {
         if kept.expected.len() >= LISTS_MAX {
             return Err(Refusal::Limit(format!("a part hands over at most {LISTS_MAX} lists")));
         }
-        kept.expected.push(ExpectedList { subject: subject.to_owned(), evidence, list: list.to_owned() });
+        let size =
+            list.metadata().map_err(|error| Refusal::Io(format!("looking at the list of {subject:?}: {error}")))?;
+        let (subject, list, size) = (subject.to_owned(), list.to_owned(), size.len());
+        kept.expected.push(ExpectedList { subject, evidence, list, size });
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use crate::{
     repository::{
         Error,
         holdings::{PartHeld, StepHoldings, held_by_part},
+        whole::Whole,
     },
     snapshot::{
         expected,
@@ -140,13 +141,14 @@ fn holds_secrets(part: &PartRecord) -> bool {
 
 /// Checks one list against the draft and keeps it with the snapshot as evidence.
 fn check_list(running: &Running, side: &PartSide, list: &ExpectedList) -> Result<ExpectedRecord, String> {
-    let open = || File::open(&list.list).map_err(|error| format!("reading it again: {error}"));
+    // A line that is passed over is an expectation that nobody misses.
+    let open = || File::open(&list.list).map(|file| BufReader::new(Whole::new(file, list.size)));
     let step = RawPath::from_text(&side.name.step).map_err(|error| error.to_string())?;
     let holdings = StepHoldings::new(&*running.draft, step);
-    let met =
-        expected::check(|| File::open(&list.list).map(BufReader::new), &holdings).map_err(|error| causes(&error))?;
+    let met = expected::check(open, &holdings).map_err(|error| causes(&error))?;
     let name = format!("expected/{}/{}/{}.ndjson", side.name.step, side.name.part, file_word(&list.subject));
-    running.draft.put_own(&name, &mut open()?).map_err(|error| causes(&error))?;
+    let mut list_again = open().map_err(|error| format!("reading it again: {error}"))?;
+    running.draft.put_own(&name, &mut list_again).map_err(|error| causes(&error))?;
     let (subject, evidence) = (list.subject.clone(), list.evidence);
     Ok(ExpectedRecord { subject, evidence, lines: met.lines, met: met.met, missing: met.missing })
 }

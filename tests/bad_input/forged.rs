@@ -1,17 +1,14 @@
 //! Archives that somebody made by hand, with names and links that lead elsewhere: nothing is written outside the target,
 //! whoever made the archive.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use super::files_pipelines;
-use crate::support::{Place, tree::Tree};
-
-/// An entry that is to be written: its name, `st_mode` and content.
-type Entry = (Vec<u8>, u32, Vec<u8>);
+use crate::support::{
+    Place,
+    tree::Tree,
+    zip_file::{self, Entry},
+};
 
 /// Modes as they are where none is known: what a set says without more.
 const FILE: u32 = 0o100_600;
@@ -19,30 +16,7 @@ const LINK: u32 = 0o120_777;
 const DIRECTORY: u32 = 0o040_700;
 
 fn entry(name: &str, mode: u32, content: &str) -> Entry {
-    (name.as_bytes().to_vec(), mode, content.as_bytes().to_vec())
-}
-
-/// A zip file as the format's first version has it, without checking any name. Layout after PKWARE's APPNOTE.TXT.
-fn zip(entries: &[Entry], comment: &[u8]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for (name, mode, content) in entries {
-        let size = (content.len() as u32).to_le_bytes();
-        let mut common = vec![20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0x58];
-        common.extend(crc32fast::hash(content).to_le_bytes());
-        common.extend([size, size].concat());
-        common.extend((name.len() as u16).to_le_bytes());
-        common.extend([0, 0]);
-        let offset = (bytes.len() as u32).to_le_bytes();
-        bytes.extend([b"PK\x03\x04", &common[..], name, content].concat());
-        let tail = [&[0; 6][..], &(mode << 16).to_le_bytes(), &offset, name].concat();
-        directory.extend([b"PK\x01\x02\x14\x03", &common[..], &tail].concat());
-    }
-    let count = (entries.len() as u16).to_le_bytes();
-    let (size, start) = ((directory.len() as u32).to_le_bytes(), (bytes.len() as u32).to_le_bytes());
-    let length = (comment.len() as u16).to_le_bytes();
-    bytes.extend(directory);
-    bytes.extend([b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &start, &length, comment].concat());
-    bytes
+    Entry::new(name.as_bytes(), mode, content.as_bytes())
 }
 
 /// A place whose set was replaced by one with these entries, beside what strongroom itself had put into it.
@@ -53,19 +27,14 @@ fn forged(entries: Vec<Entry>) -> Place {
     files_pipelines(&place);
     place.run(&["backup"]).exits(0);
     let set = place.set();
-    let mut archive = zip::ZipArchive::new(File::open(&set).unwrap()).unwrap();
-    let comment = archive.comment().to_vec();
+    let (own, comment) = zip_file::read(&fs::read(&set).unwrap());
     let mut all = entries;
-    for index in 0..archive.len() {
-        let mut own = archive.by_index(index).unwrap();
-        let name = own.name().unwrap().into_owned();
-        if name.starts_with(".strongroom/") || name == "SHA256SUMS" {
-            let mut content = Vec::new();
-            own.read_to_end(&mut content).unwrap();
-            all.push((name.into_bytes(), 0o100_600, content));
+    for Entry { name, content, .. } in own {
+        if name.starts_with(b".strongroom/") || name == b"SHA256SUMS" {
+            all.push(Entry::new(&name, FILE, &content));
         }
     }
-    fs::write(&set, zip(&all, &comment)).unwrap();
+    fs::write(&set, zip_file::zip(&all, &comment)).unwrap();
     place
 }
 

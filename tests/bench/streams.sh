@@ -57,20 +57,7 @@ TOML
 }
 
 moved() { # PIPELINE BYTES VERB: prints MB/s, between the records parts' start and their end, and the peak in KiB
-  local measured
-  measured=$(run "$1" --json --no-progress "${@:3}")
-  python3 - "$2" "$DIR/said" <<'PYTHON'
-import datetime, json, sys
-lines = [json.loads(line) for line in open(sys.argv[2]) if line.startswith("{")]
-when = {"part_started": [], "part_ended": []}
-for line in lines:
-    if line["message_type"] in when and "/records-" in line["part"]:
-        when[line["message_type"]].append(datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00")))
-assert all(line["ok"] for line in lines if line["message_type"] == "part_ended"), "a part has failed"
-taken = max(when["part_ended"]) - min(when["part_started"])
-print(round(int(sys.argv[1]) / (1 << 20) / taken.total_seconds(), 1), end=" ")
-PYTHON
-  echo "${measured#* }"
+  part_seconds /records- "$1" "${@:3}" | awk -v bytes="$2" '{ printf "%.1f %s\n", bytes / 1048576 / $1, $2 }'
 }
 
 streams_of() { # WHAT PREFIX BYTES RECORD-BYTES BATCH-BYTES: fills a topic, and measures both ways

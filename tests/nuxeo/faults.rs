@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{TOPIC, assert_same, fill, pipeline, place, restore};
+use super::{TOPIC, assert_same, fill, pipeline, place, restore, saved};
 use crate::support::{
     Done, Place, kafka,
     proxy::{Api, Fault, Proxy},
@@ -145,12 +145,8 @@ fn a_bit_that_is_another_is_found_by_the_checksum_of_its_batch() {
 /// Restores through a proxy that cuts one answer to such a question: what was asked for may have been done. Returns how
 /// that went, and restores again without it unless it went well.
 fn restored_once(api: Api, after: usize) -> Done {
-    let (kafka, prefix, target) = (kafka::shared(), kafka::prefix(), kafka::prefix());
-    let topic = format!("{prefix}{TOPIC}");
-    fill(kafka, &topic);
-    kafka.ask(&json!({ "do": "commit", "group": topic, "offsets": [[topic, 0, 17]] }));
-    let place = place(&prefix, kafka.port("plain"));
-    place.run(&["backup"]).exits(0);
+    let kafka = kafka::shared();
+    let (place, topic, target) = saved(kafka);
     let proxy = Proxy::start(kafka.port("plain"));
     proxy.plan(api, after, 1, Fault::Cut);
     pipeline(&place, "target", proxy.port, &format!("target-prefix = \"{target}\""));

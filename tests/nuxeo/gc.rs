@@ -9,20 +9,12 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::support::{Place, wait_for};
+use crate::support::{Place, pipeline, wait_for};
 
 const STOP: &str = "PUT /nuxeo/api/v1/management/stream/consumer/stop?consumer=blob/gc HTTP/1.1";
 const START: &str = "PUT /nuxeo/api/v1/management/stream/consumer/start?consumer=blob/gc HTTP/1.1";
 
-const PIPELINE: &str = r#"
-[pipeline]
-name = "dam"
-state = "$DIR/state"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
+const STEP: &str = r#"
 [step.dam]
 plugin = "nuxeo"
 
@@ -78,7 +70,8 @@ fn place(management: &Management) -> Place {
         "mongodump",
         r"printf '\155\342\231\201'; : >$DIR/dumping; while ! test -e $DIR/go; do sleep 0.05; done",
     );
-    place.write("strongroom.toml", &PIPELINE.replace("$PORT", &management.port.to_string()));
+    let step = STEP.replace("$PORT", &management.port.to_string());
+    place.write("strongroom.toml", &(pipeline::head("dam", "state = \"$DIR/state\"") + &step));
     place.accept();
     place
 }

@@ -3,17 +3,9 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::support::{postgres, wait_for};
+use crate::support::{pipeline, postgres, wait_for};
 
-const SITE: &str = r#"
-[pipeline]
-name = "site"
-state = "$DIR/own-state"
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
+const STEP: &str = r#"
 [step.site]
 plugin = "scripted"
 
@@ -49,8 +41,9 @@ env = { PGPASSWORD = { secret = { file = "$DIR/password" } } }
 fn site() -> Place {
     let place = Place::new();
     let database = postgres::database();
-    let text = SITE.replace("$PORT", &database.port.to_string()).replace("$NAME", &database.name);
-    place.write("strongroom.toml", &text.replace("$TOOL", postgres::program("pg_dump").to_str().unwrap()));
+    let step = STEP.replace("$PORT", &database.port.to_string()).replace("$NAME", &database.name);
+    let step = step.replace("$TOOL", postgres::program("pg_dump").to_str().unwrap());
+    place.write("strongroom.toml", &(pipeline::head("site", "state = \"$DIR/own-state\"") + &step));
     Tree::at(place.join("files")).file("a.txt", "text");
     for name in ["password", "token"] {
         let secret = place.write(name, "hunter2\n");

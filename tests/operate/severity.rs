@@ -1,20 +1,13 @@
 //! What a pipeline's severities change, and what they cannot.
 
 use super::*;
+use crate::support::pipeline;
 
 /// A pipeline with one part whose acts are given, and these severities.
 fn pipeline(severity: &str, acts: &str) -> Place {
-    let text = format!(
+    let head = pipeline::head("site", &format!("state = \"$DIR/own-state\"\nseverity = {{ {severity} }}"));
+    let step = format!(
         r#"
-[pipeline]
-name = "site"
-state = "$DIR/own-state"
-severity = {{ {severity} }}
-
-[repository.local]
-url = "$DIR/repository"
-format = "zip"
-
 [step.site]
 plugin = "scripted"
 
@@ -34,7 +27,7 @@ path = "$DIR"
 access = "read"
 "#
     );
-    Place::with_pipeline(&text)
+    Place::with_pipeline(&(head + &step))
 }
 
 const WELL: &str = r#"{ do = "receipt", subject = "files", expected = 1, actual = 1 }"#;

@@ -1,34 +1,26 @@
 //! A real Kafka: a broker that all tests of the process share, and Kafka's own Java client to ask it.
 //!
-//! `STRONGROOM_TEST_KAFKA` chooses `3` (3.9.2) or `4` (4.3.1, unless it is set). A guard process stops the broker and removes
-//! it when the test process is gone, whatever ended it.
+//! `STRONGROOM_TEST_KAFKA` chooses `3` (3.9.2) or `4` (4.3.1, unless it is set).
 
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    path::PathBuf,
+    process::{ChildStdin, Stdio},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
         mpsc::{Receiver, channel},
     },
-    time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use super::{DEADLINE, root, soon};
-
-/// The script's own limit is less, and says more.
-const START_DEADLINE: Duration = Duration::from_secs(200);
+use super::{DEADLINE, service::Service};
 
 /// Running brokers.
 pub struct Kafka {
-    directory: PathBuf,
-    /// Ends the brokers when its standard input does.
-    guard: Child,
+    service: Service,
     /// Starts with the first question.
     client: Mutex<Option<Client>>,
 }
@@ -48,16 +40,6 @@ pub fn prefix() -> String {
     format!("t{}-", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn target() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("below the target directory")
-}
-
-fn script() -> Command {
-    let mut command = Command::new("bash");
-    command.arg(root().join("tests/services/kafka/kafka.sh")).env("CARGO_TARGET_DIR", target()).stdin(Stdio::null());
-    command
-}
-
 impl Kafka {
     /// Starts brokers with options of `tests/services/kafka/kafka.sh`.
     ///
@@ -65,40 +47,32 @@ impl Kafka {
     /// As [`shared`].
     pub fn start(options: &[&str]) -> Self {
         let version = std::env::var("STRONGROOM_TEST_KAFKA").unwrap_or_else(|_| "4".to_owned());
-        // Brought first: that may take minutes, once.
-        let fetched = script().args(["fetch", &version]).output().unwrap();
-        assert!(fetched.status.success(), "fetching Kafka: {}", String::from_utf8_lossy(&fetched.stderr));
-        let directory = tempfile::Builder::new().prefix("strongroom-kafka-").tempdir().unwrap().keep();
-        let kafka = Self { guard: guard(&directory, &version, options), directory, client: Mutex::default() };
-        let read = |name: &str| fs::read_to_string(kafka.directory.join(name)).unwrap_or_default();
-        assert!(soon(START_DEADLINE, || read("started").ends_with('\n')), "Kafka does not start");
-        assert_eq!(read("started").trim(), "0", "Kafka does not start:\n{}", read("start.log"));
-        kafka
+        Self { service: Service::start("kafka/kafka.sh", &version, options), client: Mutex::default() }
     }
 
     /// The port of its first broker's listener: `plain`, `sasl`, `tls` or `sasl-tls`.
     pub fn port(&self, kind: &str) -> u16 {
-        let ports = fs::read_to_string(self.directory.join("ports")).unwrap();
+        let ports = fs::read_to_string(self.service.path("ports")).unwrap();
         let line = ports.lines().find_map(|line| line.strip_prefix(&format!("{kind} 1 ")));
         line.unwrap_or_else(|| panic!("no listener {kind}: {ports}")).parse().unwrap()
     }
 
     /// The ports of all its brokers' listeners of that kind.
     pub fn ports(&self, kind: &str) -> Vec<u16> {
-        let ports = fs::read_to_string(self.directory.join("ports")).unwrap();
+        let ports = fs::read_to_string(self.service.path("ports")).unwrap();
         let lines = ports.lines().filter_map(|line| line.strip_prefix(kind)?.split_whitespace().nth(1));
         lines.map(|port| port.parse().unwrap()).collect()
     }
 
     /// Stops one of several brokers; others have to lead then.
     pub fn stop_broker(&self, number: u32) {
-        let stopped = script().arg("stop-broker").arg(&self.directory).arg(number.to_string()).status().unwrap();
+        let stopped = self.service.script("stop-broker").arg(number.to_string()).status().unwrap();
         assert!(stopped.success(), "broker {number} does not stop");
     }
 
     /// The certificate that vouches for its TLS listeners.
     pub fn authority(&self) -> PathBuf {
-        self.directory.join("ca.pem")
+        self.service.path("ca.pem")
     }
 
     /// Asks Kafka's own client, see `tests/services/kafka/Client.java`.
@@ -107,7 +81,7 @@ impl Kafka {
     /// When the answer is an error, or does not come.
     pub fn ask(&self, question: &Value) -> Value {
         let mut client = self.client.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let answer = client.get_or_insert_with(|| Client::start(&self.directory)).ask(question);
+        let answer = client.get_or_insert_with(|| Client::start(&self.service)).ask(question);
         drop(client);
         assert!(answer.get("error").is_none(), "{question}: {answer}");
         answer
@@ -138,28 +112,6 @@ impl Kafka {
         names.sort();
         names
     }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
-    }
-}
-
-/// Starts the brokers, waits for the end of its standard input, whose other end this process holds; then stops them and
-/// removes all that they left. So a test that is killed while they start leaves none either.
-fn guard(directory: &Path, version: &str, options: &[&str]) -> Child {
-    let tell = r#"d=$1; version=$2; shell=$3; script=$4; shift 4
-"$shell" "$script" start "$version" "$d" "$@" </dev/null >"$d/start.log" 2>&1; echo $? >"$d/started"
-cat; "$shell" "$script" stop "$d"; rm -rf "$d""#;
-    let start = script();
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", tell, "guard"]).arg(directory).arg(version).arg(start.get_program()).args(start.get_args());
-    command.args(options).env("CARGO_TARGET_DIR", target());
-    // Not in the group that Ctrl-C reaches.
-    command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
 }
 
 /// A record to produce.
@@ -204,10 +156,10 @@ struct Client {
 }
 
 impl Client {
-    fn start(directory: &Path) -> Self {
-        let mut command = script();
-        let log = fs::File::create(directory.join("client.log")).unwrap();
-        command.arg("client").arg(directory).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    fn start(service: &Service) -> Self {
+        let log = fs::File::create(service.path("client.log")).unwrap();
+        let mut command = service.script("client");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let (questions, out) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
         let (send, answers) = channel();

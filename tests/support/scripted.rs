@@ -1,6 +1,6 @@
 //! Pipelines of the scripted plugin: one step `product`, a part for each name, and a script of what each call does.
 
-use super::{Done, Place};
+use super::{Done, Place, pipeline};
 
 /// Acts of a part that stores one file and proves it.
 pub const KEEP: &str = r#"[
@@ -18,9 +18,9 @@ pub fn pipeline(parts: &[&str], script: &str, rest: &str) -> String {
     };
     let parts: Vec<_> = parts.iter().map(part).collect();
     format!(
-        "[pipeline]\nname = \"test\"\n\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n\n\
-         [step.product]\nplugin = \"scripted\"\n\n[step.product.config]\nparts = [{}]\n\n\
+        "{}[step.product]\nplugin = \"scripted\"\n\n[step.product.config]\nparts = [{}]\n\n\
          [step.product.config.script]\n{script}\n\n{rest}\n",
+        pipeline::head("test", ""),
         parts.join(", ")
     )
 }

@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{plugins, shared, soon, tree::Tree, wait_for};
+use super::{pipeline, plugins, shared, soon, tree::Tree, wait_for};
 
 /// How long one run of the program may take: a component that was never compiled on this machine takes its time.
 const RUN_DEADLINE: Duration = Duration::from_secs(180);
@@ -41,11 +41,7 @@ impl Place {
 
     /// One with a pipeline of the plugin `files`, for the directory `files` with one file; `rest` follows in it.
     pub fn letters(rest: &str) -> Self {
-        let place = Self::with_pipeline(&format!(
-            "[pipeline]\nname = \"letters\"\n\n[repository.local]\nurl = \"$DIR/repository\"\nformat = \"zip\"\n\n\
-             [step.letters]\nplugin = \"files\"\n\n[step.letters.grant.dirs.source]\npath = \"$DIR/files\"\n\
-             access = \"read\"\n{rest}"
-        ));
+        let place = Self::with_pipeline(&(pipeline::files("letters", "files", "read") + rest));
         Tree::at(place.join("files")).file("a.txt", "text");
         place
     }

@@ -1,6 +1,6 @@
 //! What the plugin is and which grants it can use, each with the TOML that is usually written.
 
-use strongroom_database::needs::{self, Names, Needs, toml_string};
+use strongroom_database::needs::{self, Names, Needs, read};
 use strongroom_plugin::{Description, Need};
 
 use crate::{findings, settings};
@@ -56,37 +56,28 @@ pub fn description() -> Description {
 }
 
 fn install() -> Need {
-    Need::dirs(grant::INSTALL)
-        .because("the installation directory says where the home is and which version runs; it is saved, too")
-        .suggest("path = \"/opt/atlassian/confluence\"\naccess = \"read\"\n")
+    let reason = "the installation directory says where the home is and which version runs; it is saved, too";
+    read(grant::INSTALL, "/opt/atlassian/confluence", reason)
 }
 
 /// A home directory at that path.
 pub fn home(path: &str) -> Need {
-    Need::dirs(grant::HOME)
-        .because("the home directory holds the configuration, the attachments and the keys")
-        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+    read(grant::HOME, path, "the home directory holds the configuration, the attachments and the keys")
 }
 
 /// An attachment directory at that path.
 pub fn attachments(path: &str) -> Need {
-    Need::dirs(grant::ATTACHMENTS)
-        .because("the attachment directory, where attachments.dir lies outside the home")
-        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+    read(grant::ATTACHMENTS, path, "the attachment directory, where attachments.dir lies outside the home")
 }
 
 /// The shared home of a cluster at that path.
 pub fn shared_home(path: &str) -> Need {
-    Need::dirs(grant::SHARED_HOME)
-        .because("a cluster's shared home holds its attachments and keys")
-        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+    read(grant::SHARED_HOME, path, "a cluster's shared home holds its attachments and keys")
 }
 
 /// The home of another node, mounted at that path.
 pub fn node(path: &str) -> Need {
-    Need::dirs(grant::NODE)
-        .because("the homes of a cluster's other nodes, as they are mounted here")
-        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+    read(grant::NODE, path, "the homes of a cluster's other nodes, as they are mounted here")
 }
 
 /// Cipher files in that directory.
@@ -97,9 +88,7 @@ pub fn cipher(path: &str) -> Need {
 
 /// A directory outside home and installation that the site depends on.
 pub fn external(path: &str) -> Need {
-    Need::dirs(grant::EXTERNAL)
-        .because("directories outside home and installation that the site needs, such as cipher files")
-        .suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+    read(grant::EXTERNAL, path, "directories outside home and installation that the site needs, such as cipher files")
 }
 
 fn password() -> Need {

@@ -111,6 +111,11 @@ pub fn read_dump() -> Need {
         .suggest("argv = [\"/usr/bin/pg_restore\", \"-f\", \"-\"]\noffline = true\n")
 }
 
+/// A directory that is read, at that path.
+pub fn read(name: &str, path: &str, reason: &str) -> Need {
+    Need::dirs(name).because(reason).suggest(format!("path = {}\naccess = \"read\"\n", toml_string(path)))
+}
+
 /// A TOML basic string.
 pub fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()

@@ -20,25 +20,41 @@ pub fn backup(part: &Part) -> Result<Outcome> {
     let own = part.setting(setting::INDEX).or(part.setting(setting::SNAPSHOT));
     let names: Vec<String> = match own.filter(|own| !own.is_empty()) {
         Some(own) => own.lines().map(str::to_owned).collect(),
-        None => resolve(&reach.client, &settings, &mut outcome)?,
+        None => of_part(part, resolve(&reach.client, &settings, &mut outcome)?, &mut outcome),
     };
     match part.setting(setting::SNAPSHOT) {
-        Some(_) if !names.is_empty() => save::snapshot(&reach, &names, outcome),
+        Some(_) if !names.is_empty() => save::snapshot(&reach, part, &names, outcome),
         _ => save::export(&reach, &names, outcome),
     }
 }
 
-/// What Nuxeo's step has named, by the names of the indices themselves.
-fn resolve(client: &Client, settings: &Settings, outcome: &mut Outcome) -> Result<Vec<String>> {
+/// Those that a part saves, sequences last: their moment is behind that of all others.
+fn of_part(part: &Part, indices: Vec<Index>, outcome: &mut Outcome) -> Vec<String> {
+    let (sequences, others): (Vec<_>, Vec<_>) = indices.into_iter().partition(inspect::is_sequence);
+    let mine = match part.name.as_str() {
+        part::SNAPSHOT => others,
+        part::SEQUENCES => {
+            // The part before has said it.
+            outcome.findings.clear();
+            sequences
+        }
+        _ => others.into_iter().chain(sequences).collect(),
+    };
+    mine.into_iter().map(|index| index.name).collect()
+}
+
+/// What Nuxeo's step has named.
+fn resolve(client: &Client, settings: &Settings, outcome: &mut Outcome) -> Result<Vec<Index>> {
     let names = names::all(settings)?;
     outcome.findings.extend(names.findings);
-    let mut resolved = Vec::new();
+    let mut resolved: Vec<Index> = Vec::new();
     for name in names.names {
         match Index::resolve(client, &name.name) {
             Ok(indices) => {
                 for index in indices {
                     outcome.findings.extend(inspect::findings(&index, client.engine()));
-                    resolved.extend((!resolved.contains(&index.name)).then_some(index.name));
+                    let is_new = !resolved.iter().any(|one| one.name == index.name);
+                    resolved.extend(is_new.then_some(index));
                 }
             }
             Err(error) if error.is_not_found() && name.required => {

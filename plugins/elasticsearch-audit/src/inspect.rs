@@ -15,8 +15,10 @@ use crate::{describe::grant, names, settings::Settings};
 pub mod part {
     /// All indices, where a plan cannot know them.
     pub const INDICES: &str = "indices";
-    /// The engine's own snapshot of all of them.
+    /// The engine's own snapshot of all of them but [`SEQUENCES`].
     pub const SNAPSHOT: &str = "snapshot";
+    /// The engine's own snapshot of the indices that entries of others are numbered by.
+    pub const SEQUENCES: &str = "snapshot-sequences";
     /// Begins the name of the part of one index.
     pub const INDEX: &str = "index-";
 }
@@ -78,7 +80,8 @@ pub fn inspect() -> Result<Inspection> {
         indices.clear();
     }
     seen.parts.extend(match (is_export, settings.nuxeo_step.is_some()) {
-        (false, _) => vec![snapshot(&indices)],
+        (false, true) => vec![snapshot(part::SNAPSHOT, &[]), snapshot(part::SEQUENCES, &[])],
+        (false, false) => snapshots(indices),
         (true, true) => vec![whole()],
         (true, false) => indices.iter().map(|index| one(client, index)).collect::<Result<_>>()?,
     });
@@ -89,16 +92,34 @@ fn whole() -> Part {
     exported(Part::new(part::INDICES, Stage::Fence).summary("all documents of the indices"))
 }
 
-fn snapshot(indices: &[Index]) -> Part {
+fn snapshots(indices: Vec<Index>) -> Vec<Part> {
+    let (sequences, others): (Vec<_>, Vec<_>) = indices.into_iter().partition(is_sequence);
+    let parts = [(part::SNAPSHOT, others), (part::SEQUENCES, sequences)].into_iter();
+    parts.filter(|(_, indices)| !indices.is_empty()).map(|(name, indices)| snapshot(name, &indices)).collect()
+}
+
+fn snapshot(name: &str, indices: &[Index]) -> Part {
     let names: Vec<_> = indices.iter().map(|index| index.name.as_str()).collect();
-    let part = Part::new(part::SNAPSHOT, Stage::Fence).set(setting::SNAPSHOT, names.join("\n"));
+    let part = Part::new(name, stage(name == part::SEQUENCES)).set(setting::SNAPSHOT, names.join("\n"));
     let of = if names.is_empty() { "the indices".to_owned() } else { names.join(", ") };
     exported(part.summary(format!("the engine's snapshot of {of}"))).uses(format!("dirs.{}", grant::SNAPSHOTS))
 }
 
+/// An index that keeps nothing but ids and versions counts: the entries of another index are numbered by it.
+pub fn is_sequence(index: &Index) -> bool {
+    index.source() == Source::None
+}
+
+/// The moment of a sequence is behind that of every entry: a number that is given before its entry is written would be
+/// given again after a restore if it were not in the set. An engine's snapshot has another moment for each shard.
+fn stage(is_sequence: bool) -> Stage {
+    if is_sequence { Stage::Records } else { Stage::Fence }
+}
+
 fn one(client: &Client, index: &Index) -> Result<Part> {
     let (documents, bytes) = size(client, &index.name)?;
-    let part = Part::new(index_part(&index.name), Stage::Fence).set(setting::INDEX, &index.name).estimate(bytes);
+    let part = Part::new(index_part(&index.name), stage(is_sequence(index)));
+    let part = part.set(setting::INDEX, &index.name).estimate(bytes);
     let summary = format!("all documents of {}, about {documents} in {} shards", index.name, index.shards);
     Ok(exported(part.summary(summary)))
 }

@@ -1,6 +1,6 @@
 //! What the plugin is and which grants it can use, each with the TOML that is usually written.
 
-use strongroom_database::needs::{self, DATABASE, Names, Needs, toml_string};
+use strongroom_database::needs::{self, DATABASE, Names, Needs, read, toml_string};
 use strongroom_plugin::{Description, Need};
 
 use crate::{findings, settings};
@@ -58,11 +58,6 @@ pub fn description() -> Description {
 /// Those of the database whose part has that name.
 pub fn needs_of(part: &str) -> Needs {
     Needs { names: Names::of(part), password_file: "/etc/strongroom/nuxeo-db" }
-}
-
-fn read(name: &str, path: &str, reason: &str) -> Need {
-    let suggestion = format!("path = {}\naccess = \"read\"\n", toml_string(path));
-    Need::dirs(name).because(reason).suggest(suggestion)
 }
 
 fn home(path: &str) -> Need {

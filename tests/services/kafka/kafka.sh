@@ -18,42 +18,23 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 CACHE=${CARGO_TARGET_DIR:-$HERE/../../../target}/kafka
 CLUSTER=MkU3OEVBNTcwNTJENDM2Qg # any 16 bytes, as Kafka writes them
-START_SECONDS=90 STOP_SECONDS=30
 JAVA=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto)
 
-die() {
-  printf 'kafka.sh: %s\n' "$*" >&2
-  exit 1
-}
+# shellcheck source=../common.sh
+source "$HERE/../common.sh"
 
 fetch() { # 3|4: prints the directory
-  local profile=() lib=$CACHE/lib-$1
+  local profile=()
   case $1 in
     3) ;;
     4) profile=(-P kafka-4) ;;
     *) die 'there is a Kafka 3 and a Kafka 4' ;;
   esac
-  mkdir -p "$CACHE"
-  exec {lock}>"$CACHE/lock-$1"
-  flock -w 900 "$lock" || die "somebody else has been fetching Kafka $1 for 15 minutes: $CACHE/lock-$1"
-  if [[ ! -d $lib ]]; then
-    rm -rf "$lib.new"
-    mvn -q -B -ntp -Dstyle.color=never -f "$HERE/pom.xml" "${profile[@]}" -Dmaven.artifact.threads=16 \
-      dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$lib.new" >&2
-    mv "$lib.new" "$lib"
-  fi
-  exec {lock}>&-
-  (cd "$lib" && pwd -P)
+  fetched_once "$CACHE/lib-$1" jars "${profile[@]}"
 }
 
-free_ports() { # COUNT
-  python3 - "$1" <<'PYTHON'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for one in held:
-    one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in held))
-PYTHON
+jars() { # [OPTION…] DIRECTORY
+  maven "$HERE/pom.xml" "${@:1:$#-1}" dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=${!#}"
 }
 
 logging() { # one configuration for each generation of log4j
@@ -181,21 +162,6 @@ answers() { # NUMBER
   done <"$DIR/ports"
 }
 
-await() { # NUMBER
-  local until=$((SECONDS + START_SECONDS))
-  until answers "$1"; do
-    is_running "$1" || die "broker $1 ended: $(tail -n 5 "$DIR/log-$1")"
-    ((SECONDS < until)) || die "broker $1 does not answer within $START_SECONDS s: $DIR/log-$1"
-    sleep 0.1
-  done
-}
-
-is_running() { # NUMBER: by its command line, since a number may have passed on to another process
-  local pid
-  pid=$(cat "$DIR/pid-$1" 2>/dev/null) && [[ -n $pid ]] &&
-    { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$DIR/server-$1.properties"
-}
-
 start() { # 3|4 DIR OPTION…
   local version=$1 brokers=1 lib number
   lib=$(fetch "$version")
@@ -222,19 +188,11 @@ start() { # 3|4 DIR OPTION…
   CONTROLLER=${PORTS[0]} PORTS=("${PORTS[@]:1}")
   for ((number = 1; number <= brokers; number++)); do configure "$number" && format "$number"; done
   for ((number = 1; number <= brokers; number++)); do launch "$number"; done
-  for ((number = 1; number <= brokers; number++)); do await "$number"; done
+  for ((number = 1; number <= brokers; number++)); do await "$DIR/pid-$number" "$DIR/log-$number" answers "$number"; done
 }
 
 stop_broker() { # NUMBER
-  local pid until=$((SECONDS + STOP_SECONDS))
-  is_running "$1" || return 0
-  pid=$(<"$DIR/pid-$1")
-  kill -TERM "$pid" 2>/dev/null || true
-  while is_running "$1"; do
-    if ((SECONDS >= until)); then kill -KILL "$pid" 2>/dev/null || true; fi
-    ((SECONDS < until + 10)) || die "broker $1 does not end, process $pid"
-    sleep 0.1
-  done
+  end_process "$DIR/pid-$1" "$DIR/server-$1.properties"
 }
 
 stop() { # the controller last: the others ask it for leave
@@ -258,5 +216,5 @@ case ${1:-} in
   stop) DIR=$(realpath -m "${2:?a directory}") && stop ;;
   client) DIR=$(realpath "${2:?a directory}") && client ;;
   stop-broker) DIR=$(realpath -m "${2:?a directory}") && stop_broker "${3:?a number}" ;;
-  *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2 && exit 2 ;;
+  *) usage ;;
 esac

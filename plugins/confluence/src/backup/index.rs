@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) fn backup(part: &Part) -> Result<Outcome> {
     if let Some(way) = part.setting(setting::WAY) {
-        return engine(way);
+        return engine(part, way);
     }
     let places = Places::parse(part.expect_setting(setting::PLACES)?)?;
     stopped(&places)?;
@@ -44,7 +44,7 @@ fn stopped(places: &Places) -> Result<()> {
 
 /// All indices of an OpenSearch. Where a reindex puts new ones into their places meanwhile, some would be of one making and
 /// some of another.
-fn engine(way: &str) -> Result<Outcome> {
+fn engine(part: &Part, way: &str) -> Result<Outcome> {
     let reach = opensearch::reach(&Settings::read()?)?;
     let before = opensearch::indices(&reach.client)?;
     if before.is_empty() {
@@ -52,7 +52,7 @@ fn engine(way: &str) -> Result<Outcome> {
     }
     let names: Vec<String> = before.iter().map(|index| index.name.clone()).collect();
     let outcome = match way {
-        SNAPSHOT => save::snapshot(&reach, &names, Outcome::new(""))?,
+        SNAPSHOT => save::snapshot(&reach, part, &names, Outcome::new(""))?,
         _ => save::export(&reach, &names, Outcome::new(""))?,
     };
     if !same(&before, &opensearch::indices(&reach.client)?) {

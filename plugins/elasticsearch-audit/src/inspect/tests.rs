@@ -62,11 +62,25 @@ fn a_plan_says_what_becomes_a_part_and_which_way_is_taken_and_why() {
     let _host = engine.granted(host(&both()), OPENSEARCH);
     let seen = ElasticsearchAudit.inspect(Purpose::Backup).unwrap();
     let names: Vec<_> = seen.parts.iter().map(|part| (part.name.as_str(), part.stage)).collect();
-    assert_eq!(names, [("index-dam-audit", Stage::Fence), ("index-dam-uidgen", Stage::Fence)]);
+    assert_eq!(names, [("index-dam-audit", Stage::Fence), ("index-dam-uidgen", Stage::Records)]);
     assert_eq!(fact(&seen, "engine"), "OpenSearch 2.19.5 (c)");
     assert_eq!(fact(&seen, "way"), "document by document: no directory is granted as dirs.snapshots");
     assert_eq!(codes(&seen, Severity::Info), ["source-none"]);
     assert!(codes(&seen, Severity::Blocker).is_empty());
+}
+
+#[test]
+fn a_snapshot_of_sequences_is_made_behind_that_of_the_entries() {
+    let index = |name: &str, mappings: Value| {
+        let (settings, aliases) = (serde_json::Map::new(), Default::default());
+        Index { name: name.into(), uuid: "u".into(), shards: 1, settings, mappings, aliases }
+    };
+    let (entries, counts) = (json!({ "properties": {} }), json!({ "_source": { "enabled": false } }));
+    let seen = snapshots(vec![index("b", counts.clone()), index("a", entries.clone()), index("c", entries)]);
+    let seen: Vec<_> =
+        seen.iter().map(|part| (part.name.as_str(), part.stage, part.setting(setting::SNAPSHOT).unwrap())).collect();
+    assert_eq!(seen, [("snapshot", Stage::Fence, "a\nc"), ("snapshot-sequences", Stage::Records, "b")]);
+    assert_eq!(snapshots(vec![index("b", counts)]).len(), 1);
 }
 
 #[test]

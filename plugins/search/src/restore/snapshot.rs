@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn restore(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, done: &mut Done) -> Result<Outcome> {
     let copy = Made::copy(&context::random(8));
-    let hold = copy.hold("snapshot")?;
+    let hold = copy.hold(&part.name)?;
     let restored = from_copy(reach, wanted, part, kept, copy.name(), done);
     let removed = copy.remove(reach);
     if removed.is_ok() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use strongroom_plugin::{Finding, Outcome, Result, TreeOptions, context, dirs, snapshot};
+use strongroom_plugin::{Finding, Outcome, Part, Result, TreeOptions, context, dirs, snapshot};
 
 use super::{Noted, note};
 use crate::{
@@ -28,9 +28,9 @@ struct Before {
 ///
 /// # Errors
 /// When it is not whole: see [`repository::make`]; what the engine or the repository says.
-pub fn backup(reach: &Reach, names: &[String], outcome: Outcome) -> Result<Outcome> {
+pub fn backup(reach: &Reach, part: &Part, names: &[String], outcome: Outcome) -> Result<Outcome> {
     let made = Made::repository(&context::random(8));
-    let hold = made.hold("snapshot")?;
+    let hold = made.hold(&part.name)?;
     let done = taken(reach, names, &made, outcome);
     // The host does it again where this fails.
     let removed = made.remove(reach);
@@ -42,7 +42,7 @@ pub fn backup(reach: &Reach, names: &[String], outcome: Outcome) -> Result<Outco
         Ok(()) => outcome,
         Err(error) => {
             let message = format!("the engine's snapshot was saved, and could not be removed from it: {error}");
-            outcome.finding(Finding::warning("snapshot-left", "snapshot", message))
+            outcome.finding(Finding::warning("snapshot-left", &part.name, message))
         }
     })
 }
