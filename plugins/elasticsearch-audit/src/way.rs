@@ -1,7 +1,7 @@
 //! Which way indices are saved: the engine's own snapshot where engine and grants allow it, else document by document.
 //! What is chosen is said, and why.
 
-use strongroom_plugin::{Finding, Result, context};
+use strongroom_plugin::{ErrorCode, Finding, Result, context};
 use strongroom_search::{Client, repository};
 
 use crate::{
@@ -56,7 +56,13 @@ fn hindrance(settings: &Settings, client: &Client) -> Result<Option<String>> {
     let Some(location) = location(settings) else {
         return Ok(Some(format!("no directory is granted as dirs.{}", grant::SNAPSHOTS)));
     };
-    let allowed = repository::allowed(client)?;
+    let allowed = match repository::allowed(client) {
+        Ok(allowed) => allowed,
+        Err(error) if error.code == ErrorCode::Denied => {
+            return Ok(Some(format!("the engine does not say what its path.repo is: {}", error.message)));
+        }
+        Err(error) => return Err(error),
+    };
     if allowed.iter().any(|root| is_below(&location, root)) {
         return Ok(None);
     }
@@ -84,6 +90,12 @@ mod tests {
         let settings = Settings { way, location: location.map(str::to_owned), ..Settings::default() };
         let chosen = choose(&settings, &Client::connect("engine").unwrap()).unwrap();
         (chosen.way, chosen.blocker.is_some())
+    }
+
+    #[test]
+    fn an_engine_that_does_not_say_where_it_may_write_is_exported() {
+        let denied = granted("/snap/a, write").answer("engine", "GET", "/_nodes/_local/settings", 403, "no");
+        assert_eq!(chosen(denied, Way::Auto, None), (Way::Export, false));
     }
 
     fn granted(display: &str) -> Host {

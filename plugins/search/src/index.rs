@@ -35,7 +35,7 @@ struct Described {
 }
 
 /// Settings that belong to one index and no other.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "index.uuid",
     "index.creation_date",
     "index.provided_name",
@@ -45,6 +45,7 @@ const OWN: [&str; 9] = [
     "index.shrink.",
     "index.routing.allocation.",
     "index.store.snapshot.",
+    "index.remote_store.",
 ];
 /// Settings that would be in the way while an index is filled: given to it when it is full.
 const LATER: [&str; 10] = [
@@ -79,7 +80,9 @@ fn is_among(name: &str, list: &[&str]) -> bool {
 pub fn cleaned(settings: &Map<String, Value>) -> Given {
     let mut given = Given::default();
     for (name, value) in settings {
-        if value.is_null() || is_among(name, &OWN) || is_among(name, &STATE) {
+        // What every index of OpenSearch says and Elasticsearch does not know.
+        let is_usual = name == "index.replication.type" && value == "DOCUMENT";
+        if value.is_null() || is_usual || is_among(name, &OWN) || is_among(name, &STATE) {
             continue;
         }
         let into = if is_among(name, &LATER) { &mut given.later } else { &mut given.at_once };
@@ -202,7 +205,8 @@ mod tests {
             "index.routing.allocation.include._tier_preference": "data_content", "index.resize.source.name": "x",
             "index.analysis.analyzer.a.type": "custom", "index.refresh_interval": "5s", "index.final_pipeline": "p",
             "index.blocks.write": "true", "index.frozen": "true", "index.routing_partition_size": "1",
-            "index.uuids": "kept", "index.mode": null
+            "index.uuids": "kept", "index.mode": null,
+            "index.replication.type": "DOCUMENT"
         })));
         let keys = |map: &Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
         assert_eq!(
