@@ -136,3 +136,6 @@ fn stored(outcome: Outcome, manifest: &Manifest) -> Result<Outcome> {
     let message = format!("the engine counted {expected} documents at that moment and gave {documents}");
     Ok(outcome.finding(Finding::blocker("documents-missing", index, message)))
 }
+
+#[cfg(test)]
+mod tests;

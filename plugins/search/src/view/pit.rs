@@ -42,7 +42,8 @@ pub(super) fn close(client: &Client, way: PointInTime, id: &str) -> Result<()> {
         PointInTime::Elasticsearch => Question::delete("/_pit").json(&json!({ "id": id }))?,
         PointInTime::OpenSearch => Question::delete("/_search/point_in_time").json(&json!({ "pit_id": [id] }))?,
     };
-    client.tell(&question)
+    // Once: it ends by itself where nobody hears it.
+    client.ask_once::<serde::de::IgnoredAny>(&question).map(drop)
 }
 
 /// A search in the view; shards that fail make it fail.

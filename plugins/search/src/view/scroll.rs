@@ -99,7 +99,8 @@ fn expired(error: Error) -> Error {
 
 /// It ends by itself where this fails.
 fn close(client: &Client, id: &str) -> Result<()> {
-    let _ = client.tell(&Question::delete("/_search/scroll").json(&json!({ "scroll_id": [id] }))?);
+    let question = Question::delete("/_search/scroll").json(&json!({ "scroll_id": [id] }))?;
+    let _ = client.ask_once::<serde::de::IgnoredAny>(&question);
     Ok(())
 }
 
