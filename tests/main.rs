@@ -7,6 +7,8 @@ mod support;
 mod harness;
 /// The rooms of `host/` borrow names from the left only, and each dependency has one home.
 mod layers;
+/// What the contract once said, it says.
+mod contract;
 /// What the documents show is parsed, and what they list is there.
 mod documents;
 /// Each folder of `scenarios/` goes as it says.
