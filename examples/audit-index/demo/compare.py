@@ -20,7 +20,7 @@ from engine import Engine
 from ledger import Fence
 
 INDICES = (INDEX, SEQUENCES)
-CHANGES_MIN, NEW_ENTRIES = {INDEX: 20, SEQUENCES: 1}, 20
+CHANGES_MIN, NEW_ENTRIES = {INDEX: 5, SEQUENCES: 1}, 20
 # What an engine says of an index as such, not of what somebody wanted.
 _ITS_OWN = ("uuid", "creation_date", "provided_name", "version", "resize", "routing", "replication", "verified_before_close", "history")
 
