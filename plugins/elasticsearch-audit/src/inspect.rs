@@ -1,11 +1,10 @@
 //! Looks at the engine for a backup: what it is, which indices there are, what becomes a part.
 
-use serde::Deserialize;
-use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage, http::encoded};
+use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage};
 use strongroom_search::{
     Client, Engine, Index, Product,
-    client::Question,
     index::Source,
+    size::Size,
     way::{self, Way},
 };
 
@@ -117,7 +116,8 @@ fn stage(is_sequence: bool) -> Stage {
 }
 
 fn one(client: &Client, index: &Index) -> Result<Part> {
-    let (documents, bytes) = size(client, &index.name)?;
+    // As an export they are a multiple of what they take on disk.
+    let Size { documents, bytes, .. } = Size::ask(client, &index.name)?;
     let part = Part::new(index_part(&index.name), stage(is_sequence(index)));
     let part = part.set(setting::INDEX, &index.name).estimate(bytes);
     let summary = format!("all documents of {}, about {documents} in {} shards", index.name, index.shards);
@@ -155,35 +155,6 @@ fn look(client: &Client, name: &str, known: &mut Vec<Index>, seen: &mut Inspecti
 pub fn missing(name: &str) -> Finding {
     let message = format!("there is no index or alias {name}: compare indices with what the engine has");
     Finding::blocker("index-missing", name, message)
-}
-
-/// About how many documents, and bytes of them: as an export they are a multiple of what they take on disk.
-fn size(client: &Client, index: &str) -> Result<(u64, u64)> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(rename = "_all")]
-        all: All,
-    }
-    #[derive(Deserialize)]
-    struct All {
-        primaries: Primaries,
-    }
-    #[derive(Deserialize)]
-    struct Primaries {
-        docs: Docs,
-        store: Store,
-    }
-    #[derive(Deserialize)]
-    struct Docs {
-        count: u64,
-    }
-    #[derive(Deserialize)]
-    struct Store {
-        size_in_bytes: u64,
-    }
-    let answer: Answer = client.ask(&Question::get(format!("/{}/_stats/docs,store", encoded(index))))?;
-    let Primaries { docs, store } = answer.all.primaries;
-    Ok((docs.count, store.size_in_bytes))
 }
 
 fn fitness(engine: &Engine) -> Option<Finding> {

@@ -27,6 +27,7 @@ pub mod reach;
 pub mod repository;
 pub mod restore;
 pub mod save;
+pub mod size;
 pub mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

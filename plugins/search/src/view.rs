@@ -13,6 +13,7 @@ use crate::{
     engine::PointInTime,
     index::Index,
     page::{Around, Page},
+    size::Size,
 };
 
 mod lane;

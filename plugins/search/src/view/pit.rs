@@ -80,28 +80,8 @@ fn lanes(client: &Client, index: &Index, pace: Pace) -> Result<VecDeque<Lane>> {
 /// About how many places there are: of documents, nested and deleted ones included. The last range has no end, so nothing
 /// depends on it but how long the ranges are.
 fn places(client: &Client, index: &str) -> Result<i64> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(rename = "_all")]
-        all: All,
-    }
-    #[derive(Deserialize)]
-    struct All {
-        primaries: Primaries,
-    }
-    #[derive(Deserialize)]
-    struct Primaries {
-        docs: Docs,
-    }
-    #[derive(Deserialize)]
-    struct Docs {
-        count: i64,
-        #[serde(default)]
-        deleted: i64,
-    }
-    let answer: Answer = client.ask(&Question::get(format!("/{}/_stats/docs", encoded(index))))?;
-    let Docs { count, deleted } = answer.all.primaries.docs;
-    Ok(count.saturating_add(deleted))
+    let Size { documents, removed, .. } = Size::ask(client, index)?;
+    Ok(documents.saturating_add(removed).try_into().unwrap_or(i64::MAX))
 }
 
 pub(super) fn read(client: &Client, id: &mut String, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {

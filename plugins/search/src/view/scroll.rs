@@ -35,32 +35,9 @@ pub(super) fn open(client: &Client, index: &str, pace: Pace) -> Result<(First, u
 
 /// Fixed for all pages, so by what the index takes on disk, where documents are packed to a fraction.
 fn size(client: &Client, index: &str, pace: Pace) -> Result<u64> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(rename = "_all")]
-        all: All,
-    }
-    #[derive(Deserialize)]
-    struct All {
-        primaries: Primaries,
-    }
-    #[derive(Deserialize)]
-    struct Primaries {
-        docs: Docs,
-        store: Store,
-    }
-    #[derive(Deserialize)]
-    struct Docs {
-        count: u64,
-    }
-    #[derive(Deserialize)]
-    struct Store {
-        size_in_bytes: u64,
-    }
     const PACKED: u64 = 4;
-    let answer: Answer = client.ask(&Question::get(format!("/{}/_stats/docs,store", encoded(index))))?;
-    let Primaries { docs, store } = answer.all.primaries;
-    Ok(page_size(docs.count, store.size_in_bytes.saturating_mul(PACKED), pace.page))
+    let Size { documents, bytes, .. } = Size::ask(client, index)?;
+    Ok(page_size(documents, bytes.saturating_mul(PACKED), pace.page))
 }
 
 fn page(client: &Client, question: &Question) -> Result<Page> {
