@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// The last version that was released.
-const RELEASED: &str = "wit/released/0.1.0";
+const RELEASED: &str = "tests/contract/0.1.0";
 /// `tests/guests/scripted` as it was then.
 const COMPONENT: &str = "tests/contract/scripted-0.1.0.wasm";
 
