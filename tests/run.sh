@@ -85,7 +85,8 @@ cargo clippy --release --locked "${GUESTS[@]}" --all-targets -- -D warnings
 headline 'build'
 cargo build --release --locked
 headline 'unit tests, scenarios, hostile guests, faults, documents'
-cargo test --release --locked
+# Many of them wait, for servers and for what was broken on purpose: more than there are cores may.
+RUST_TEST_THREADS=4 cargo test --release --locked
 cargo test --release --locked "${GUESTS[@]}"
 headline 'the fault sweep'
 cargo run --release --locked --example sweep -- "${sweep[@]}"
