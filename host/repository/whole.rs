@@ -1,28 +1,48 @@
-//! Reads just so many bytes: content that ends before them is an error, not an end.
+//! Reads content whose size is known: an end before it is an error, not an end.
 
-use std::io::{self, Read};
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
-/// Content of a size that is known. A storage that says too early that a file ends is seen here only.
+/// Content that is an error where it ends before its size: what shrinks while it is read, or is on a storage that loses
+/// its end, must not be taken for whole.
 pub struct Whole<R> {
     content: R,
     left: u64,
+    may_grow: bool,
 }
 
 impl<R: Read> Whole<R> {
-    /// `content`, which has `size` bytes.
+    /// `content`, which has `size` bytes and no more.
     pub fn new(content: R, size: u64) -> Self {
-        Self { content, left: size }
+        Self { content, left: size, may_grow: false }
+    }
+
+    /// `content`, which had `size` bytes when somebody looked, and may have grown since.
+    pub fn at_least(content: R, size: u64) -> Self {
+        Self { content, left: size, may_grow: true }
+    }
+}
+
+/// One whose size nobody looked at.
+impl From<File> for Whole<File> {
+    fn from(file: File) -> Self {
+        Self::at_least(file, 0)
     }
 }
 
 impl<R: Read> Read for Whole<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(buffer)?;
-        if count == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("it ends {} bytes too early", self.left)));
+        if count == 0 && !buffer.is_empty() && self.left > 0 {
+            let why = format!("the file ended {} bytes before the size that it had", self.left);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
         }
-        let left = self.left.checked_sub(count as u64);
-        self.left = left.ok_or_else(|| io::Error::other("it is longer than it was"))?;
+        if count as u64 > self.left && !self.may_grow {
+            return Err(io::Error::other("the file is longer than it was"));
+        }
+        self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
 }

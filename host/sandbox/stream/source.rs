@@ -20,7 +20,7 @@ use tokio::{
 
 use super::blocking::Threaded;
 use crate::{
-    repository::Identity,
+    repository::{Identity, whole::Whole},
     sandbox::budget::{Budget, Charge, Spent},
 };
 
@@ -29,7 +29,7 @@ pub enum Body {
     /// In memory.
     Bytes(Bytes),
     /// A regular file, read where blocking does not matter.
-    File(Whole),
+    File(Whole<File>),
     /// A reader that blocks (an archive's entry).
     Blocking(Box<dyn io::Read + Send>),
     /// A tool's output, a query's rows, a pipe, a tee.
@@ -75,7 +75,7 @@ impl Source {
 
     /// A regular file that looked like `identity` when it was opened.
     pub fn file(file: File, identity: Identity) -> Self {
-        Self { identity: Some(identity), ..Self::new(Body::File(Whole { file, left: identity.size })) }
+        Self { identity: Some(identity), ..Self::new(Body::File(Whole::at_least(file, identity.size))) }
     }
 
     /// Bumps `moved` with every byte from now on.
@@ -231,32 +231,6 @@ fn poll_chain(
     Poll::Ready(Ok(()))
 }
 
-/// A file that is an error where it ends before the size that it had when it was opened: what shrinks while it is read,
-/// or is on a storage that loses its end, must not be taken for whole.
-pub struct Whole {
-    file: File,
-    left: u64,
-}
-
-/// One whose size nobody looked at.
-impl From<File> for Whole {
-    fn from(file: File) -> Self {
-        Self { file, left: 0 }
-    }
-}
-
-impl io::Read for Whole {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        if count == 0 && !buffer.is_empty() && self.left > 0 {
-            let why = format!("the file ended {} bytes before the size that it had", self.left);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
-        }
-        self.left = self.left.saturating_sub(count as u64);
-        Ok(count)
-    }
-}
-
 /// The next bytes of another stream, which is locked as long as this lives.
 pub struct Part {
     parent: OwnedMutexGuard<Source>,
@@ -307,7 +281,7 @@ mod tests {
     fn a_file_that_shrinks_after_it_was_opened_is_an_error_and_one_that_grows_is_not() {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), "0123456789").unwrap();
-        let open = |left| Whole { left, ..File::open(path.path()).unwrap().into() };
+        let open = |left| Whole::at_least(File::open(path.path()).unwrap(), left);
         let (mut shrunk, mut bytes) = (open(12), Vec::new());
         assert_eq!(shrunk.read_to_end(&mut bytes).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(open(10).read_to_end(&mut Vec::new()).unwrap(), 10);
