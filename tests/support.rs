@@ -6,6 +6,7 @@ use std::{
 };
 
 pub mod component;
+pub mod faults;
 pub mod kafka;
 pub mod mariadb;
 pub mod nginx;

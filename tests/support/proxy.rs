@@ -7,13 +7,12 @@ use std::{
     collections::HashMap,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
+
+use super::faults::Faults;
 
 /// [What is asked](https://kafka.apache.org/protocol.html#protocol_api_keys).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,16 +83,7 @@ pub struct Proxy {
 struct State {
     /// Where it listens, and where the broker does.
     ports: (u16, u16),
-    faults: Mutex<Vec<Planned>>,
-    fired: AtomicUsize,
-}
-
-struct Planned {
-    api: Api,
-    /// How many answers are left alone first.
-    after: usize,
-    times: usize,
-    fault: Fault,
+    faults: Faults<Api, Fault>,
 }
 
 impl Proxy {
@@ -101,7 +91,7 @@ impl Proxy {
     pub fn start(broker: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = State { ports: (port, broker), faults: Mutex::default(), fired: AtomicUsize::new(0) };
+        let state = State { ports: (port, broker), faults: Faults::default() };
         let state = Arc::new(state);
         let shared = state.clone();
         thread::spawn(move || {
@@ -115,28 +105,16 @@ impl Proxy {
 
     /// From the answer after `after` others on, does that to so many answers to that question.
     pub fn plan(&self, api: Api, after: usize, times: usize, fault: Fault) {
-        self.state.faults.lock().unwrap().push(Planned { api, after, times, fault });
+        self.state.faults.plan(api, after, times, fault);
     }
 
     /// How many answers it has broken.
     pub fn fired(&self) -> usize {
-        self.state.fired.load(Ordering::SeqCst)
+        self.state.faults.fired()
     }
 }
 
 impl State {
-    fn fault(&self, api: i16) -> Option<Fault> {
-        let mut faults = self.faults.lock().unwrap();
-        let planned = faults.iter_mut().find(|one| one.api as i16 == api && one.times > 0)?;
-        if planned.after > 0 {
-            planned.after -= 1;
-            return None;
-        }
-        planned.times -= 1;
-        self.fired.fetch_add(1, Ordering::SeqCst);
-        Some(planned.fault.clone())
-    }
-
     /// The broker says how it can be reached: by host and port, wherever a broker stands in an answer.
     fn lead_back(&self, api: i16, body: &mut [u8]) {
         if [Api::Metadata, Api::FindCoordinator, Api::DescribeCluster].iter().any(|one| *one as i16 == api) {
@@ -206,7 +184,7 @@ fn answers(server: &TcpStream, client: &TcpStream, asked: &Asked, state: &State)
         let api = asked.lock().unwrap().remove(&number(&body)).unwrap_or(-1);
         state.lead_back(api, &mut body);
         let whole = length(&body);
-        match state.fault(api) {
+        match state.faults.next(|one| *one as i16 == api) {
             None => send(client, whole, &body)?,
             Some(Fault::Delay(time)) => {
                 thread::sleep(time);

@@ -3,10 +3,7 @@
 use std::{
     io::{self, BufReader, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -14,7 +11,10 @@ use std::{
 use regex::Regex;
 use serde_json::Value;
 
-use super::web::{Message, exchange};
+use super::{
+    faults::Faults,
+    web::{Message, exchange},
+};
 
 /// What is done to an answer.
 #[derive(Clone)]
@@ -56,17 +56,8 @@ pub struct WebProxy {
 
 struct State {
     server: u16,
-    faults: Mutex<Vec<Planned>>,
-    fired: AtomicUsize,
+    faults: Faults<Regex, Fault>,
     asked: Mutex<Vec<String>>,
-}
-
-struct Planned {
-    question: Regex,
-    /// How many answers are left alone first.
-    after: usize,
-    times: usize,
-    fault: Fault,
 }
 
 impl WebProxy {
@@ -74,8 +65,7 @@ impl WebProxy {
     pub fn start(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state =
-            Arc::new(State { server, faults: Mutex::default(), fired: AtomicUsize::new(0), asked: Mutex::default() });
+        let state = Arc::new(State { server, faults: Faults::default(), asked: Mutex::default() });
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -94,12 +84,12 @@ impl WebProxy {
     /// expression matches.
     pub fn plan(&self, question: &str, after: usize, times: usize, fault: Fault) {
         let question = Regex::new(question).unwrap();
-        self.state.faults.lock().unwrap().push(Planned { question, after, times, fault });
+        self.state.faults.plan(question, after, times, fault);
     }
 
     /// How many answers it has broken.
     pub fn fired(&self) -> usize {
-        self.state.fired.load(Ordering::SeqCst)
+        self.state.faults.fired()
     }
 
     /// What was asked, in order: `METHOD /path?query`.
@@ -111,15 +101,7 @@ impl WebProxy {
 impl State {
     fn fault(&self, question: &str) -> Option<Fault> {
         self.asked.lock().unwrap().push(question.to_owned());
-        let mut faults = self.faults.lock().unwrap();
-        let planned = faults.iter_mut().find(|one| one.times > 0 && one.question.is_match(question))?;
-        if planned.after > 0 {
-            planned.after -= 1;
-            return None;
-        }
-        planned.times -= 1;
-        self.fired.fetch_add(1, Ordering::SeqCst);
-        Some(planned.fault.clone())
+        self.faults.next(|one| one.is_match(question))
     }
 }
 
@@ -173,6 +155,8 @@ fn send(mut client: &TcpStream, answer: &Message) -> io::Result<()> {
 
 mod tests {
     //! The proxy breaks what it was told to break, and nothing else.
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::support::web;
