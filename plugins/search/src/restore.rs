@@ -10,7 +10,7 @@ use crate::{
     import,
     kept::Kept,
     made::Made,
-    place::{self, Held, Swap},
+    place::{self, Held, Proved, Swap},
     reach::Reach,
     store::{self, Manifest},
 };
@@ -149,7 +149,8 @@ fn settle(
     // A clone beside nothing can be made again. Else the proved index is what is left, or what stands in the place: from
     // here on nobody removes it.
     let hold = if swap == Swap::Clone && *held == Held::Free { Some(hold) } else { hold.dropped().map(|()| None)? };
-    place::put(client, made.name(), target, held, &import::later(manifest), &aliases)?;
+    let settings = import::later(manifest);
+    Proved { from: made.name(), name: target, held, settings: &settings, aliases: &aliases }.put(client)?;
     if swap == Swap::Clone {
         made.remove(reach)?;
     }
