@@ -1,7 +1,8 @@
 //! Where snapshots live. Two traits: a [`Draft`] is being written, an [`Archive`] is being read.
 //!
 //! Both block: they are called from threads that may wait. `zip` keeps one self-contained set a snapshot; `tree`
-//! stores a directory in a draft, `extract` brings one back from an archive.
+//! stores a directory in a draft, `extract` brings one back from an archive. What a draft holds is noted in its
+//! `catalog`.
 
 use std::{io, path::PathBuf, sync::OnceLock};
 
@@ -16,13 +17,20 @@ use crate::{
 pub(crate) mod conformance;
 pub mod extract;
 pub mod holdings;
+pub mod restic;
 pub mod tree;
 pub mod whole;
 pub mod zip;
 
 mod beneath;
+mod catalog;
+mod damage;
+mod health;
+mod lines;
 mod patterns;
 mod queue;
+mod sums;
+mod veil;
 mod workers;
 
 /// What kind of thing an entry is.
@@ -133,6 +141,18 @@ pub trait Draft: Send + Sync {
         identity: Option<Identity>,
         pass: Pass,
     ) -> Result<Stored, Error>;
+
+    /// Stores a file without reading it, where the repository knows from the snapshot before what is in a file that looks
+    /// like that. None: it must be read.
+    fn put_unchanged(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _identity: &Identity,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
 
     /// Stores a directory or a symbolic link. A directory may be stored again in the same pass.
     fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error>;
@@ -298,6 +318,12 @@ pub enum Error {
     /// A name that cannot be kept or must not be followed.
     #[error(transparent)]
     Path(#[from] BadPath),
+    /// There is no repository.
+    #[error("there is no repository at {0}")]
+    NoRepository(String),
+    /// The password opens no key.
+    #[error("no key of {0} opens with this password")]
+    WrongPassword(String),
     /// The target refuses: a link in the way, a file that is there already.
     #[error("{0}")]
     Refused(String),

@@ -1,8 +1,7 @@
 //! A repository of self-contained zip sets: `unzip` and `sha256sum -c SHA256SUMS` prove each of them.
 //!
-//! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `catalog` what is in
-//! it, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
-//! the format, `lines` the lists.
+//! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
+//! the format.
 
 use std::{
     fs::{self, File},
@@ -23,13 +22,10 @@ use crate::{
 };
 
 mod archive;
-mod catalog;
 mod cipher;
 mod draft;
 mod header;
-mod health;
 mod intake;
-mod lines;
 mod pack;
 mod prove;
 mod removal;
@@ -98,7 +94,7 @@ impl ZipRepository {
     /// The set with that id.
     fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
         let mut endings = vec![format!("-{id}.zip")];
-        endings.extend(STATES.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
+        endings.extend(State::ALL.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
         let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
         let name = names_in(&self.directory)?.into_iter().find(is_it);
         let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
@@ -176,8 +172,6 @@ impl Repository for ZipRepository {
     }
 }
 
-const STATES: [State; 4] = [State::Complete, State::Unproven, State::Inconsistent, State::Partial];
-
 fn is_sealed(name: &str) -> bool {
     (name.ends_with(".zip") || name.ends_with(ENCRYPTED)) && !name.starts_with('.')
 }
@@ -242,7 +236,7 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
 /// What the name of an encrypted set says: id, pipeline, start (to the second) and state.
 fn named(path: &Path) -> Option<(String, String, String, State)> {
     let (stem, state) = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED)?.rsplit_once('.')?;
-    let state = STATES.into_iter().find(|known| known.word() == state)?;
+    let state = State::ALL.into_iter().find(|known| known.word() == state)?;
     let mut words = stem.rsplitn(3, '-');
     let (id, stamp, pipeline) = (words.next()?, words.next()?, words.next()?);
     let started = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).ok()?.in_tz("UTC").ok()?.timestamp();
