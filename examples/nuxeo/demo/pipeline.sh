@@ -17,6 +17,8 @@ TOML
     directories "$DIR/instance" read
     grants_to_dump dam /usr/bin/env python3 "$HERE/demo/dump.py" "$DIR/truth.json"
     streams 'prefix = "dam-"'
+    # Which indices they are, Nuxeo's own configuration says.
+    audit 'nuxeo-step = "dam"'
   } >"$DIR/pipeline.toml"
 }
 
@@ -38,6 +40,7 @@ TOML
     directories "$DIR/restored" write
     grants_to_restore dam
     streams "$settings"
+    audit ''
   } >"$DIR/target.toml"
 }
 
@@ -60,4 +63,17 @@ $1
 [step.streams.grant.tcp.kafka]
 endpoints = ["127.0.0.1:$KAFKA_PORT"]
 TOML
+}
+
+audit() { # SETTINGS: the step of the audit index
+  cat <<TOML
+
+[step.audit]
+plugin = "elasticsearch-audit"
+after = ["dam"]
+
+[step.audit.config]
+$1
+TOML
+  grant_of_engine "$(port engine)"
 }
