@@ -8,8 +8,10 @@ write_pipeline() {
     cat <<'TOML'
 
 # The keys and passwords of this instance are made up: they may stand in its snapshot in clear.
+# The step audit saves the index that the step dam finds.
 [pipeline.severity]
 clear-secrets = "info"
+audit-index = "info"
 
 [step.dam]
 plugin = "nuxeo"

@@ -1,6 +1,6 @@
 //! Stores the parts that `inspect` named.
 
-use strongroom_plugin::{Error, Finding, Outcome, Part, Result};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result, snapshot::settled};
 use strongroom_search::{Client, Index, save};
 
 use crate::{
@@ -22,10 +22,21 @@ pub fn backup(part: &Part) -> Result<Outcome> {
         Some(own) => own.lines().map(str::to_owned).collect(),
         None => of_part(part, resolve(&reach.client, &settings, &mut outcome)?, &mut outcome),
     };
-    match part.setting(setting::SNAPSHOT) {
-        Some(_) if !names.is_empty() => save::snapshot(&reach, part, &names, outcome),
-        _ => save::export(&reach, &names, outcome),
+    if names.is_empty() {
+        settled()?;
+        outcome.summary = nothing(&outcome.findings);
+        return Ok(outcome);
     }
+    match part.setting(setting::SNAPSHOT) {
+        Some(_) => save::snapshot(&reach, part, &names, outcome),
+        None => save::export(&reach, &names, outcome),
+    }
+}
+
+/// Nobody shall take an empty part for a saved audit.
+fn nothing(findings: &[Finding]) -> String {
+    let why = findings.first().map_or("Nuxeo's step names none of this kind", |finding| &finding.message);
+    format!("no index is saved: {why}")
 }
 
 /// Those that a part saves, sequences last: their moment is behind that of all others.
