@@ -1,6 +1,6 @@
 //! Stores the parts that `inspect` named.
 
-use strongroom_plugin::{Error, Finding, Outcome, Part, Result, snapshot::settled};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result};
 use strongroom_search::{Client, Index, save};
 
 use crate::{
@@ -23,9 +23,8 @@ pub fn backup(part: &Part) -> Result<Outcome> {
         None => of_part(part, resolve(&reach.client, &settings, &mut outcome)?, &mut outcome),
     };
     if names.is_empty() {
-        settled()?;
-        outcome.summary = nothing(&outcome.findings);
-        return Ok(outcome);
+        let why = why(&outcome.findings);
+        return save::nothing(part, &why, outcome);
     }
     match part.setting(setting::SNAPSHOT) {
         Some(_) => save::snapshot(&reach, part, &names, outcome),
@@ -33,10 +32,9 @@ pub fn backup(part: &Part) -> Result<Outcome> {
     }
 }
 
-/// Nobody shall take an empty part for a saved audit.
-fn nothing(findings: &[Finding]) -> String {
-    let why = findings.first().map_or("Nuxeo's step names none of this kind", |finding| &finding.message);
-    format!("no index is saved: {why}")
+/// Why there is no index to save: what was said of those that Nuxeo's step names.
+fn why(findings: &[Finding]) -> String {
+    findings.first().map_or("Nuxeo's step names none of this kind", |finding| &finding.message).to_owned()
 }
 
 /// Those that a part saves, sequences last: their moment is behind that of all others.

@@ -12,6 +12,7 @@ use crate::{
     made::Made,
     place::{self, Held, Swap},
     reach::Reach,
+    save,
     store::{self, Manifest},
 };
 
@@ -74,6 +75,9 @@ fn indices(reach: &Reach, wanted: &Wanted, part: &Part, done: &mut Done) -> Resu
     }
     let mut outcome = Outcome::new("");
     let (mut documents, mut names) = (0, store::indices(&part.name)?);
+    if names.is_empty() {
+        return save::had_nothing(&part.name);
+    }
     names.retain(|name| wanted.has(name));
     for name in &names {
         let manifest = Manifest::read(&part.name, name)?;

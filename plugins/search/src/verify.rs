@@ -6,7 +6,7 @@ use strongroom_plugin::{Finding, Outcome, Part, Result, archive, context};
 use crate::{
     check::{self, Checked},
     kept::{self, Kept},
-    save::{Noted, note},
+    save::{self, Noted, note},
     store::{self, Manifest},
 };
 
@@ -18,9 +18,13 @@ pub fn verify(part: &Part) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
         return snapshot(part, &kept);
     }
+    let names = store::indices(&part.name)?;
+    if names.is_empty() {
+        return save::had_nothing(&part.name);
+    }
     let mut outcome = Outcome::new("");
     let mut documents = 0;
-    for name in store::indices(&part.name)? {
+    for name in names {
         let manifest = Manifest::read(&part.name, &name)?;
         let checked = check::index(&part.name, &manifest)?;
         documents += checked.tally.documents;

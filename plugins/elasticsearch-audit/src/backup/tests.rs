@@ -115,8 +115,17 @@ fn an_audit_that_is_in_the_database_is_said_to_be_there_and_no_index_to_be_saved
     let outcome = ElasticsearchAudit.backup(&part, Pass::InStage).unwrap();
     assert!(outcome.summary.starts_with("no index is saved: ") && outcome.summary.contains("in its database"));
     assert_eq!(outcome.findings.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), ["audit-elsewhere"]);
-    assert!(outcome.receipts.is_empty() && host.has_settled() && host.stored_paths().is_empty());
+    assert!(proven(&outcome.receipts) && host.has_settled() && host.stored_paths().is_empty());
     let sequences = Part::new(part::SEQUENCES, Stage::Records).set(setting::SNAPSHOT, "");
     let outcome = ElasticsearchAudit.backup(&sequences, Pass::InStage).unwrap();
     assert!(outcome.summary.starts_with("no index is saved: ") && outcome.findings.is_empty());
+    for done in [ElasticsearchAudit.verify(&part), ElasticsearchAudit.restore(&part)] {
+        let outcome = done.unwrap();
+        assert!(proven(&outcome.receipts) && outcome.summary.starts_with("no index was saved: "), "{outcome:?}");
+    }
+    // Whatever took the indices out of another part did not say so before.
+    let emptied = Part::new("index-a", Stage::Fence);
+    for done in [ElasticsearchAudit.verify(&emptied), ElasticsearchAudit.restore(&emptied)] {
+        assert!(done.unwrap_err().message.contains("does not say why"));
+    }
 }

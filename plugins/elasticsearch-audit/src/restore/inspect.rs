@@ -42,7 +42,8 @@ pub fn inspect() -> Result<Inspection> {
             said.push(what);
             seen.findings.extend(occupied);
         }
-        seen.parts.push(part.summary(said.join("; ")));
+        let said = if said.is_empty() { "no index was saved".to_owned() } else { said.join("; ") };
+        seen.parts.push(part.summary(said));
     }
     Ok(seen)
 }
