@@ -15,7 +15,7 @@ use crate::{
 /// Then the part has failed.
 pub fn backup(part: &Part) -> Result<Outcome> {
     let settings = Settings::read()?;
-    let reach = settings.reach()?;
+    let reach = settings.reach_to_save()?;
     let mut outcome = Outcome::new("");
     let own = part.setting(setting::INDEX).or(part.setting(setting::SNAPSHOT));
     let names: Vec<String> = match own.filter(|own| !own.is_empty()) {

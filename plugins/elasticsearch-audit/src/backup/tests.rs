@@ -16,6 +16,8 @@ use crate::{
     names::note,
 };
 
+mod reference;
+
 /// What the engine does with repositories: one file in each, and a snapshot of that state.
 fn repositories(root: PathBuf, state: &'static str, written: bool) -> impl Fn(&WebCall) -> Option<Answered> {
     let asked = Cell::new(0);
