@@ -3,7 +3,7 @@
 # each demo.sh, which sets ROOT, and has functions `end_started`, `stop_earlier` and `choose_role` of its own).
 
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
-export PYTHONPATH=$ROOT/examples                             # judge.py
+export PYTHONPATH=$ROOT/examples:$ROOT/examples/search       # judge.py, and what the samples of search engines share
 # What `finish` and the argument lists of the demos look at before there is anything.
 INSTALL='' WANTED='' DIR='' PORT='' WRITER='' CHILD='' CONNECTION=()
 

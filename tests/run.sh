@@ -91,8 +91,8 @@ cargo test --release --locked "${GUESTS[@]}"
 headline 'the fault sweep'
 cargo run --release --locked --example sweep -- "${sweep[@]}"
 headline "the demos' own judges"
-for demo in confluence nuxeo audit-index; do
-  PYTHONPATH=examples python3 -B -m unittest discover -s "examples/$demo/demo" -p 'test_*.py'
+for judge in confluence/demo nuxeo/demo search; do
+  PYTHONPATH=examples:examples/search python3 -B -m unittest discover -s "examples/$judge" -p 'test_*.py'
 done
 headline 'the demo of Nuxeo and its streams'
 bash examples/nuxeo/demo.sh

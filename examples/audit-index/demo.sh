@@ -20,11 +20,11 @@ BESIDE=restored- # how the names of what is restored beside the old indices begi
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
+# shellcheck source-path=SCRIPTDIR source=../search.sh
+source "$ROOT/examples/search.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
 DATABASE='' MAVEN=1 # needs.sh looks for what it takes
-
-search() { "$ROOT/tests/services/search/search.sh" "$@"; }
 
 end_started() {
   [[ -z $WRITER ]] || end_job "-$WRITER" "$WRITER"
@@ -42,8 +42,6 @@ start_engine() { # NAME
   watched search start "$short" "$DIR/$1"
 }
 
-port() { cat "$DIR/$1/port"; } # ENGINE
-
 judge() { # WHAT ARGUMENT…
   watched python3 "$HERE/demo/compare.py" "$1" "$DIR" "${@:2}"
 }
@@ -51,7 +49,7 @@ judge() { # WHAT ARGUMENT…
 make_indices() {
   headline "A private engine ($ENGINE) with $COUNT audit documents"
   start_engine engine
-  watched python3 "$HERE/demo/data.py" "$DIR" "$(port engine)" --count "$COUNT"
+  watched python3 "$ROOT/examples/search/data.py" "$DIR" "$(port engine)" --count "$COUNT"
   judge before "$(port engine)"
 }
 

@@ -1,15 +1,6 @@
 # shellcheck shell=bash
 # The pipeline files of the demo: what is backed up, and where it is restored to (sourced by demo.sh).
 
-grant_of_engine() { # PORT
-  cat <<TOML
-
-[step.audit.grant.http.engine]
-url = "http://127.0.0.1:$1"
-methods = ["GET", "POST", "PUT", "DELETE"]
-TOML
-}
-
 write_pipeline() {
   echo '# What to back up, with which plugin, granted what, to where.'
   head_of_pipeline audit state
