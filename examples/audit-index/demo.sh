@@ -2,7 +2,7 @@
 # Backs up an audit index of 200,000 documents while entries come, proves the set, restores it to an empty engine and beside the
 # indices that are there, and judges each document by what the engine had acknowledged.
 #
-# usage: demo.sh [--install] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]
 #
 # `--way snapshot` has the engine write a snapshot of its own, whose files become the set; `export` reads the documents. Everything
 # happens in DIR (a new directory below $TMPDIR unless given). The engine is fetched from Maven Central once, then the demo needs no
@@ -12,7 +12,7 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]'
 ENGINE=opensearch WAY=export COUNT=200000
 BESIDE=restored- # how the names of what is restored beside the old indices begin
 
@@ -70,6 +70,7 @@ end_use() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
+  make_repository
   strongroom -c "$DIR/pipeline.toml" plan
   strongroom -c "$DIR/pipeline.toml" backup
   strongroom -c "$DIR/pipeline.toml" snapshots
@@ -99,6 +100,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
   while [[ $# -gt 0 ]]; do
     case $1 in
       --install) INSTALL=1 ;;
+      --format) FORMAT=${2:-} && shift $(($# > 1)) ;;
       --engine | --way | --count)
         [[ $# -gt 1 ]] || die "$USAGE"
         case $1 in --engine) ENGINE=$2 ;; --way) WAY=$2 ;; --count) COUNT=$2 ;; esac
@@ -109,7 +111,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
     esac
     shift
   done
-  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
+  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $FORMAT =~ ^(zip|restic)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
 }
 
 main() {
@@ -125,7 +127,7 @@ main() {
   unpack
   restore_elsewhere
   restore_beside
-  headline "Everything matched. Left to look at in $DIR: repository/*.zip, proof/, pipeline.toml, target.toml, beside.toml, ledger*.jsonl"
+  headline "Everything matched. Left to look at in $DIR: repository/, proof/, pipeline.toml, target.toml, beside.toml, ledger*.jsonl"
 }
 
 main "$@"

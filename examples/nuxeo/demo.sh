@@ -2,7 +2,7 @@
 # Backs up a sample Nuxeo instance, its Kafka streams and its audit index while all of it is in use, as one snapshot; proves the
 # set, destroys the instance, restores it elsewhere, and lets Kafka's own client and the engine judge what is there.
 #
-# usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--kafka 3|4] [--mode backup|replicate] [DIR]
 #
 # With `--mode replicate` the streams come from the topics that are still there, up to the database's instant, not from the
 # set. Everything happens in DIR (a new directory below $TMPDIR unless given). Kafka's jars and OpenSearch are fetched from Maven
@@ -12,7 +12,7 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--kafka 3|4] [--mode backup|replicate] [DIR]'
 KAFKA=4 MODE=backup WORKER=''
 RESTORED_PREFIX=nxr1-
 ENTRIES=2000 # audit entries that are there before; each document that comes adds one
@@ -84,6 +84,7 @@ end_use() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
+  make_repository
   strongroom -c "$DIR/pipeline.toml" plan
   watched python3 "$HERE/demo/compare.py" before "$DIR"
   strongroom -c "$DIR/pipeline.toml" backup
@@ -118,6 +119,7 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
   while [[ $# -gt 0 ]]; do
     case $1 in
       --install) INSTALL=1 ;;
+      --format) FORMAT=${2:-} && shift $(($# > 1)) ;;
       --kafka) KAFKA=${2:-} && shift $(($# > 1)) ;;
       --kafka=*) KAFKA=${1#*=} ;;
       --mode) MODE=${2:-} && shift $(($# > 1)) ;;
@@ -127,7 +129,7 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
     esac
     shift
   done
-  [[ $KAFKA =~ ^[34]$ && $MODE =~ ^(backup|replicate)$ ]] || die "$USAGE"
+  [[ $KAFKA =~ ^[34]$ && $MODE =~ ^(backup|replicate)$ && $FORMAT =~ ^(zip|restic)$ ]] || die "$USAGE"
 }
 
 main() {
@@ -145,7 +147,7 @@ main() {
   restore
   unpack
   compare
-  headline "Everything matched. Left to look at in $DIR: repository/*.zip, restored/, pipeline.toml, target.toml, *.jsonl, audit/"
+  headline "Everything matched. Left to look at in $DIR: repository/, restored/, pipeline.toml, target.toml, *.jsonl, audit/"
 }
 
 main "$@"
