@@ -107,7 +107,7 @@ headline 'the demo of an audit index'
 bash examples/audit-index/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of an audit index, the other way, and on another engine'
-  bash examples/audit-index/demo.sh --way snapshot
+  for way in snapshot reference; do bash examples/audit-index/demo.sh --way "$way"; done
   for way in export snapshot; do bash examples/audit-index/demo.sh --engine elasticsearch --way "$way"; done
   headline 'the audit index on another engine'
   STRONGROOM_TEST_SEARCH=es cargo test --release --locked --test all audit::
