@@ -94,7 +94,7 @@ headline "the demos' own judges"
 for judge in confluence/demo nuxeo/demo search; do
   PYTHONPATH=examples:examples/search python3 -B -m unittest discover -s "examples/$judge" -p 'test_*.py'
 done
-headline 'the demo of Nuxeo and its streams'
+headline 'the demo of Nuxeo, its streams and its audit'
 bash examples/nuxeo/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of Nuxeo, in its other mode, and on another Kafka'
