@@ -94,7 +94,7 @@ headline "the demos' own judges"
 for judge in confluence/demo nuxeo/demo search; do
   PYTHONPATH=examples:examples/search python3 -B -m unittest discover -s "examples/$judge" -p 'test_*.py'
 done
-headline 'the demo of Nuxeo and its streams'
+headline 'the demo of Nuxeo, its streams and its audit'
 bash examples/nuxeo/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of Nuxeo, in its other mode, and on another Kafka'
@@ -109,7 +109,7 @@ headline 'the demo of an audit index'
 bash examples/audit-index/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of an audit index, the other way, and on another engine'
-  bash examples/audit-index/demo.sh --way snapshot
+  for way in snapshot reference; do bash examples/audit-index/demo.sh --way "$way"; done
   for way in export snapshot; do bash examples/audit-index/demo.sh --engine elasticsearch --way "$way"; done
   headline 'the audit index on another engine'
   STRONGROOM_TEST_SEARCH=es cargo test --release --locked --test all audit::

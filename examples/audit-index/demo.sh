@@ -2,17 +2,17 @@
 # Backs up an audit index of 200,000 documents while entries come, proves the set, restores it to an empty engine and beside the
 # indices that are there, and judges each document by what the engine had acknowledged.
 #
-# usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot|reference] [--count N] [DIR]
 #
-# `--way snapshot` has the engine write a snapshot of its own, whose files become the set; `export` reads the documents. Everything
-# happens in DIR (a new directory below $TMPDIR unless given). The engine is fetched from Maven Central once, then the demo needs no
-# network. What it started is stopped when it ends, however it ends.
+# `--way snapshot` has the engine write a snapshot of its own, whose files become the set; with `reference` it stays in a repository of
+# the engine, and the set only names it; `export` reads the documents. Everything happens in DIR (a new directory below $TMPDIR unless
+# given). The engine is fetched from Maven Central once, then the demo needs no network. What it started is stopped when it ends, however it ends.
 set -euo pipefail
 set -m # each background command gets its own process group, so that it can be stopped with all its children
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot|reference] [--count N] [DIR]'
 ENGINE=opensearch WAY=export COUNT=200000
 BESIDE=restored- # how the names of what is restored beside the old indices begin
 
@@ -42,6 +42,10 @@ start_engine() { # NAME
   watched search start "$short" "$DIR/$1"
 }
 
+repository() { # make|lend ENGINE: the engine's own, where its snapshots are to stay
+  [[ $WAY != reference ]] || watched python3 "$HERE/demo/repository.py" "$1" "$DIR" "$(port "$2")"
+}
+
 judge() { # WHAT ARGUMENT…
   watched python3 "$HERE/demo/compare.py" "$1" "$DIR" "${@:2}"
 }
@@ -51,6 +55,7 @@ make_indices() {
   start_engine engine
   watched python3 "$ROOT/examples/search/data.py" "$DIR" "$(port engine)" --count "$COUNT"
   judge before "$(port engine)"
+  repository make engine
 }
 
 begin_use() {
@@ -80,6 +85,7 @@ back_up() {
 restore_elsewhere() {
   headline 'Restoring to an empty engine'
   start_engine empty
+  repository lend empty
   write_target "$(port empty)" "$DIR/empty" '' >"$DIR/target.toml"
   strongroom -c "$DIR/target.toml" restore latest
   headline 'Comparing with what the engine had acknowledged'
@@ -111,7 +117,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
     esac
     shift
   done
-  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $FORMAT =~ ^(zip|restic)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
+  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot|reference)$ && $FORMAT =~ ^(zip|restic)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
 }
 
 main() {

@@ -13,6 +13,7 @@ others() {
   for tool in rustic borg; do ! command -v "$tool" >/dev/null || echo "$tool"; done
 }
 
+place_of() { if [[ $1 == strongroom ]]; then echo "$OUT/repository"; else echo "$OUT/$1"; fi; }
 restic_of() { if [[ $1 == restic-new ]]; then echo "$RESTIC_NEW"; else echo restic; fi; }
 
 # What each tool is told, as the words of one command a line; its repository is $OUT/REPO.
@@ -86,7 +87,7 @@ restic_round() { # TOOL: all it does once, from nothing
   mkdir -p "$OUT/back"
   tool "$1" init >/dev/null
   tool "$1" backup >>"$DIR/restic.$1.first"
-  du -sb "$OUT/repository" "$OUT/$1" 2>/dev/null | awk '{ print $1; exit }' >>"$DIR/restic-size.$1"
+  du -sb "$(place_of "$1")" | cut -f1 >>"$DIR/restic-size.$1"
   tool "$1" backup >>"$DIR/restic.$1.second"
   tool "$1" restore >>"$DIR/restic.$1.restore"
   printf '%s: first %s, second %s, restore %s (seconds, CPU, KiB)\n' "$1" \

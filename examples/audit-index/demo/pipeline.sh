@@ -1,6 +1,13 @@
 # shellcheck shell=bash
 # The pipeline files of the demo: what is backed up, and where it is restored to (sourced by demo.sh).
 
+way() {
+  case $WAY in
+    reference) printf 'way = "snapshot"\nrepository = "own"\n' ;;
+    *) printf 'way = "%s"\n' "$WAY" ;;
+  esac
+}
+
 write_pipeline() {
   echo '# What to back up, with which plugin, granted what, to where.'
   head_of_pipeline audit state
@@ -11,7 +18,7 @@ plugin = "elasticsearch-audit"
 
 [step.audit.config]
 indices = ["nuxeo-audit", "nuxeo-uidgen"]
-way = "$WAY"
+$(way)
 TOML
   grant_of_engine "$(port engine)"
   [[ $WAY != snapshot ]] || grant_of_directory audit snapshots "$DIR/engine/repositories" write
