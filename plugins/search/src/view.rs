@@ -40,7 +40,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { page: 10_000, slices: 2 }
+        Self { page: 10_000, slices: 4 }
     }
 }
 
