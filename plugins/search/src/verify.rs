@@ -7,6 +7,7 @@ use crate::{
     check::{self, Checked},
     kept::{self, Kept},
     save::{Noted, note},
+    size,
     store::{self, Manifest},
 };
 
@@ -37,9 +38,10 @@ pub fn verify(part: &Part) -> Result<Outcome> {
 fn snapshot(part: &Part, kept: &Kept) -> Result<Outcome> {
     let mut items = archive::items(&part.name, kept::FILES);
     let entries = items.try_fold(0_u64, |count, item| item.map(|_| count + 1))?;
-    let mut outcome = Outcome::new(format!("{} shards of {} indices", kept.made.shards, kept.indices.len()))
-        .receipt("entries", kept.entries, entries)
-        .receipt("shards", kept.made.shards, kept.made.successful);
+    let mut outcome =
+        Outcome::new(format!("{} of {}", size::shards(kept.made.shards), size::indices(kept.indices.len())))
+            .receipt("entries", kept.entries, entries)
+            .receipt("shards", kept.made.shards, kept.made.successful);
     for index in kept.indices.values().filter(|index| index.is_exact()) {
         outcome = outcome.findings(noted(&index.manifest)?);
     }

@@ -10,7 +10,7 @@ use crate::{
     made::Made,
     place,
     reach::Reach,
-    repository,
+    repository, size,
 };
 
 pub(super) fn restore(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, done: &mut Done) -> Result<Outcome> {
@@ -41,7 +41,7 @@ fn from_copy(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, copy: &st
         })?;
         restored += 1;
     }
-    outcome.summary = format!("{restored} indices of a snapshot of {} shards", kept.made.shards);
+    outcome.summary = format!("{} of a snapshot of {}", size::indices(restored), size::shards(kept.made.shards));
     Ok(outcome)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     made::Made,
     place,
     reach::Reach,
-    repository,
+    repository, size,
     store::Manifest,
 };
 
@@ -65,7 +65,8 @@ fn taken(reach: &Reach, names: &[String], made: &Made, outcome: Outcome) -> Resu
         outcome = said;
         indices.insert(kept.manifest.index.clone(), kept);
     }
-    outcome.summary = format!("{} shards of {} indices, {}", engine.shards, names.len(), report.summary());
+    outcome.summary =
+        format!("{} of {}, {}", size::shards(engine.shards), size::indices(names.len()), report.summary());
     let kept = Kept { version: kept::VERSION, made: engine, entries: report.stored, indices };
     snapshot::put_bytes(FILE, &serde_json::to_vec_pretty(&kept)?)?;
     Ok(outcome)
