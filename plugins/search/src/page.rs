@@ -1,8 +1,7 @@
 //! The answer to a search, read while it comes: its hits one after the other, and everything around them at the end.
 //!
-//! An answer may be far longer than what a plugin may hold; a hit may not. So the answer is split without being parsed:
-//! the members of the object and of its `hits` are told apart, whatever their order, and what stands in `hits.hits` is
-//! handed on piece by piece.
+//! An answer may be far longer than what a plugin may hold; a hit may not. So the members of the object and of its `hits`
+//! are told apart without being parsed, whatever their order, and what stands in `hits.hits` is read piece by piece.
 
 use memchr::memchr2;
 use serde::Deserialize;

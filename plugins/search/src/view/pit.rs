@@ -1,5 +1,5 @@
-//! A point in time, read in lanes: each of one shard, or of a range in it, so that the place of a document in its shard (`_doc`) orders them
-//! all, and nothing is asked twice or passed over whatever has to be asked again.
+//! A point in time, read in lanes, each of one shard or of a range in it, so that the place of a document in its shard
+//! (`_doc`) orders all of a lane, and nothing is asked twice or passed over whatever has to be asked again.
 //!
 //! As many slices as there are shards make each slice one shard, without looking at a document (`SliceBuilder` of both
 //! engines).
