@@ -107,24 +107,42 @@ fn begin_lane(state: &mut [u32x4; 8], lane: usize) {
 /// §6.2.2, for a block of each lane.
 fn compress(state: &mut [u32x4; 8], blocks: [&[u8; BLOCK_BYTES]; LANES]) {
     let mut schedule: [u32x4; 16] = std::array::from_fn(|word| swapped(blocks.map(|block| little(block, word)).into()));
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-    for (turn, sixteen) in ROUNDS.as_chunks::<16>().0.iter().enumerate() {
-        for (at, constant) in sixteen.iter().enumerate() {
-            if turn > 0 {
-                schedule[at] = next(&schedule, at);
-            }
-            let one = h + (turned::<6>(e) ^ turned::<11>(e) ^ turned::<25>(e));
-            let one = one + (g ^ (e & (f ^ g))) + u32x4::splat(*constant) + schedule[at];
-            let two = (turned::<2>(a) ^ turned::<13>(a) ^ turned::<22>(a)) + ((a & b) ^ (c & (a ^ b)));
-            (h, g, f, e, d, c, b, a) = (g, f, e, d + one, c, b, a, one + two);
-        }
+    let mut words = *state;
+    for (turn, constants) in ROUNDS.as_chunks::<16>().0.iter().enumerate() {
+        words = match turn {
+            0 => sixteen::<true>(words, constants, &mut schedule),
+            _ => sixteen::<false>(words, constants, &mut schedule),
+        };
     }
-    for (own, new) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+    for (own, new) in state.iter_mut().zip(words) {
         *own += new;
     }
 }
 
+/// Sixteen rounds, each written out, so that nothing has to be moved or looked for between them.
+fn sixteen<const FIRST: bool>(mut words: [u32x4; 8], constants: &[u32; 16], schedule: &mut [u32x4; 16]) -> [u32x4; 8] {
+    macro_rules! rounds {
+        ($($at:literal)+) => {$(
+            if !FIRST {
+                schedule[$at] = next(schedule, $at);
+            }
+            words = round(words, constants[$at], schedule[$at]);
+        )+};
+    }
+    rounds!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    words
+}
+
+#[inline(always)]
+fn round([a, b, c, d, e, f, g, h]: [u32x4; 8], constant: u32, word: u32x4) -> [u32x4; 8] {
+    let one = h + (turned::<6>(e) ^ turned::<11>(e) ^ turned::<25>(e));
+    let one = one + (g ^ (e & (f ^ g))) + u32x4::splat(constant) + word;
+    let two = (turned::<2>(a) ^ turned::<13>(a) ^ turned::<22>(a)) + ((a & b) ^ (c & (a ^ b)));
+    [one + two, a, b, c, d + one, e, f, g]
+}
+
 /// The word of the schedule sixteen behind the one that stands there.
+#[inline(always)]
 fn next(schedule: &[u32x4; 16], at: usize) -> u32x4 {
     let (near, far) = (schedule[(at + 1) % 16], schedule[(at + 14) % 16]);
     let near = turned::<7>(near) ^ turned::<18>(near) ^ (near >> 3);
