@@ -20,6 +20,8 @@ pub(super) struct Lane {
     after: Option<(i64, String)>,
     /// The last place that belongs to it.
     last: Option<i64>,
+    /// About so many documents lie in so many places of the index.
+    density: (u64, u64),
     pub(super) patience: Patience,
 }
 
@@ -35,13 +37,20 @@ pub(super) struct Came {
 
 impl Lane {
     /// A shard of how many, from behind one place up to another.
-    pub(super) fn new(slice: (u32, u32), behind: Option<i64>, last: Option<i64>) -> Self {
+    pub(super) fn new(slice: (u32, u32), behind: Option<i64>, last: Option<i64>, density: (u64, u64)) -> Self {
         let after = behind.map(|place| (place, format!("[{place}]")));
-        Self { slice, after, last, patience: Patience::default() }
+        Self { slice, after, last, density, patience: Patience::default() }
     }
 
     fn place(&self) -> Option<i64> {
         self.after.as_ref().map(|(place, _)| *place)
+    }
+
+    fn likely(&self, places: u64) -> u64 {
+        let (documents, all) = self.density;
+        let share = u128::from(places) * u128::from(documents) / u128::from(all.max(1));
+        let share = u64::try_from(share).unwrap_or(u64::MAX).min(places);
+        share.saturating_add(share / 16).saturating_add(PAGE_MIN)
     }
 
     fn is_done(&self) -> bool {
@@ -62,10 +71,10 @@ impl Lane {
             (0, _) => FIRST_PAGE.min(pace.page),
             (documents, bytes) => page_size(documents, bytes, pace.page),
         };
-        // No more than there may be.
+        // Not many more than there are likely to be.
         let behind = self.place().unwrap_or_else(|| client.engine().first_place(self.slice.0) - 1);
         let left = self.last.and_then(|last| u64::try_from(last.saturating_sub(behind)).ok());
-        let size = left.map_or(size, |left| size.min(left.max(1)));
+        let size = left.map_or(size, |left| size.min(self.likely(left)));
         let mut body = json!({
             "size": size, "track_total_hits": false, "version": true, "sort": [{ client.engine().order(): "asc" }]
         });

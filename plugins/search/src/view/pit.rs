@@ -61,16 +61,17 @@ pub(super) fn count(client: &Client, id: &str) -> Result<u64> {
 
 /// A lane for each range of places, several to a shard where there are fewer shards than twice the pages that are asked
 /// for at a time: so the engine looks for pages all the while that others are stored.
-fn lanes(client: &Client, index: &Index, pace: Pace) -> Result<VecDeque<Lane>> {
+fn lanes(client: &Client, index: &Index, pace: Pace, total: u64) -> Result<VecDeque<Lane>> {
     let (shards, slices) = (index.shards.max(1), u32::try_from(pace.slices).unwrap_or(1));
     let ranges = i64::from(if slices > 1 { slices.saturating_mul(2).div_ceil(shards) } else { 1 });
-    let length = if ranges > 1 { places(client, &index.name)? / (i64::from(shards) * ranges) } else { 0 };
+    let places = if ranges > 1 { places(client, &index.name)? } else { 0 };
+    let length = places / (i64::from(shards) * ranges);
     let ranges = if length < RANGE_MIN { 1 } else { ranges };
     let lane = |range: i64, shard: u32| {
         let begin = client.engine().first_place(shard);
         let first = (range > 0).then(|| begin + range * length - 1);
         let last = (range + 1 < ranges).then(|| begin + (range + 1) * length - 1);
-        Lane::new((shard, index.shards), first, last)
+        Lane::new((shard, index.shards), first, last, (total, places.unsigned_abs()))
     };
     Ok((0..ranges).flat_map(|range| (0..index.shards).map(move |shard| lane(range, shard))).collect())
 }
@@ -82,8 +83,15 @@ fn places(client: &Client, index: &str) -> Result<i64> {
     Ok(documents.saturating_add(removed).try_into().unwrap_or(i64::MAX))
 }
 
-pub(super) fn read(client: &Client, id: &mut String, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {
-    let mut waiting = lanes(client, index, pace)?;
+/// `id` of a view with so many documents.
+pub(super) fn read(
+    client: &Client,
+    (id, total): (&mut String, u64),
+    index: &Index,
+    pace: Pace,
+    each: &mut Each,
+) -> Result<()> {
+    let mut waiting = lanes(client, index, pace, total)?;
     let (mut under_way, mut came) = (VecDeque::new(), (0_u64, 0_u64));
     loop {
         while under_way.len() < pace.slices.max(1)
