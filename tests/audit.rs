@@ -4,8 +4,12 @@
 mod damage;
 /// Engines that cut, refuse, answer in part or lie.
 mod faults;
+/// Nodes that end and begin again.
+mod restart;
 /// Restores that fail half way, and what they leave.
 mod restores;
+/// Engines without points in time.
+mod scroll;
 /// The engine's own snapshots.
 mod snapshots;
 

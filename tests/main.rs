@@ -47,5 +47,7 @@ mod bad_input;
 mod mariadb;
 /// Nuxeo, and its streams on a real Kafka, which also cuts, garbles and lies.
 mod nuxeo;
+/// The search index of Confluence, in a real engine and in files.
+mod search_index;
 /// Indices of a real search engine, which also refuses, cuts and lies.
 mod audit;

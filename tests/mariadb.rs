@@ -39,12 +39,13 @@ const CFG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </confluence-configuration>
 "#;
 
-fn head() -> String {
+/// The first lines of a pipeline file: all but the grants.
+pub fn head() -> String {
     pipeline::head("wiki", "state = \"$DIR/state\"") + "[step.wiki]\nplugin = \"confluence\"\n"
 }
 
 /// The grants of a step: directories below `root`, and a database with its tools.
-fn grants(root: &str, access: &str, url: &str) -> String {
+pub fn grants(root: &str, access: &str, url: &str) -> String {
     let dir =
         |name: &str| format!("[step.wiki.grant.dirs.{name}]\npath = \"$DIR/{root}/{name}\"\naccess = \"{access}\"\n");
     let place =
@@ -61,7 +62,8 @@ fn grants(root: &str, access: &str, url: &str) -> String {
     [dir("home"), dir("install"), database, tool("dump", dump), tool("restore", load)].concat()
 }
 
-fn site(server: &Server, user: &str) -> Place {
+/// A site of that role, in `site`, with a pipeline file that saves it.
+pub fn site(server: &Server, user: &str) -> Place {
     server.sql(SITE);
     let place = Place::new();
     place.write("password", PASSWORD);

@@ -16,13 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 LANES = 2
 
 
+BUSY = 429
+TRIES = 8
+
+
 def ask(port: str, method: str, path: str, body: bytes | None = None, connection: http.client.HTTPConnection | None = None) -> bytes:
-    """The answer's bytes; an error ends the program."""
+    """The answer's bytes; asks again where the engine has too much to do. An error ends the program."""
     connection = connection or http.client.HTTPConnection("127.0.0.1", int(port), timeout=300)
     kind = "application/x-ndjson" if "_bulk" in path else "application/json"
-    connection.request(method, path, body, {"Content-Type": kind} if body else {})
-    answer = connection.getresponse()
-    content = answer.read()
+    for attempt in range(TRIES):
+        connection.request(method, path, body, {"Content-Type": kind} if body else {})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != BUSY:
+            break
+        time.sleep(0.25 * 2**attempt)
     if answer.status >= 300:
         sys.exit(f"{method} {path}: {answer.status} {content[:300]!r}")
     return content

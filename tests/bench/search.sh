@@ -25,6 +25,7 @@ bare() { python3 -B "$ROOT/tests/bench/bare_search.py" "$1" "$ENGINE_PORT" "${@:
 
 audit_pipeline() { # NAME CONFIG: one that saves or restores the index
   pipeline_of "$1" "$OUT" <<TOML
+compression = "off"
 [step.audit]
 plugin = "$AUDIT_WASM"
 config = { $2 }

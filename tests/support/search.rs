@@ -29,7 +29,7 @@ pub struct Search {
 /// When Java or Maven are not installed, or it does not start.
 pub fn shared() -> &'static Search {
     static SHARED: OnceLock<Search> = OnceLock::new();
-    SHARED.get_or_init(Search::start)
+    SHARED.get_or_init(Search::alone)
 }
 
 /// A prefix for the indices of one test.
@@ -39,11 +39,25 @@ pub fn prefix() -> String {
 }
 
 impl Search {
-    fn start() -> Self {
-        let kind = std::env::var("STRONGROOM_TEST_SEARCH").unwrap_or_else(|_| "os".to_owned());
-        let service = Service::start("search/search.sh", &kind, &[]);
+    /// An engine that no other test uses.
+    ///
+    /// # Panics
+    /// As [`shared`].
+    pub fn alone() -> Self {
+        let service = Service::start("search/search.sh", &kind(), &[]);
         let port = fs::read_to_string(service.path("port")).unwrap().trim().parse().unwrap();
         Self { service, port }
+    }
+
+    /// Kills it, and starts it again with its data, on its port.
+    ///
+    /// # Panics
+    /// When it does not end or start.
+    pub fn restart(&self) {
+        for mut command in [self.service.script("kill"), self.service.start_again(&kind())] {
+            let done = command.output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
     }
 
     /// The directory that it may write snapshots below.
@@ -110,6 +124,10 @@ impl Search {
         own.retain(|name, value| !is_nothing(value) && (name != "routing_partition_size" || value != "1"));
         found
     }
+}
+
+fn kind() -> String {
+    std::env::var("STRONGROOM_TEST_SEARCH").unwrap_or_else(|_| "os".to_owned())
 }
 
 fn is_nothing(value: &Value) -> bool {

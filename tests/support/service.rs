@@ -55,6 +55,13 @@ impl Service {
         self.directory.join(name)
     }
 
+    /// The script, told to start this server where it was ended.
+    pub fn start_again(&self, kind: &str) -> Command {
+        let mut command = command(self.script);
+        command.args(["start", kind]).arg(&self.directory);
+        command
+    }
+
     /// The script, told to do that with this server.
     pub fn script(&self, verb: &str) -> Command {
         let mut command = command(self.script);

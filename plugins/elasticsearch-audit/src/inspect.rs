@@ -4,7 +4,8 @@ use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage};
 use strongroom_search::{
     Client, Engine, Index, Product,
     index::Source,
-    size::Size,
+    place,
+    size::{self, Size},
     way::{self, Way},
 };
 
@@ -123,10 +124,12 @@ fn stage(is_sequence: bool) -> Stage {
 
 fn one(client: &Client, index: &Index) -> Result<Part> {
     // As an export they are a multiple of what they take on disk.
-    let Size { documents, bytes, .. } = Size::ask(client, &index.name)?;
+    let bytes = Size::ask(client, &index.name)?.bytes;
+    let documents = place::visible(client, &index.name)?;
     let part = Part::new(index_part(&index.name), stage(is_sequence(index)));
     let part = part.set(setting::INDEX, &index.name).estimate(bytes);
-    let summary = format!("all documents of {}, about {documents} in {} shards", index.name, index.shards);
+    let summary =
+        format!("all documents of {}, about {documents} in {}", index.name, size::shards(index.shards.into()));
     Ok(exported(part.summary(summary)))
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use strongroom_plugin::{Result, log};
 
 use crate::{
-    hash::Tally,
+    hash::{Hasher, Tally},
     objects::{self, Contents, Ids},
     store::{self, Manifest},
 };
@@ -67,9 +67,9 @@ fn object(part: &str, index: &str, number: u32, checked: &mut Checked) -> Result
         }
     };
     let path = store::object(index, number);
-    let (mut tally, mut strangers) = (Tally::default(), 0_u64);
+    let (mut hasher, mut strangers) = (Hasher::default(), 0_u64);
     let read = objects::read(part, &path, |document| {
-        tally.add(document);
+        hasher.add(document);
         match listed.get_mut(document.id) {
             Some(left) if *left > 0 => *left -= 1,
             _ => strangers += 1,
@@ -82,6 +82,7 @@ fn object(part: &str, index: &str, number: u32, checked: &mut Checked) -> Result
         }
         checked.damage.push((path.clone(), error.message));
     }
+    let tally = hasher.tally();
     if let Some(contents) = contents {
         compare(&path, &contents, &tally, strangers, checked);
     }

@@ -50,12 +50,29 @@ impl<'a> Hit<'a> {
     pub fn parse(bytes: &'a [u8], index: &str) -> Result<Self> {
         let hit: Self = serde_json::from_slice(bytes)
             .map_err(|error| Error::corrupt(format!("the engine answers with a document that is none: {error}")))?;
-        if hit.index != index {
-            return Err(Error::corrupt(format!("the engine was asked for {index}, and answers of {}", hit.index)));
+        hit.checked(index)
+    }
+
+    /// The one that `bytes` begin with, and how long it is; none where they end before its end, or begin with none:
+    /// in what is cut off, a parser cannot tell these apart, and no object is whole before its last brace.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], where it is one.
+    pub fn first(bytes: &'a [u8], index: &str) -> Result<Option<(Self, usize)>> {
+        let mut hits = serde_json::Deserializer::from_slice(bytes).into_iter::<Self>();
+        match hits.next() {
+            Some(Ok(hit)) => Ok(Some((hit.checked(index)?, hits.byte_offset()))),
+            _ => Ok(None),
         }
-        match hit.parent {
-            Some(_) => Err(Error::unsupported(format!("the document {:?} has a _parent: it cannot be kept", hit.id))),
-            None => Ok(hit),
+    }
+
+    fn checked(self, index: &str) -> Result<Self> {
+        if self.index != index {
+            return Err(Error::corrupt(format!("the engine was asked for {index}, and answers of {}", self.index)));
+        }
+        match self.parent {
+            Some(_) => Err(Error::unsupported(format!("the document {:?} has a _parent: it cannot be kept", self.id))),
+            None => Ok(self),
         }
     }
 
@@ -190,6 +207,20 @@ mod tests {
 { "n":1.10, "é": [1, 2] }
 "#;
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_hit_that_is_cut_anywhere_is_not_read_yet_and_a_whole_one_to_its_end() {
+        let numbers = r#""n":[-1.5e+7,0,true,null,"\ud83d\ude00\"",-0.1]"#;
+        let whole = HIT.replace(r#""n":1.10"#, numbers);
+        for end in 0..whole.len() {
+            assert!(Hit::first(&whole.as_bytes()[..end], "i").unwrap().is_none(), "{}", &whole[..end]);
+        }
+        for behind in ["", ",", "]}}", "-"] {
+            let text = format!("{whole}{behind}");
+            let (hit, length) = Hit::first(text.as_bytes(), "i").unwrap().expect("it is whole");
+            assert_eq!((hit.key(), length), (("ä\"1", Some("r")), whole.len()));
+        }
     }
 
     #[test]

@@ -152,6 +152,12 @@ impl Engine {
         if self.since((7, 12), (3, 3)) { "_shard_doc" } else { "_doc" }
     }
 
+    /// The place in that order from which the documents of a shard lie: `_shard_doc` has the shard in its upper half
+    /// (`ShardDocSortField` of Elasticsearch).
+    pub fn first_place(&self, shard: u32) -> i64 {
+        if self.order() == "_shard_doc" { i64::from(shard) << 32 } else { 0 }
+    }
+
     /// Below Elasticsearch 7 every document has a type, and its path has it too.
     pub fn has_types(&self) -> bool {
         !self.since((7, 0), (1, 0))

@@ -10,7 +10,15 @@
 
 use sha2::{Digest, Sha256};
 
+use self::lanes::Messages;
 use crate::document::Document;
+
+mod lanes;
+
+/// Documents that are longer are hashed at once.
+const SHORT_BYTES_MAX: usize = 16 << 10;
+/// So much waits until it is hashed.
+const WAITING_BYTES: usize = 256 << 10;
 
 /// Documents counted and hashed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,20 +33,9 @@ impl Tally {
     /// One more document.
     pub fn add(&mut self, document: &Document) {
         let mut hasher = Sha256::new();
-        let mut field = |bytes: &[u8]| {
-            hasher.update((bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        field(document.id.as_bytes());
-        field(&document.version.to_le_bytes());
-        match document.routing {
-            // No routing is something else than an empty one.
-            Some(routing) => field(routing.as_bytes()),
-            None => hasher.update(u64::MAX.to_le_bytes()),
-        }
-        hasher.update((document.source.len() as u64).to_le_bytes());
-        hasher.update(document.source);
-        self.plus(1, number(&hasher.finalize().into()));
+        fields(document, |bytes| hasher.update(bytes));
+        let digest: [u8; 32] = hasher.finalize().into();
+        self.plus(1, number(digest.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word))));
     }
 
     /// All documents of another tally.
@@ -62,12 +59,64 @@ impl Tally {
     }
 }
 
-fn number(digest: &[u8; 32]) -> [u64; 4] {
+/// What is hashed of a document.
+fn fields(document: &Document, mut add: impl FnMut(&[u8])) {
+    let mut field = |bytes: &[u8]| {
+        add(&(bytes.len() as u64).to_le_bytes());
+        add(bytes);
+    };
+    field(document.id.as_bytes());
+    field(&document.version.to_le_bytes());
+    match document.routing {
+        // No routing is something else than an empty one.
+        Some(routing) => field(routing.as_bytes()),
+        None => add(&u64::MAX.to_le_bytes()),
+    }
+    add(&(document.source.len() as u64).to_le_bytes());
+    add(document.source);
+}
+
+/// The eight words of a digest, its last ones first.
+fn number(words: impl IntoIterator<Item = u32>) -> [u64; 4] {
     let mut number = [0; 4];
-    for (part, bytes) in number.iter_mut().zip(digest.rchunks_exact(8)) {
-        *part = bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    for (at, word) in words.into_iter().enumerate() {
+        if let Some(part) = number.iter_mut().nth_back(at / 2) {
+            *part = *part << 32 | u64::from(word);
+        }
     }
     number
+}
+
+/// Counts and hashes many documents: short ones together, which takes less than half the time.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher {
+    tally: Tally,
+    waiting: Messages,
+}
+
+impl Hasher {
+    /// One more document.
+    pub fn add(&mut self, document: &Document) {
+        if document.source.len() > SHORT_BYTES_MAX {
+            return self.tally.add(document);
+        }
+        fields(document, |bytes| self.waiting.append(bytes));
+        self.waiting.end();
+        if self.waiting.len() >= WAITING_BYTES {
+            self.hash();
+        }
+    }
+
+    /// All documents so far.
+    pub fn tally(&mut self) -> Tally {
+        self.hash();
+        self.tally
+    }
+
+    fn hash(&mut self) {
+        let tally = &mut self.tally;
+        self.waiting.digests(|digest| tally.plus(1, number(digest)));
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +171,24 @@ mod tests {
         tally.sum = [u64::MAX, u64::MAX, 0, 0];
         tally.plus(1, [1, 0, 0, 0]);
         assert_eq!(tally.sum, [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn documents_that_are_hashed_together_have_the_same_hash() {
+        let (mut hasher, mut alone) = (Hasher::default(), Tally::default());
+        for number in 0..2000_usize {
+            let source = "x".repeat(if number == 700 { SHORT_BYTES_MAX + 1 } else { number });
+            let id = number.to_string();
+            let routing = (number % 3 == 0).then_some("r");
+            let document = Document { id: &id, version: 7, routing, source: source.as_bytes() };
+            hasher.add(&document);
+            alone.add(&document);
+            if number % 500 == 1 {
+                assert_eq!(hasher.tally(), alone);
+            }
+        }
+        assert_eq!(hasher.tally(), alone);
+        assert_eq!(alone.documents, 2000);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use strongroom_plugin::{Error, Result, http::encoded};
 use crate::{
     bulk::Loader,
     client::{Client, Question},
-    hash::Tally,
+    hash::{Hasher, Tally},
     index::Index,
     objects::Ids,
     store::Manifest,
@@ -99,16 +99,17 @@ pub fn load(client: &Client, part: &str, manifest: &Manifest, name: &str) -> Res
 /// # Errors
 /// As [`View::read`].
 pub fn tally(client: &Client, name: &str, pace: Pace) -> Result<Tally> {
-    let (mut tally, mut line) = (Tally::default(), Vec::new());
+    let (mut hasher, mut line) = (Hasher::default(), Vec::new());
     let index = Index::read(client, name)?;
     let mut view = View::open(client, name, pace)?;
     let read = view.read(&index, pace, &mut |hit| {
-        tally.add(&hit.document(&mut line));
+        hasher.add(&hit.document(&mut line));
         Ok(())
     });
     let total = view.total();
     view.close();
     read?;
+    let tally = hasher.tally();
     match total == tally.documents {
         true => Ok(tally),
         false => Err(Error::corrupt(format!("{name} has {total} documents, and {} came", tally.documents))),

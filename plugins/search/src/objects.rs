@@ -14,7 +14,7 @@ use strongroom_plugin::{
 
 use crate::{
     document::{Document, Head},
-    hash::Tally,
+    hash::{Hasher, Tally},
     page::HIT_BYTES_MAX,
     store,
 };
@@ -45,6 +45,7 @@ pub struct Writer {
     index: String,
     open: Option<Object>,
     lines: Vec<u8>,
+    action: Vec<u8>,
     tally: Tally,
     objects: u32,
     bytes: u64,
@@ -55,7 +56,8 @@ struct Object {
     out: OutputStream,
     pending: Pending,
     ids: Vec<u8>,
-    tally: Tally,
+    documents: u64,
+    hasher: Hasher,
     bytes: u64,
 }
 
@@ -77,6 +79,7 @@ impl Writer {
             index: index.to_owned(),
             open: None,
             lines: Vec::new(),
+            action: Vec::new(),
             tally: Tally::default(),
             objects: 0,
             bytes: 0,
@@ -89,11 +92,11 @@ impl Writer {
     /// # Errors
     /// `io` when the repository fails.
     pub fn add(&mut self, document: &Document) -> Result<()> {
-        let mut action = Vec::new();
+        let mut action = std::mem::take(&mut self.action);
+        action.clear();
         document.write_action(&mut action)?;
         let length = (action.len() + document.source.len() + 1) as u64;
-        let full =
-            |open: &Object| open.bytes + length > OBJECT_BYTES_MAX || open.tally.documents >= OBJECT_DOCUMENTS_MAX;
+        let full = |open: &Object| open.bytes + length > OBJECT_BYTES_MAX || open.documents >= OBJECT_DOCUMENTS_MAX;
         if self.open.as_ref().is_some_and(full) {
             self.end_object()?;
         }
@@ -102,11 +105,13 @@ impl Writer {
         }
         if let Some(open) = &mut self.open {
             open.bytes += length;
-            open.tally.add(document);
+            open.documents += 1;
+            open.hasher.add(document);
             serde_json::to_writer(&mut open.ids, document.id)?;
             open.ids.push(b'\n');
         }
         self.write(&action)?;
+        self.action = action;
         self.write(document.source)?;
         self.write(b"\n")
     }
@@ -138,7 +143,7 @@ impl Writer {
         self.objects += 1;
         let (out, input) = streams::pipe()?;
         let pending = snapshot::submit(&store::object(&self.index, self.objects), input, &Meta::default())?;
-        self.open = Some(Object { out, pending, ids: Vec::new(), tally: Tally::default(), bytes: 0 });
+        self.open = Some(Object { out, pending, ids: Vec::new(), documents: 0, hasher: Hasher::default(), bytes: 0 });
         Ok(())
     }
 
@@ -152,14 +157,15 @@ impl Writer {
 
     fn end_object(&mut self) -> Result<()> {
         self.flush()?;
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
         open.out.finish()?;
-        let contents = Contents { documents: open.tally.documents, bytes: open.bytes, hash: open.tally.hash() };
+        let tally = open.hasher.tally();
+        let contents = Contents { documents: tally.documents, bytes: open.bytes, hash: tally.hash() };
         let mut list = serde_json::to_vec(&contents)?;
         list.push(b'\n');
         list.extend_from_slice(&open.ids);
         snapshot::put_bytes(&store::ids(&self.index, self.objects), &list)?;
-        self.tally.join(&open.tally);
+        self.tally.join(&tally);
         self.bytes += open.bytes;
         self.under_way.push_back((open.pending, open.bytes));
         Ok(())
@@ -238,22 +244,20 @@ impl Ids {
     }
 }
 
-/// Reads the documents of an object. Returns how many there were and their hash.
+/// Reads the documents of an object.
 ///
 /// # Errors
 /// `corrupt` when a line is not what it must be; those of `each`.
-pub fn read(part: &str, path: &str, mut each: impl FnMut(&Document) -> Result<()>) -> Result<Tally> {
+pub fn read(part: &str, path: &str, mut each: impl FnMut(&Document) -> Result<()>) -> Result<()> {
     let mut lines = Lines::open(part, path)?;
-    let (mut tally, mut action) = (Tally::default(), Vec::new());
+    let mut action = Vec::new();
     while let Some(line) = lines.next_line()? {
         action.clear();
         action.extend_from_slice(line);
         let head = Head::parse(&action)?;
         let source = lines.next_line()?;
         let missing = || Error::corrupt(format!("the document {:?} has no second line", head.id()));
-        let document = head.with(source.ok_or_else(missing)?)?;
-        tally.add(&document);
-        each(&document)?;
+        each(&head.with(source.ok_or_else(missing)?)?)?;
     }
-    Ok(tally)
+    Ok(())
 }

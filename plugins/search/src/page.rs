@@ -1,14 +1,13 @@
 //! The answer to a search, read while it comes: its hits one after the other, and everything around them at the end.
 //!
-//! An answer may be far longer than what a plugin may hold; a hit may not. So the answer is split without being parsed:
-//! the members of the object and of its `hits` are told apart, whatever their order, and what stands in `hits.hits` is
-//! handed on piece by piece.
+//! An answer may be far longer than what a plugin may hold; a hit may not. So the members of the object and of its `hits`
+//! are told apart without being parsed, whatever their order, and what stands in `hits.hits` is read piece by piece.
 
 use memchr::memchr2;
 use serde::Deserialize;
 use strongroom_plugin::{Error, InputStream, Result};
 
-use crate::client::Shards;
+use crate::{client::Shards, document::Hit};
 
 /// The longest hit: an engine takes up to 100 MB, a plugin has 64 MiB of memory for everything.
 pub const HIT_BYTES_MAX: usize = 20 << 20;
@@ -29,6 +28,23 @@ pub struct Page {
     /// How many objects are open around what is looked at: the answer, and its `hits`.
     level: usize,
     ended: bool,
+}
+
+/// Why a page ended early.
+#[derive(Debug)]
+pub enum Stopped {
+    /// What the documents are for: there is no use in reading on.
+    By(Error),
+    /// The engine, or the way to it.
+    Reading(Error),
+}
+
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::By(error) | Stopped::Reading(error) => error,
+        }
+    }
 }
 
 /// What stands around the hits.
@@ -118,36 +134,44 @@ impl Page {
         around(&before)
     }
 
-    /// The next hit.
+    /// Reads the hits, one after the other; `each` is given each one and its bytes.
     ///
     /// # Errors
-    /// `limit` when it is longer than [`HIT_BYTES_MAX`]; as [`Self::open`].
-    pub fn next_hit(&mut self) -> Result<Option<&[u8]>> {
-        if self.ended {
-            return Ok(None);
-        }
-        loop {
-            match self.peek()? {
-                b'{' => {
-                    self.start = self.at;
-                    self.value()?;
-                    let hit = self.start..self.at;
-                    self.start = self.at;
-                    return Ok(self.buffer.get(hit));
-                }
+    /// [`Stopped::Reading`]: `limit` when one is longer than [`HIT_BYTES_MAX`], as [`Self::open`].
+    /// [`Stopped::By`]: what is no document of `index`; errors of `each`.
+    pub fn hits(&mut self, index: &str, each: &mut dyn FnMut(&Hit, u64) -> Result<()>) -> Result<(), Stopped> {
+        while !self.ended {
+            match self.peek().map_err(Stopped::Reading)? {
+                b'{' => self.hit(index, each)?,
                 b',' => self.at += 1,
-                b']' => {
-                    self.start = self.at;
-                    self.token(b']')?;
-                    self.members()?;
-                    return match self.ended {
-                        true => Ok(None),
-                        false => Err(Error::corrupt("the engine's answer has hits twice")),
-                    };
-                }
-                other => return Err(unexpected(other)),
+                b']' => self.end_hits().map_err(Stopped::Reading)?,
+                other => return Err(Stopped::Reading(unexpected(other))),
             }
         }
+        Ok(())
+    }
+
+    /// Most hits are in the buffer to their ends: these are looked at once.
+    fn hit(&mut self, index: &str, each: &mut dyn FnMut(&Hit, u64) -> Result<()>) -> Result<(), Stopped> {
+        self.start = self.at;
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        if let Some((hit, length)) = Hit::first(rest, index).map_err(Stopped::By)? {
+            self.at += length;
+            self.start = self.at;
+            return each(&hit, length as u64).map_err(Stopped::By);
+        }
+        self.value().map_err(Stopped::Reading)?;
+        let bytes = self.buffer.get(self.start..self.at).unwrap_or_default();
+        self.start = self.at;
+        let hit = Hit::parse(bytes, index).map_err(Stopped::By)?;
+        each(&hit, bytes.len() as u64).map_err(Stopped::By)
+    }
+
+    fn end_hits(&mut self) -> Result<()> {
+        self.start = self.at;
+        self.token(b']')?;
+        self.members()?;
+        if self.ended { Ok(()) } else { Err(Error::corrupt("the engine's answer has hits twice")) }
     }
 
     /// Everything but the hits, when there are no more; the answer's own end was seen.

@@ -166,13 +166,21 @@ fn set(client: &Client, name: &str, settings: &Value) -> Result<()> {
 /// # Errors
 /// When a shard does not answer.
 pub fn count(client: &Client, name: &str) -> Result<u64> {
+    Index::refresh(client, name)?;
+    visible(client, name)
+}
+
+/// How many of them can be searched for yet, nested ones not counted.
+///
+/// # Errors
+/// As [`count`].
+pub fn visible(client: &Client, name: &str) -> Result<u64> {
     #[derive(Deserialize)]
     struct Answer {
         count: u64,
         #[serde(rename = "_shards")]
         shards: crate::client::Shards,
     }
-    Index::refresh(client, name)?;
     let answer: Answer = client.ask(&Question::get(format!("/{}/_count", encoded(name))))?;
     answer.shards.whole("counting documents")?;
     Ok(answer.count)

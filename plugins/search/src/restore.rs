@@ -12,7 +12,7 @@ use crate::{
     made::Made,
     place::{self, Held, Proved, Swap},
     reach::Reach,
-    save,
+    save, size,
     store::{self, Manifest},
 };
 
@@ -90,7 +90,7 @@ fn indices(reach: &Reach, wanted: &Wanted, part: &Part, done: &mut Done) -> Resu
         outcome = one(reach, wanted, &manifest, done, outcome, fill)?;
         documents += manifest.documents;
     }
-    outcome.summary = format!("{documents} documents of {} indices", names.len());
+    outcome.summary = format!("{documents} documents of {}", size::indices(names.len()));
     Ok(outcome)
 }
 

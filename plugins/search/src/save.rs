@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strongroom_plugin::{Error, Finding, Outcome, Part, Result, context, snapshot::settled};
 
-use crate::{export::Export, reach::Reach, store::Manifest};
+use crate::{export::Export, reach::Reach, size, store::Manifest};
 
 mod snapshot;
 
@@ -83,7 +83,7 @@ pub fn export(reach: &Reach, names: &[String], mut outcome: Outcome) -> Result<O
         (documents, bytes) = (documents + manifest.documents, bytes + manifest.bytes);
         outcome = stored(outcome, &manifest)?;
     }
-    outcome.summary = format!("{documents} documents of {} indices, {bytes} bytes", names.len());
+    outcome.summary = format!("{documents} documents of {}, {bytes} bytes", size::indices(names.len()));
     Ok(outcome)
 }
 

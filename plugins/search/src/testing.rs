@@ -186,10 +186,12 @@ impl Engine {
         let id = body["pit"]["id"].as_str().unwrap_or_default();
         let (index, docs, _) = shelves.views.get(id).ok_or((404, "search_context_missing_exception"))?;
         let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
-        let shard =
-            |at: usize| number(&body["slice"]["max"]).is_none_or(|max| Some(at % max) == number(&body["slice"]["id"]));
+        let (slice, max) = (number(&body["slice"]["id"]).unwrap_or(0), number(&body["slice"]["max"]).unwrap_or(1));
+        let first = if body["sort"][0]["_shard_doc"].is_null() { 0 } else { slice << 32 };
         let after = number(&body["search_after"][0]);
-        let hits = docs.iter().enumerate().filter(|(at, _)| shard(*at) && after.is_none_or(|after| *at > after));
+        // Documents lie in the shards in turn.
+        let hits = docs.iter().skip(slice).step_by(max).enumerate().map(|(at, doc)| (first + at, doc));
+        let hits = hits.filter(|(place, _)| after.is_none_or(|after| *place > after));
         let hits: Vec<Value> = hits.take(number(&body["size"]).unwrap_or(10)).map(|hit| found(index, hit)).collect();
         let total = json!({ "value": docs.len(), "relation": "eq" });
         Ok(answer(("pit_id", id), &total, &hits))

@@ -8,6 +8,7 @@ use crate::{
     kept::{self, Kept},
     reference,
     save::{self, Noted, note},
+    size,
     store::{self, Manifest},
 };
 
@@ -43,9 +44,10 @@ pub fn verify(part: &Part) -> Result<Outcome> {
 fn snapshot(part: &Part, kept: &Kept) -> Result<Outcome> {
     let mut items = archive::items(&part.name, kept::FILES);
     let entries = items.try_fold(0_u64, |count, item| item.map(|_| count + 1))?;
-    let mut outcome = Outcome::new(format!("{} shards of {} indices", kept.made.shards, kept.indices.len()))
-        .receipt("entries", kept.entries, entries)
-        .receipt("shards", kept.made.shards, kept.made.successful);
+    let mut outcome =
+        Outcome::new(format!("{} of {}", size::shards(kept.made.shards), size::indices(kept.indices.len())))
+            .receipt("entries", kept.entries, entries)
+            .receipt("shards", kept.made.shards, kept.made.successful);
     if let Some(reference) = &kept.reference {
         outcome = outcome.findings(reference::noted(&part.name, reference, &kept.made)?);
         outcome = outcome.finding(reference::not_self_contained(reference));

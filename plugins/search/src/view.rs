@@ -40,7 +40,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { page: 10_000, slices: 2 }
+        Self { page: 10_000, slices: 4 }
     }
 }
 
@@ -102,7 +102,7 @@ impl<'c> View<'c> {
     /// What the engine says when it was asked often enough; `corrupt` when a document comes twice; those of `each`.
     pub fn read(&mut self, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {
         match &mut self.kind {
-            Kind::Pit(_, id) => pit::read(self.client, id, index, pace, each),
+            Kind::Pit(_, id) => pit::read(self.client, (id, self.total), index, pace, each),
             Kind::Scroll(first) => {
                 let first = first.take().ok_or_else(|| Error::invalid("a scroll can be read once"))?;
                 scroll::read(self.client, *first, &self.index, each)

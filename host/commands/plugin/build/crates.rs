@@ -123,6 +123,9 @@ const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_STRIP", "debuginfo"),
 ];
 
+/// What every engine for components has had for years, and no compiler takes for granted: vectors of 16 bytes.
+const FEATURES: (&str, &str) = ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-C target-feature=+simd128");
+
 /// What a native build around this one (a test, a wrapper, a cross build) has in its environment, and a guest must not.
 const FOREIGN: [&str; 6] =
     ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC"];
@@ -138,6 +141,6 @@ fn cargo() -> Command {
             cargo.env_remove(&name);
         }
     }
-    cargo.envs(PROFILE).env("CARGO_INCREMENTAL", "0");
+    cargo.envs(PROFILE).envs([FEATURES]).env("CARGO_INCREMENTAL", "0");
     cargo
 }

@@ -3,7 +3,7 @@
 use strongroom_database::embedded::stop;
 use strongroom_plugin::{Finding, Inspection, Part, Result, Stage};
 use strongroom_search::{
-    Reach,
+    Reach, size,
     way::{self, Way},
 };
 
@@ -114,5 +114,6 @@ fn indices(reach: &Reach, seen: &mut Inspection) -> Result<String> {
         seen.findings.push(Finding::blocker("index-missing", part::SEARCH_INDEX, message));
     }
     let aliases: usize = indices.iter().map(|index| index.aliases.len()).sum();
-    Ok(format!("{} indices and {aliases} aliases of {engine} ({})", indices.len(), engine.cluster))
+    let aliases = size::said(aliases, "alias", "aliases");
+    Ok(format!("{} and {aliases} of {engine} ({})", size::indices(indices.len()), engine.cluster))
 }

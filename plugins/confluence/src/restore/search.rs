@@ -3,7 +3,7 @@
 use strongroom_plugin::{ErrorCode, Finding, Inspection, Outcome, Part, Result, Stage, context};
 use strongroom_search::{
     place::{self, Held},
-    restore,
+    restore, size,
     store::Manifest,
     way::{self, Way},
 };
@@ -51,7 +51,11 @@ pub(super) fn inspect(seen: &mut Inspection) -> Result<()> {
     }
     seen.findings.extend(restore::taken(&reach, &wanted, &manifests)?);
     let engine = reach.client.engine();
-    seen.parts.push(part.summary(format!("{count} indices with their aliases into {engine} ({})", engine.cluster)));
+    seen.parts.push(part.summary(format!(
+        "{} with their aliases into {engine} ({})",
+        size::indices(count),
+        engine.cluster
+    )));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::{
     reach::Reach,
     reference,
     repository::{self, SNAPSHOT},
+    size,
 };
 
 pub(super) fn restore(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, done: &mut Done) -> Result<Outcome> {
@@ -72,7 +73,7 @@ fn each(
         })?;
         restored += 1;
     }
-    outcome.summary = format!("{restored} indices of a snapshot of {} shards", kept.made.shards);
+    outcome.summary = format!("{} of a snapshot of {}", size::indices(restored), size::shards(kept.made.shards));
     Ok(outcome)
 }
 

@@ -16,6 +16,7 @@ use crate::{
     reach::Reach,
     reference,
     repository::{self, SNAPSHOT},
+    size,
     store::Manifest,
 };
 
@@ -114,7 +115,7 @@ fn described(
     let before: Vec<Before> = names.iter().map(look).collect::<Result<_>>()?;
     let Saved { made, files, reference } = save()?;
     outcome = outcome.receipt("shards", made.shards, made.successful);
-    outcome.summary = format!("{} shards of {} indices", made.shards, names.len());
+    outcome.summary = format!("{} of {}", size::shards(made.shards), size::indices(names.len()));
     if let Some(report) = &files {
         outcome = outcome.receipt("entries", report.expected, report.stored);
         outcome.summary = format!("{}, {}", outcome.summary, report.summary());

@@ -1,15 +1,13 @@
-//! A point in time, read in lanes: one for each shard, so that the place of a document in its shard (`_doc`) orders them
-//! all, and nothing is asked twice or passed over whatever has to be asked again.
+//! A point in time, read in lanes, each of one shard or of a range in it, so that the place of a document in its shard
+//! (`_doc`) orders all of a lane, and nothing is asked twice or passed over whatever has to be asked again.
 //!
 //! As many slices as there are shards make each slice one shard, without looking at a document (`SliceBuilder` of both
 //! engines).
 
 use std::collections::VecDeque;
 
-use super::{
-    lane::{Lane, Stopped},
-    *,
-};
+use super::{lane::Lane, *};
+use crate::page::Stopped;
 
 /// The fewest places of a range: below, several cost more than they save.
 const RANGE_MIN: i64 = 1000;
@@ -61,20 +59,21 @@ pub(super) fn count(client: &Client, id: &str) -> Result<u64> {
     })
 }
 
-/// A lane for each shard. A single one is cut into ranges of places, so that the engine looks for the next page of one
-/// while that of another is stored.
-fn lanes(client: &Client, index: &Index, pace: Pace) -> Result<VecDeque<Lane>> {
-    let slices = i64::try_from(pace.slices).unwrap_or(1);
-    let length = match (index.shards, slices) {
-        (1, 2..) => places(client, &index.name)? / slices,
-        _ => 0,
+/// A lane for each range of places, several to a shard where there are fewer shards than twice the pages that are asked
+/// for at a time: so the engine looks for pages all the while that others are stored.
+fn lanes(client: &Client, index: &Index, pace: Pace, total: u64) -> Result<VecDeque<Lane>> {
+    let (shards, slices) = (index.shards.max(1), u32::try_from(pace.slices).unwrap_or(1));
+    let ranges = i64::from(if slices > 1 { slices.saturating_mul(2).div_ceil(shards) } else { 1 });
+    let places = if ranges > 1 { places(client, &index.name)? } else { 0 };
+    let length = places / (i64::from(shards) * ranges);
+    let ranges = if length < RANGE_MIN { 1 } else { ranges };
+    let lane = |range: i64, shard: u32| {
+        let begin = client.engine().first_place(shard);
+        let first = (range > 0).then(|| begin + range * length - 1);
+        let last = (range + 1 < ranges).then(|| begin + (range + 1) * length - 1);
+        Lane::new((shard, index.shards), first, last, (total, places.unsigned_abs()))
     };
-    if length < RANGE_MIN {
-        return Ok((0..index.shards).map(|shard| Lane::new(shard, index.shards)).collect());
-    }
-    let first = |range: i64| (range > 0).then(|| range * length - 1);
-    let last = |range: i64| (range + 1 < slices).then(|| (range + 1) * length - 1);
-    (0..slices).map(|range| Lane::range(first(range), last(range))).collect()
+    Ok((0..ranges).flat_map(|range| (0..index.shards).map(move |shard| lane(range, shard))).collect())
 }
 
 /// About how many places there are: of documents, nested and deleted ones included. The last range has no end, so nothing
@@ -84,18 +83,26 @@ fn places(client: &Client, index: &str) -> Result<i64> {
     Ok(documents.saturating_add(removed).try_into().unwrap_or(i64::MAX))
 }
 
-pub(super) fn read(client: &Client, id: &mut String, index: &Index, pace: Pace, each: &mut Each) -> Result<()> {
-    let mut waiting = lanes(client, index, pace)?;
-    let mut under_way = VecDeque::new();
+/// `id` of a view with so many documents.
+pub(super) fn read(
+    client: &Client,
+    (id, total): (&mut String, u64),
+    index: &Index,
+    pace: Pace,
+    each: &mut Each,
+) -> Result<()> {
+    let mut waiting = lanes(client, index, pace, total)?;
+    let (mut under_way, mut came) = (VecDeque::new(), (0_u64, 0_u64));
     loop {
         while under_way.len() < pace.slices.max(1)
             && let Some(lane) = waiting.pop_front()
         {
-            under_way.push_back(lane.ask(client, id, pace)?);
+            under_way.push_back(lane.ask(client, id, pace, came)?);
         }
         let Some((mut lane, exchange)) = under_way.pop_front() else { return Ok(()) };
         match lane.page(exchange, &index.name, each) {
             Ok(page) => {
+                came = (came.0 + page.documents.0, came.1.saturating_add(page.documents.1));
                 if let Some(new) = page.id {
                     *id = new;
                 }

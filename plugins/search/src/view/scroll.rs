@@ -50,12 +50,11 @@ pub(super) fn read(client: &Client, first: First, index: &str, each: &mut Each) 
     loop {
         let mut count = 0_u64;
         page_now.before()?.whole_so_far()?;
-        while let Some(bytes) = page_now.next_hit()? {
-            let hit = Hit::parse(bytes, index)?;
-            seen.once(&hit)?;
-            each(&hit)?;
+        page_now.hits(index, &mut |hit, _| {
+            seen.once(hit)?;
             count += 1;
-        }
+            each(hit)
+        })?;
         let around = page_now.end()?;
         around.whole()?;
         let id = around.scroll_id.ok_or_else(|| Error::corrupt("the engine does not say how a scroll goes on"))?;

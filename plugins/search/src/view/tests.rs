@@ -8,6 +8,7 @@ use super::*;
 use crate::{hash::Tally, testing::Engine};
 
 const OPENSEARCH: &str = "2.19.5";
+const SHARD_DOC: &str = "7.17.29";
 const WITHOUT_VIEWS: &str = "7.9.3";
 
 fn engine(shards: u64, count: usize) -> Engine {
@@ -204,27 +205,46 @@ fn a_scroll_of_documents_with_types_is_read_like_any_other() {
 }
 
 #[test]
-fn a_single_shard_is_read_in_ranges_that_leave_nothing_out() {
+fn shards_are_read_in_ranges_that_leave_nothing_out() {
     // Ranges end at a place, before a place and behind the end; pages are longer than what is left of them.
-    for (count, slices) in [(1999, 2), (2000, 2), (2001, 2), (5003, 3), (9000, 4)] {
-        let engine = engine(1, count);
-        let host = engine.granted(Host::new(), OPENSEARCH);
-        let client = Client::connect("engine").unwrap();
-        let pace = Pace { page: 700, slices };
-        let (index, mut ids) = (Index::read(&client, "i").unwrap(), Vec::new());
-        let mut view = View::open(&client, "i", pace).unwrap();
-        let mut each = |hit: &Hit| {
-            ids.push(hit.key().0.to_owned());
-            Ok(())
-        };
-        view.read(&index, pace, &mut each).unwrap();
-        let in_order = ids.is_sorted();
-        ids.sort();
-        assert!(ids.iter().cloned().eq((0..count).map(|n| format!("id-{n:05}"))), "{count} in {slices}");
-        // The count, a page of the first range, and one of the second.
-        let second = host.requests().into_iter().filter(|call| call.path.starts_with("/_search?")).nth(2).unwrap();
-        let begins = format!("\"search_after\":[{}]", count / slices - 1);
-        assert_eq!(String::from_utf8_lossy(&second.body).contains(&begins), count >= 2000, "{count} in {slices}");
-        assert_eq!(in_order, count < 2000);
+    for (shards, count, slices, ranges) in [
+        (1, 3999, 2, 1),
+        (1, 4400, 2, 4),
+        (1, 4403, 2, 4),
+        (1, 9000, 1, 1),
+        (2, 8803, 4, 4),
+        (3, 9000, 3, 2),
+        (9, 9000, 3, 1),
+    ] {
+        for version in [OPENSEARCH, SHARD_DOC] {
+            let engine = engine(shards, count);
+            let host = engine.granted(Host::new(), version);
+            let client = Client::connect("engine").unwrap();
+            let pace = Pace { page: 700, slices };
+            let (index, mut ids) = (Index::read(&client, "i").unwrap(), Vec::new());
+            let mut view = View::open(&client, "i", pace).unwrap();
+            let mut each = |hit: &Hit| {
+                ids.push(hit.key().0.to_owned());
+                Ok(())
+            };
+            view.read(&index, pace, &mut each).unwrap();
+            ids.sort();
+            assert!(
+                ids.iter().cloned().eq((0..count).map(|n| format!("id-{n:05}"))),
+                "{shards} {count} {slices} {version}"
+            );
+            let length = count as u64 / (shards * ranges);
+            assert_eq!(beginnings(&host, ranges, length), shards * ranges, "{shards} {count} {slices} {version}");
+        }
     }
+}
+
+/// How many pages were asked for that begin where a shard does or a range of so many places.
+fn beginnings(host: &Host, ranges: u64, length: u64) -> u64 {
+    let begins = |body: &Value| {
+        let behind = body["search_after"][0].as_u64().map(|place| (place & 0xffff_ffff) + 1);
+        body["size"] != 0 && behind.is_none_or(|behind| behind % length == 0 && behind < ranges * length)
+    };
+    let asked = host.requests().into_iter().filter(|call| call.path.starts_with("/_search?"));
+    asked.filter(|call| begins(&serde_json::from_slice(&call.body).unwrap())).count() as u64
 }
