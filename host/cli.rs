@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::{digest::Digest, report};
 
 mod forget;
+mod repository;
 
 pub use forget::{ForgetArgs, KeepArgs};
+pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -33,7 +35,7 @@ Examples:
   strongroom -c target.toml restore     bring it back into what that file grants
 
 Exit codes: 0 done and proven, 1 failed, 2 wrong usage, 3 partial, 4 unproven or inconsistent, 5 refused, \
-10 no such repository or snapshot, 11 locked by another run, 130 canceled. Treat any other as a failure.";
+10 no such repository or snapshot, 11 locked by another run, 12 wrong password, 130 canceled. Treat any other as a failure.";
 
 /// Options of every verb.
 #[derive(Args, Clone, Debug)]
@@ -95,6 +97,9 @@ pub enum Verb {
     /// Check a pipeline file, show what it means, or write a first one
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Make the pipeline's repository
+    #[command(after_help = INIT_HELP)]
+    Init,
     /// Ask every plugin what there is to do and print it; nothing is written
     Plan,
     /// Make a snapshot
@@ -103,6 +108,15 @@ pub enum Verb {
     Snapshots(SnapshotsArgs),
     /// Remove the pipeline's snapshots that no rule keeps
     Forget(ForgetArgs),
+    /// Remove from a repository of format restic what no snapshot needs
+    Prune(PruneArgs),
+    /// Look whether a repository of format restic is whole
+    Check(CheckArgs),
+    /// List and change the passwords of a repository of format restic
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Remove locks that nobody holds any more from a repository of format restic
+    Unlock(UnlockArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
     /// Write the content of one file of a snapshot to standard output, without any plugin
@@ -140,6 +154,15 @@ pub enum Verb {
         file: PathBuf,
     },
 }
+
+const INIT_HELP: &str = "\
+Example:
+  strongroom -c strongroom.toml init
+
+A repository of format restic must be made before the first backup, so that none is begun in an empty directory whose file \
+system is not mounted. One of format zip is made by the first backup, too.
+
+Exit codes: 0 made; 5 there is one already.";
 
 const DOCTOR_HELP: &str = "\
 Example:
@@ -234,6 +257,9 @@ pub struct RepoArgs {
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
+    /// Open a repository of format restic with the password in this file [default: the pipeline file's]
+    #[arg(long, value_name = "FILE", env = "STRONGROOM_PASSWORD_FILE", hide_env_values = true)]
+    pub password_file: Option<PathBuf>,
 }
 
 /// Which snapshot.

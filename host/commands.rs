@@ -3,6 +3,7 @@
 use crate::{
     cli::{Cli, ConfigVerb, PluginVerb, Verb},
     report::{exit, standing},
+    repository::Error,
     run::{locks, stop},
     sandbox::{compile, engine},
 };
@@ -13,6 +14,7 @@ pub mod config;
 pub mod doctor;
 pub mod dump;
 pub mod forget;
+pub mod keep;
 pub mod ls;
 pub mod man;
 mod pipeline;
@@ -20,6 +22,7 @@ pub mod plan;
 pub mod plugin;
 mod reading;
 pub mod recover;
+mod repository;
 pub mod restore;
 mod select;
 pub mod snapshots;
@@ -62,10 +65,15 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Config(ConfigVerb::Show) => config::show(global),
         Verb::Config(ConfigVerb::Schema) => config::schema(),
         Verb::Config(ConfigVerb::New(args)) => config::new(global, args).await,
+        Verb::Init => repository::init(global),
         Verb::Plan => plan::plan(global).await,
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
         Verb::Forget(args) => forget::forget(global, args).await,
+        Verb::Prune(args) => keep::prune(global, args).await,
+        Verb::Check(args) => keep::check(global, args).await,
+        Verb::Key(verb) => keep::key(global, verb),
+        Verb::Unlock(args) => keep::unlock(global, args),
         Verb::Ls(args) => ls::ls(global, args),
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
@@ -87,7 +95,18 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
 pub fn code_of(error: &anyhow::Error) -> u8 {
     let own = |cause: &(dyn std::error::Error + 'static)| {
         let busy = matches!(cause.downcast_ref(), Some(locks::Error::Busy { .. }));
-        cause.downcast_ref::<Exit>().map(|exit| exit.code).or(busy.then_some(exit::LOCKED))
+        let of_repository = cause.downcast_ref::<Error>().and_then(code_of_repository);
+        cause.downcast_ref::<Exit>().map(|exit| exit.code).or(busy.then_some(exit::LOCKED)).or(of_repository)
     };
     error.chain().filter_map(own).last().unwrap_or(exit::FAILED)
+}
+
+/// The exit code of what a repository refuses: restic's.
+fn code_of_repository(error: &Error) -> Option<u8> {
+    match error {
+        Error::NoRepository(_) => Some(exit::MISSING),
+        Error::Busy(_) => Some(exit::LOCKED),
+        Error::WrongPassword(_) => Some(exit::WRONG_PASSWORD),
+        _ => None,
+    }
 }

@@ -4,7 +4,7 @@
 //! stores a directory in a draft, `extract` brings one back from an archive. What a draft holds is noted in its
 //! `catalog`.
 
-use std::{io, path::PathBuf, sync::OnceLock};
+use std::{fs, io, path::PathBuf, sync::OnceLock};
 
 use crate::{
     digest::Digest,
@@ -251,6 +251,21 @@ pub struct Listed {
 
 /// A place for snapshots.
 pub trait Repository: Send + Sync {
+    /// What people call it.
+    fn place(&self) -> PathBuf;
+
+    /// Whether it has been made.
+    fn exists(&self) -> Result<bool, Error>;
+
+    /// The commands that make it, for people.
+    fn maker(&self) -> &'static str;
+
+    /// Makes it, empty.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when there is one.
+    fn init(&self) -> Result<(), Error>;
+
     /// Every snapshot, oldest first. What cannot be read is named, not dropped.
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error>;
 
@@ -270,8 +285,20 @@ pub trait Repository: Send + Sync {
     /// [`Error::Busy`] while somebody reads it.
     fn forget(&self, id: &str) -> Result<(), Error>;
 
-    /// What runs that died left behind. Removes it and says what it was. Call it only under the pipeline's lock.
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error>;
+    /// What drafts of `pipeline`, of a run that goes on or of one that died, and removals that were broken off have left
+    /// on this machine.
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error>;
+
+    /// Removes what runs that died left behind, and says what it was. Call it only under the pipeline's lock.
+    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
+        let mut swept = Vec::new();
+        for path in self.remains(pipeline)? {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(Error::io(format!("removing {}", path.display())))?;
+            swept.push(path.display().to_string());
+        }
+        Ok(swept)
+    }
 }
 
 /// Someone who watches long work, and may end it.
@@ -322,7 +349,7 @@ pub enum Error {
     #[error("there is no repository at {0}")]
     NoRepository(String),
     /// The password opens no key.
-    #[error("no key of {0} opens with this password")]
+    #[error("no key of {0} opens with this password\nhelp: compare the file, variable or command that it is read from")]
     WrongPassword(String),
     /// The target refuses: a link in the way, a file that is there already.
     #[error("{0}")]

@@ -16,6 +16,8 @@ pub const REFUSED: u8 = 5;
 pub const MISSING: u8 = 10;
 /// Another run holds the pipeline's lock.
 pub const LOCKED: u8 = 11;
+/// The password opens no key of the repository.
+pub const WRONG_PASSWORD: u8 = 12;
 /// Ended by SIGINT or SIGTERM.
 pub const CANCELED: u8 = 130;
 
@@ -39,6 +41,7 @@ pub const TABLE: &[Row] = &[
     row(DONE, "backup", "the snapshot is complete: every part proved what it stored"),
     row(DONE, "verify", "every byte was read back, and every plugin's check passed"),
     row(DONE, "restore", "every part that was asked for was restored"),
+    row(DONE, "check", "nothing of what was looked at is missing or damaged"),
     row(DONE, "dump", "the content was written whole, and its checksum is right"),
     row(DONE, "doctor", "no problem was found; there may be warnings"),
     row(DONE, "recover", "no hold stands any more; with `--list`: whatever stands"),
@@ -56,6 +59,12 @@ pub const TABLE: &[Row] = &[
         "dump",
         "there is no such file, it is damaged, or standard output failed: what was written is not whole",
     ),
+    row(FAILED, "check", "something is missing or damaged: it is named"),
+    row(
+        FAILED,
+        "prune",
+        "it cannot be told for certain what is needed, or the storage failed: nothing that is needed is gone",
+    ),
     row(FAILED, "doctor", "a problem was found"),
     row(FAILED, "recover", "a hold could not be released: it stays in the journal. With `--list`: one cannot be read"),
     row(FAILED, "others", "failed"),
@@ -69,8 +78,14 @@ pub const TABLE: &[Row] = &[
     row(REFUSED, "restore", "a component is not trusted, or the target holds parts of another snapshot"),
     row(REFUSED, "forget", "no rule says what to keep, or the rules would keep nothing: nothing was removed"),
     row(REFUSED, "plugin accept", "nothing was accepted"),
+    row(REFUSED, "check, key", "the repository is of format zip, or the key is the one in use"),
+    row(REFUSED, "init", "there is a repository already: it was left as it is"),
+    row(MISSING, "backup", "a repository of format restic that was not made"),
     row(MISSING, "ls, dump, verify, restore, snapshots, forget", "no such repository or snapshot"),
+    row(MISSING, "check, prune, key, unlock", "no such repository or key"),
     row(LOCKED, "backup, restore, forget, recover", "another run of this pipeline is going on"),
+    row(LOCKED, "others", "somebody uses the repository in a way that does not go with it"),
+    row(WRONG_PASSWORD, "all", "the password opens no key of the repository, or none was given"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
 ];
 

@@ -99,33 +99,6 @@ impl ResticRepository {
         self
     }
 
-    /// Makes an empty repository, whose only key opens with the password.
-    ///
-    /// # Errors
-    /// [`Error::Exists`] when there is one.
-    pub fn init(&self) -> Result<(), Error> {
-        let making = || Error::io(format!("making {}", self.place().display()));
-        match self.storage.read(&Name::config()) {
-            Ok(_) => return Err(Error::Exists(self.place().display().to_string())),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(making()(cause)),
-        }
-        self.storage.create().map_err(making())?;
-        let master = MasterKey::random();
-        keys::add(&*self.storage, &master, &self.password)?;
-        let config = ConfigFile {
-            version: VERSION,
-            id: Digest::from_bytes(rand::random()).to_string(),
-            chunker_polynomial: format!("{:x}", polynomial::random()),
-        };
-        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
-        let mut file = Vec::new();
-        let start = key::Key::begin(&mut file);
-        file.extend(json);
-        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
-        self.storage.write(&Name::config(), &file).map_err(making())
-    }
-
     /// Removes locks that nobody holds any more, or all of them; returns how many.
     ///
     /// # Errors
@@ -155,10 +128,6 @@ impl ResticRepository {
     /// what is needed. Then nothing was removed.
     pub fn prune(&self, max_unused: MaxUnused, dry_run: bool, watch: &dyn Watch) -> Result<Pruned, Error> {
         prune::prune(&self.vault()?, max_unused, dry_run, watch)
-    }
-
-    fn place(&self) -> PathBuf {
-        self.storage.place()
     }
 
     /// The opened repository.
@@ -228,6 +197,43 @@ fn snapshot_id(name: &str, file: &SnapshotFile) -> String {
 const FOREIGN: &str = "-";
 
 impl Repository for ResticRepository {
+    fn place(&self) -> PathBuf {
+        self.storage.place()
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        match self.storage.read(&Name::config()) {
+            Ok(_) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(Error::io(format!("reading {}/config", self.place().display()))(cause)),
+        }
+    }
+
+    fn maker(&self) -> &'static str {
+        "`strongroom init`"
+    }
+
+    fn init(&self) -> Result<(), Error> {
+        let making = || Error::io(format!("making {}", self.place().display()));
+        if self.exists()? {
+            return Err(Error::Exists(self.place().display().to_string()));
+        }
+        self.storage.create().map_err(making())?;
+        let master = MasterKey::random();
+        keys::add(&*self.storage, &master, &self.password)?;
+        let config = ConfigFile {
+            version: VERSION,
+            id: Digest::from_bytes(rand::random()).to_string(),
+            chunker_polynomial: format!("{:x}", polynomial::random()),
+        };
+        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
+        let mut file = Vec::new();
+        let start = key::Key::begin(&mut file);
+        file.extend(json);
+        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
+        self.storage.write(&Name::config(), &file).map_err(making())
+    }
+
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (files, unreadable) = self.files()?;
         let listed = |(name, file): (String, SnapshotFile)| {
@@ -269,14 +275,14 @@ impl Repository for ResticRepository {
         vault.remove(&Name::new(Kind::Snapshot, self.file(id)?.0))
     }
 
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
-        let mut swept = Vec::new();
-        for path in scratches(&self.spill, pipeline)? {
-            std::fs::remove_dir_all(&path).map_err(Error::io(format!("removing {}", path.display())))?;
-            swept.push(path.display().to_string());
-        }
-        Ok(swept)
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        scratches(&self.spill, pipeline)
     }
+}
+
+/// Whether a repository of this format lies in `directory`.
+pub fn is_in(directory: &Path) -> bool {
+    directory.join("config").is_file() && directory.join("keys").is_dir()
 }
 
 /// What drafts of `pipeline` left in `spill`.

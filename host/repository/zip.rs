@@ -60,19 +60,6 @@ impl ZipRepository {
         self
     }
 
-    /// Drafts of `pipeline`, of a run that goes on or left by one that died, and removals that were broken off.
-    ///
-    /// # Errors
-    /// When a directory cannot be listed.
-    pub fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
-        let mut remains = Vec::new();
-        for place in std::iter::once(&self.directory).chain(&self.spill) {
-            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
-            remains.extend(names.map(|name| place.join(name)));
-        }
-        Ok(remains)
-    }
-
     /// Encrypts new sets to `recipients`, if there are any. What others spill while such a set is written goes to
     /// `spill`, a directory of this machine's own.
     #[must_use]
@@ -124,6 +111,24 @@ pub fn awkward_name(path: &crate::name::RawPath) -> bool {
 }
 
 impl Repository for ZipRepository {
+    fn place(&self) -> PathBuf {
+        self.directory.clone()
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        Ok(self.directory.is_dir())
+    }
+
+    fn maker(&self) -> &'static str {
+        "the first `strongroom backup`"
+    }
+
+    fn init(&self) -> Result<(), Error> {
+        use std::os::unix::fs::DirBuilderExt;
+        let making = format!("making {}", self.directory.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(Error::io(making))
+    }
+
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
         for name in names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
@@ -161,14 +166,13 @@ impl Repository for ZipRepository {
         removal::remove(&self.path_of(id)?)
     }
 
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
-        let mut swept = Vec::new();
-        for path in self.remains(pipeline)? {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(Error::io(format!("removing {}", path.display())))?;
-            swept.push(path.display().to_string());
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        let mut remains = Vec::new();
+        for place in std::iter::once(&self.directory).chain(&self.spill) {
+            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
+            remains.extend(names.map(|name| place.join(name)));
         }
-        Ok(swept)
+        Ok(remains)
     }
 }
 

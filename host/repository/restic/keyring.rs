@@ -5,7 +5,10 @@ use super::{
     lock::Lock,
     storage::{Kind, Name},
 };
-use crate::{repository::Error, secret::Secret};
+use crate::{
+    repository::{Error, Repository},
+    secret::Secret,
+};
 
 /// A key file, as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,6 +41,9 @@ pub(super) struct LockFile {
     uid: u32,
     #[serde(default)]
     gid: u32,
+    /// Where `pid` means that process: this start of the machine, this namespace. Ours; others pass over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    processes: Option<String>,
 }
 
 impl LockFile {
@@ -53,26 +56,37 @@ impl LockFile {
             pid: std::process::id(),
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
+            processes: processes(),
         }
     }
 
     /// Whether its owner is gone for certain, or has not been heard of for so long that he counts as gone.
     pub(super) fn is_stale(&self) -> bool {
         let time: Option<Timestamp> = self.time.parse().ok();
-        let old = time.is_none_or(|time| Timestamp::now().duration_since(time) > STALE_AFTER);
-        old || self.hostname == host_name() && !self.owner_lives()
+        time.is_none_or(|time| Timestamp::now().duration_since(time) > STALE_AFTER) || self.owner_died()
     }
 
-    fn owner_lives(&self) -> bool {
+    /// Whether it was taken by a process that could be seen from here, and is no more. A host name proves nothing:
+    /// containers share it.
+    fn owner_died(&self) -> bool {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let asked = pid.map(rustix::process::test_kill_process);
-        !matches!(asked, None | Some(Err(rustix::io::Errno::SRCH)))
+        self.processes.is_some()
+            && self.processes == processes()
+            && matches!(asked, None | Some(Err(rustix::io::Errno::SRCH)))
     }
 
     fn owner(&self) -> String {
         let Self { username, hostname, pid, time, .. } = self;
         format!("{username}@{hostname}, process {pid}, since {time}")
     }
+}
+
+/// Which processes this one sees; none where the system does not tell.
+fn processes() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{} {}", boot.trim(), space.display()))
 }
 
 fn host_name() -> String {
@@ -194,10 +208,14 @@ fn write(vault: &Vault, exclusive: bool) -> Result<Name, Error> {
     Ok(Name::new(Kind::Lock, vault.save(Kind::Lock, &LockFile::new(exclusive))?))
 }
 
-/// Refuses where another lock that is not stale does not go with the one that is wanted.
+/// Refuses where another lock that is not stale does not go with the one that is wanted. Removes those of processes that
+/// died here.
 fn check(vault: &Vault, exclusive: bool, own: Option<&Name>) -> Result<(), Error> {
     for (name, lock) in all(vault)? {
-        if Some(&name) != own && (exclusive || lock.exclusive) && !lock.is_stale() {
+        if lock.owner_died() {
+            // Nobody else would: restic takes it for somebody's until it is told to unlock.
+            vault.remove(&name)?;
+        } else if Some(&name) != own && (exclusive || lock.exclusive) && !lock.is_stale() {
             let how = if lock.exclusive { "alone" } else { "now" };
             return Err(Error::Busy(format!(
                 "{} is used {how} by {}\nhelp: wait for it, or `strongroom unlock` where you know that it is gone",

@@ -1,12 +1,11 @@
 //! Packs: many blobs in one file, and at its end a sealed list of them
 //! (<https://restic.readthedocs.io/en/stable/100_references.html#pack-format>).
 
-use std::io;
+use std::{cell::RefCell, io};
 
 use super::{
     key::{Key, OVERHEAD},
     storage::{Kind, Name, Storage},
-    vault,
 };
 use crate::digest::{Digest, Summing};
 
@@ -179,11 +178,24 @@ pub(super) fn open(key: &Key, blob: &Blob, sealed: &mut [u8]) -> io::Result<Vec<
     let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let opened = key.open(sealed).map_err(|why| wrong(why.to_string()))?;
     let content = match blob.unpacked {
-        Some(size) => vault::unzstd(opened, size as usize)?,
+        Some(size) => unpack(opened, size as usize)?,
         None => opened.to_vec(),
     };
     match Digest::of(&content) == blob.id {
         true => Ok(content),
         false => Err(wrong("its content is not what its name says".into())),
     }
+}
+
+thread_local! {
+    /// A state of zstd costs more to make than a small blob to unpack.
+    static ZSTD: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// What zstd packed, of `size` bytes at most.
+fn unpack(packed: &[u8], size: usize) -> io::Result<Vec<u8>> {
+    ZSTD.with_borrow_mut(|zstd| match zstd {
+        Some(zstd) => zstd.decompress(packed, size),
+        None => zstd.insert(zstd::bulk::Decompressor::new()?).decompress(packed, size),
+    })
 }

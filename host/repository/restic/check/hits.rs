@@ -58,7 +58,8 @@ impl Hits<'_> {
     fn name(&mut self, snapshot: &str, path: &[u8], why: &str) {
         if self.left > 0 {
             self.left -= 1;
-            self.errors.name(format!("snapshot {snapshot}, {}: {why}", name::text(path)));
+            let path = if path.is_empty() { "/".to_owned() } else { name::text(path) };
+            self.errors.name(format!("snapshot {snapshot}, {path}: {why}"));
         }
     }
 
