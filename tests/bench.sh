@@ -58,8 +58,9 @@ room_mib() { df --output=avail --block-size=M "$1" | tail -1 | tr -dc '0-9'; }
 
 choose_directories() {
   # What is restored of the long stream, and its set; all else, with a page for each of the entries, twice.
-  local on_disk=$(((LONG + LONG / 8) / MIB + 1000)) entries=${ENTRIES[-1]} memory=/dev/shm
+  local on_disk=1000 entries=${ENTRIES[-1]} memory=/dev/shm
   local elsewhere=$((4 * BYTES / MIB > entries / 100 ? 4 * BYTES / MIB : entries / 100))
+  [[ " ${SECTIONS[*]} " != *' long '* ]] || on_disk=$(((LONG + LONG / 8) / MIB + 1000))
   if [[ -w $memory ]] && (($(room_mib "$memory") > elsewhere && $(free_mib) > elsewhere + 3000)); then
     FAST=$(mktemp -d "$memory/strongroom-bench.XXXXXX")
   else
