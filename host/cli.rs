@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::{digest::Digest, report};
 
 mod forget;
+mod repository;
 
 pub use forget::{ForgetArgs, KeepArgs};
+pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -106,6 +108,15 @@ pub enum Verb {
     Snapshots(SnapshotsArgs),
     /// Remove the pipeline's snapshots that no rule keeps
     Forget(ForgetArgs),
+    /// Remove from a repository of format restic what no snapshot needs
+    Prune(PruneArgs),
+    /// Look whether a repository of format restic is whole
+    Check(CheckArgs),
+    /// List and change the passwords of a repository of format restic
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Remove locks that nobody holds any more from a repository of format restic
+    Unlock(UnlockArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
     /// Write the content of one file of a snapshot to standard output, without any plugin

@@ -14,6 +14,7 @@ pub mod config;
 pub mod doctor;
 pub mod dump;
 pub mod forget;
+pub mod keep;
 pub mod ls;
 pub mod man;
 mod pipeline;
@@ -69,6 +70,10 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
         Verb::Forget(args) => forget::forget(global, args).await,
+        Verb::Prune(args) => keep::prune(global, args).await,
+        Verb::Check(args) => keep::check(global, args).await,
+        Verb::Key(verb) => keep::key(global, verb),
+        Verb::Unlock(args) => keep::unlock(global, args),
         Verb::Ls(args) => ls::ls(global, args),
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,

@@ -16,6 +16,7 @@ pub mod forget;
 pub mod holds;
 pub mod init;
 pub mod json;
+pub mod keep;
 pub mod list;
 mod live;
 pub mod preview;

@@ -62,11 +62,43 @@ pub(super) fn named(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn 
     Ok(repository)
 }
 
+/// A repository, for verbs that only one format has.
+pub(super) enum Meant {
+    /// Of format zip.
+    Zip,
+    /// Of format restic.
+    Restic(ResticRepository),
+}
+
+/// As [`named`].
+pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
+    let restic = match &args.repo {
+        Some(directory) if restic::is_in(directory) => by_password(directory, args)?,
+        Some(directory) => {
+            exists(&ZipRepository::new(directory))?;
+            return Ok(Meant::Zip);
+        }
+        None => {
+            let config = pipeline::config(global)?;
+            match config.repository.format {
+                Format::Zip => return Ok(Meant::Zip),
+                Format::Restic => of_restic(&config)?,
+            }
+        }
+    };
+    exists(&restic)?;
+    Ok(Meant::Restic(restic))
+}
+
 /// What lies in `directory` tells which format it has.
 fn by_path(directory: &Path, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
     if !restic::is_in(directory) {
         return opened(ZipRepository::new(directory), args.identity.clone().map(Source::File));
     }
+    Ok(Arc::new(by_password(directory, args)?))
+}
+
+fn by_password(directory: &Path, args: &RepoArgs) -> anyhow::Result<ResticRepository> {
     let Some(password) = args.password_file.clone().map(Source::File) else {
         let message = format!(
             "{} is a repository of format restic, which opens with a password\nhelp: pass --password-file FILE",
@@ -75,7 +107,7 @@ fn by_path(directory: &Path, args: &RepoArgs) -> anyhow::Result<Arc<dyn Reposito
         return Err(Exit::new(exit::WRONG_PASSWORD, message).into());
     };
     // Nothing is written by way of the command line alone: nothing spills.
-    Ok(Arc::new(in_directory(directory, &password, std::env::temp_dir())?))
+    in_directory(directory, &password, std::env::temp_dir())
 }
 
 /// Adds what opens encrypted sets.

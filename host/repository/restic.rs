@@ -3,6 +3,7 @@
 //!
 //! `draft` writes (`intake` takes content, `cut` says where it is cut, `writer` saves blobs, `parent` knows what has not
 //! changed, `seal` ends it), `archive` reads (`trees` and `reader` find what is where) and `prove` reads all of it back.
+//! `check` looks whether all is there and whole, `prune` removes what no snapshot needs, by trees that `forest` walks.
 //! `storage` is where files lie, `vault` that with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
 //! and `keys` know the format.
 
@@ -23,15 +24,19 @@ use self::{
     storage::{Kind, Name, Storage, local::Local},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Repository, health::Health};
+use super::{Archive, Draft, Error, Listed, Repository, Watch, health::Health};
 use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
 
+mod amount;
 mod archive;
+mod check;
 mod cut;
 mod draft;
+mod forest;
 mod index;
 mod intake;
 mod key;
+mod keyring;
 mod keys;
 mod lock;
 mod node;
@@ -39,6 +44,7 @@ mod pack;
 mod parent;
 mod polynomial;
 mod prove;
+mod prune;
 mod reader;
 mod seal;
 mod snapshot;
@@ -48,6 +54,10 @@ mod tests;
 mod trees;
 mod vault;
 mod writer;
+
+pub use check::{Checked, Reading};
+pub use keyring::KeyListed;
+pub use prune::{Amount, MaxUnused, Pruned};
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 2;
@@ -97,6 +107,29 @@ impl ResticRepository {
         lock::unlock(&self.vault()?, all)
     }
 
+    /// Looks whether everything that snapshots need is there and, as far as `reading` says, whole.
+    ///
+    /// # Errors
+    /// When the repository cannot be opened or listed. What is damaged is no error: it is named in what is returned.
+    pub fn check(&self, reading: Reading, watch: &dyn Watch) -> Result<Checked, Error> {
+        let vault = self.vault()?;
+        let mut checked = check::check(&vault, reading, watch)?;
+        if let Err(why) = self.config(&vault.key) {
+            checked.errors.insert(0, why.to_string());
+        }
+        Ok(checked)
+    }
+
+    /// Removes what no snapshot needs; of packs that hold too much of it, the rest is copied. `dry_run`: only says what
+    /// would be done.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while somebody else uses the repository; [`Error::Damaged`] when it cannot be told for certain
+    /// what is needed. Then nothing was removed.
+    pub fn prune(&self, max_unused: MaxUnused, dry_run: bool, watch: &dyn Watch) -> Result<Pruned, Error> {
+        prune::prune(&self.vault()?, max_unused, dry_run, watch)
+    }
+
     /// The opened repository.
     fn vault(&self) -> Result<Vault, Error> {
         let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,15 +141,13 @@ impl ResticRepository {
 
     fn open_vault(&self) -> Result<Vault, Error> {
         let place = self.place().display().to_string();
-        let damaged = |why: String| Error::Damaged(format!("{place}/config: {why}"));
-        let mut file = self.storage.read(&Name::config()).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => Error::NoRepository(place.clone()),
-            _ => Error::io(format!("reading {place}/config"))(cause),
-        })?;
+        match self.storage.read(&Name::config()) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(Error::NoRepository(place)),
+            read => read.map_err(Error::io(format!("reading {place}/config")))?,
+        };
         let (master, _) = keys::open(&*self.storage, &self.password)?;
         let key = master.key();
-        let json = key.open(&mut file).map_err(|why| damaged(why.to_string()))?;
-        let config: ConfigFile = serde_json::from_slice(json).map_err(|why| damaged(why.to_string()))?;
+        let config = self.config(&key)?;
         if config.version != VERSION {
             return Err(Error::Refused(format!(
                 "{place} has version {} of restic's format, and strongroom knows {VERSION} only\n\
@@ -124,8 +155,16 @@ impl ResticRepository {
                 config.version
             )));
         }
-        let polynomial = u64::from_str_radix(&config.chunker_polynomial, 16).map_err(|why| damaged(why.to_string()))?;
+        let polynomial = u64::from_str_radix(&config.chunker_polynomial, 16);
+        let polynomial = polynomial.map_err(|why| Error::Damaged(format!("{place}/config: {why}")))?;
         Ok(Vault { storage: Arc::clone(&self.storage), key, polynomial })
+    }
+
+    fn config(&self, key: &key::Key) -> Result<ConfigFile, Error> {
+        let path = self.place().join("config").display().to_string();
+        let mut file = self.storage.read(&Name::config()).map_err(Error::io(format!("reading {path}")))?;
+        let json = key.open(&mut file).map_err(|why| Error::Damaged(format!("{path}: {why}")))?;
+        serde_json::from_slice(json).map_err(|why| Error::Damaged(format!("{path}: {why}")))
     }
 
     /// Every snapshot file that can be read, and why others cannot.

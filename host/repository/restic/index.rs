@@ -78,11 +78,44 @@ pub(super) type ById<T> = HashMap<Digest, T, BuildHasherDefault<First>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Spot {
+    /// Its number; `MARK` on top.
     pack: u32,
     offset: u32,
     length: u32,
     /// Bytes of content, plus one; 0: not packed.
     unpacked: u32,
+}
+
+/// A blob that is used. Packs are fewer.
+const MARK: u32 = 1 << 31;
+
+impl Spot {
+    fn blob(self, kind: BlobKind, id: Digest) -> Blob {
+        let Self { offset, length, .. } = self;
+        Blob { kind, id, offset, length, unpacked: self.unpacked.checked_sub(1) }
+    }
+
+    fn pack(self) -> usize {
+        (self.pack & !MARK) as usize
+    }
+}
+
+/// Reads index files one after the other; `visit` gets the name of each, and what is in it.
+///
+/// # Errors
+/// When they cannot be listed; what `visit` returns.
+pub(super) fn each(
+    vault: &Vault,
+    visit: &mut dyn FnMut(&str, Result<IndexFile, Error>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for found in vault.list(Kind::Index)? {
+        match vault.load(Kind::Index, &found.name) {
+            // Somebody has just written one that says the same, and removed this.
+            Err(Error::NotFound(_)) => {}
+            file => visit(&found.name, file)?,
+        }
+    }
+    Ok(())
 }
 
 /// See the module. About 60 bytes a blob.
@@ -98,16 +131,12 @@ impl Index {
     /// Reads all index files.
     pub(super) fn load(vault: &Vault) -> Result<Self, Error> {
         let mut index = Self::default();
-        for found in vault.list(Kind::Index)? {
-            match vault.load::<IndexFile>(Kind::Index, &found.name) {
-                Ok(file) => file.packs.iter().for_each(|pack| {
-                    index.add(pack.id, pack.blobs.iter().map(BlobLine::blob));
-                }),
-                // Somebody has just written one that says the same, and removed this.
-                Err(Error::NotFound(_)) => {}
-                Err(why) => return Err(why),
+        each(vault, &mut |_, file| {
+            for pack in file?.packs {
+                index.add(pack.id, pack.blobs.iter().map(BlobLine::blob));
             }
-        }
+            Ok(())
+        })?;
         Ok(index)
     }
 
@@ -153,9 +182,31 @@ impl Index {
     /// Where a blob is.
     pub(super) fn find(&self, kind: BlobKind, id: &Digest) -> Option<(Digest, Blob)> {
         let spot = self.of(kind).get(id)?;
-        let Spot { offset, length, .. } = *spot;
-        let blob = Blob { kind, id: *id, offset, length, unpacked: spot.unpacked.checked_sub(1) };
-        Some((*self.packs.get(spot.pack as usize)?, blob))
+        Some((*self.packs.get(spot.pack())?, spot.blob(kind, *id)))
+    }
+
+    /// Where a blob is, if it is marked.
+    pub(super) fn find_marked(&self, kind: BlobKind, id: &Digest) -> Option<(Digest, Blob)> {
+        self.find(kind, id).filter(|_| self.of(kind).get(id).is_some_and(|spot| spot.pack & MARK != 0))
+    }
+
+    /// Marks a blob as used. Whether it was before; none: it is not stored.
+    pub(super) fn mark(&mut self, kind: BlobKind, id: &Digest) -> Option<bool> {
+        let spot = self.of_mut(kind).get_mut(id)?;
+        let before = spot.pack & MARK != 0;
+        spot.pack |= MARK;
+        Some(before)
+    }
+
+    /// Visits every blob: the pack it is read from, and whether it is marked.
+    pub(super) fn each_blob(&self, visit: &mut dyn FnMut(&Digest, Blob, bool)) {
+        for kind in [BlobKind::Data, BlobKind::Tree] {
+            for (id, spot) in self.of(kind) {
+                if let Some(pack) = self.packs.get(spot.pack()) {
+                    visit(pack, spot.blob(kind, *id), spot.pack & MARK != 0);
+                }
+            }
+        }
     }
 
     /// Whether a pack is in it.

@@ -179,6 +179,12 @@ pub(super) fn open(storage: &dyn Storage, password: &Secret) -> Result<(MasterKe
     Err(unreadable.unwrap_or_else(|| Error::WrongPassword(place.display().to_string())))
 }
 
+/// Whether the password opens one key file.
+pub(super) fn opens(storage: &dyn Storage, name: &str, password: &Secret) -> Result<bool, Error> {
+    let opening = format!("opening the key {}", storage.place().join("keys").join(name).display());
+    Ok(read(storage, name)?.open(password).map_err(Error::io(opening))?.is_some())
+}
+
 /// Every key file.
 pub(super) fn list(storage: &dyn Storage) -> Result<Vec<Found>, Error> {
     let mut keys =

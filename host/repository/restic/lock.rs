@@ -24,7 +24,7 @@ const STALE_AFTER: SignedDuration = SignedDuration::from_mins(30);
 /// Ahead of that, whoever could not renew his gives up: restic's five minutes.
 const TRUSTED_FOR: Duration = Duration::from_secs(25 * 60);
 /// How long others get to see a new lock before it counts.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 200 });
 
 /// A lock file.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -96,6 +96,14 @@ impl Pack {
         Ok(blob)
     }
 
+    /// Appends a blob as another pack holds it.
+    pub(super) fn add_sealed(&mut self, blob: &Blob, sealed: &[u8]) {
+        let offset = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(sealed);
+        self.sum.update(sealed);
+        self.blobs.push(Blob { offset, length: sealed.len() as u32, ..*blob });
+    }
+
     /// Whether nothing more should go in.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= PACK_BYTES || self.blobs.len() >= BLOBS_MAX

@@ -33,17 +33,22 @@ impl Reader {
     /// A blob's content.
     pub(super) fn read(&self, kind: BlobKind, id: &Digest) -> Result<Vec<u8>, Error> {
         let (pack, blob) = self.find(kind, id)?;
-        let name = Name::new(Kind::Pack, pack);
-        let place = || format!("{}, blob {id} at byte {}", self.vault.path(&name).display(), blob.offset);
-        let mut sealed = vec![0; blob.length as usize];
-        let read = self.vault.storage.read_at(&name, blob.offset.into(), &mut sealed);
-        read.map_err(|why| match why.kind() {
-            // A pack that is gone or cut short is damage; a storage that fails is not.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof => {
-                Error::Damaged(format!("{}: {why}", place()))
-            }
-            _ => Error::io(format!("reading {}", place()))(why),
-        })?;
-        pack::open(&self.vault.key, &blob, &mut sealed).map_err(|why| Error::Damaged(format!("{}: {why}", place())))
+        fetch(&self.vault, &pack, &blob)
     }
+}
+
+/// The content of a blob that is in `pack`.
+pub(super) fn fetch(vault: &Vault, pack: &Digest, blob: &Blob) -> Result<Vec<u8>, Error> {
+    let name = Name::new(Kind::Pack, pack);
+    let place = || format!("{}, blob {} at byte {}", vault.path(&name).display(), blob.id, blob.offset);
+    let mut sealed = vec![0; blob.length as usize];
+    let read = vault.storage.read_at(&name, blob.offset.into(), &mut sealed);
+    read.map_err(|why| match why.kind() {
+        // A pack that is gone or cut short is damage; a storage that fails is not.
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof => {
+            Error::Damaged(format!("{}: {why}", place()))
+        }
+        _ => Error::io(format!("reading {}", place()))(why),
+    })?;
+    pack::open(&vault.key, blob, &mut sealed).map_err(|why| Error::Damaged(format!("{}: {why}", place())))
 }

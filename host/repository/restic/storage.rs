@@ -4,6 +4,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
+#[cfg(test)]
+pub(super) mod faulty;
 pub(super) mod local;
 
 /// Kinds of files, each in a directory of its own.

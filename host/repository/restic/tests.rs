@@ -17,6 +17,9 @@ use crate::{
     secret::Secret,
 };
 
+mod faults;
+mod keep;
+
 const ID: &str = "0123456789abcdef";
 const STARTED: &str = "2026-11-21T13:00:00Z";
 const PASSWORD: &str = "correct horse";

@@ -80,6 +80,11 @@ impl Directory {
     }
 }
 
+/// Whether a tree can be walked: every name is one, and none is there twice.
+pub(super) fn judge(tree: Tree) -> Result<(), String> {
+    Directory::new(tree).map(drop)
+}
+
 fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/') && !name.contains(&0)
 }

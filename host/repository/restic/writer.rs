@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Blobs of one index file; restic's bound for a full one.
-const INDEX_BLOBS: usize = 50_000;
+pub(super) const INDEX_BLOBS: usize = 50_000;
 
 /// See the module.
 pub(super) struct Writer {

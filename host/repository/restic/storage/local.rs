@@ -104,8 +104,11 @@ impl Storage for Local {
     }
 
     fn remove(&self, name: &Name) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            // An index that came back after a crash would name packs that were removed after it.
+            Ok(()) if name.kind == Kind::Index => File::open(path.parent().unwrap_or(&self.directory))?.sync_all(),
             removed => removed,
         }
     }
