@@ -163,7 +163,7 @@ impl Proving<'_> {
         }
         let content = self.set.content(path, node, 0).map_err(|why| format!("{path}: {why}"));
         let read = content
-            .and_then(|inner| digest::of_reader(Watched { inner, proving: self }).map_err(|why| why.to_string()));
+            .and_then(|inner| self.digest(Watched { inner, proving: self }, node).map_err(|why| why.to_string()));
         self.watch.moved(0, 1);
         match read {
             Err(_) if self.watch.stopped() => {}

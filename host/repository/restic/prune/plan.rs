@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Amount, MaxUnused, Pruned};
+use super::{MaxUnused, Pruned};
 use crate::{
     digest::Digest,
     repository::restic::{
@@ -149,7 +149,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Amount, *};
 
     fn entry(sealed: u64, used: u64, trees: bool) -> Use {
         Use { blobs: 2, sealed, used_blobs: 1, used, trees }
