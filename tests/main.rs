@@ -31,6 +31,8 @@ mod forget;
 mod encrypted;
 /// Snapshots in restic's format, which restic judges.
 mod restic;
+/// Repositories that are checked, pruned, unlocked and re-keyed.
+mod keep;
 /// Changes to a product that are undone, whatever happens.
 mod holds;
 /// The demos name what they lack and leave alone what is not their own.
