@@ -3,9 +3,9 @@
 # each demo.sh, which sets ROOT, and has functions `end_started`, `stop_earlier` and `choose_role` of its own).
 
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 LC_ALL=C.UTF-8 # else unzip escapes names that the locale cannot show
-export PYTHONPATH=$ROOT/examples                             # judge.py
+export PYTHONPATH=$ROOT/examples:$ROOT/examples/search       # judge.py, and what the samples of search engines share
 # What `finish` and the argument lists of the demos look at before there is anything.
-INSTALL='' WANTED='' DIR='' PORT='' WRITER='' CHILD='' CONNECTION=()
+FORMAT=zip INSTALL='' WANTED='' DIR='' PORT='' WRITER='' CHILD='' CONNECTION=()
 
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 # A program that is named by $STRONGROOM is shown as it is; otherwise it is built first.
@@ -132,8 +132,15 @@ state = "$DIR/$2"
 
 [repository.local]
 url = "$DIR/repository"
-format = "zip"
+format = "$FORMAT"
 TOML
+  [[ $FORMAT != restic ]] || echo "password = { file = \"$DIR/repository.password\" }"
+}
+
+make_repository() { # a set of format zip needs none
+  [[ $FORMAT == restic ]] || return 0
+  (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' ' >"$DIR/repository.password")
+  strongroom -c "$DIR/pipeline.toml" init
 }
 
 grant_of_directory() { # STEP NAME PATH ACCESS
@@ -148,13 +155,23 @@ TOML
 unpack() {
   headline 'The set, without strongroom'
   mkdir "$DIR/proof"
-  local sets=("$DIR"/repository/*.zip)
-  [[ ${#sets[@]} -eq 1 && -f ${sets[0]} ]] || die "one set was to be in $DIR/repository, not ${#sets[@]}"
   cd "$DIR/proof"
-  show unzip -q "${sets[0]}"
+  "unpack_$FORMAT"
   show sha256sum --quiet --strict -c SHA256SUMS
   echo "all $(wc -l <SHA256SUMS) sums hold"
   cd "$ROOT"
+}
+
+unpack_zip() {
+  local sets=("$DIR"/repository/*.zip)
+  [[ ${#sets[@]} -eq 1 && -f ${sets[0]} ]] || die "one set was to be in $DIR/repository, not ${#sets[@]}"
+  show unzip -q "${sets[0]}"
+}
+
+unpack_restic() {
+  export RESTIC_PASSWORD_FILE=$DIR/repository.password RESTIC_REPOSITORY=$DIR/repository
+  show restic --no-cache check --read-data
+  show restic --no-cache restore latest --verify --target .
 }
 
 build_with() { # PLUGIN…: builds the program unless one was named, and those plugins

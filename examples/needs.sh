@@ -53,6 +53,7 @@ find_missing() {
     command -v mvn >/dev/null || missing 'Maven, which brings a server' 'apt-get install --no-install-recommends maven'
   fi
   command -v unzip >/dev/null || missing unzip 'apt-get install unzip'
+  [[ ${FORMAT:-} != restic ]] || command -v restic >/dev/null || missing restic 'apt-get install restic'
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || missing 'Python 3.10' 'apt-get install python3'
   command -v cc >/dev/null || missing 'a linker' 'apt-get install gcc libc6-dev'
   if command -v cargo >/dev/null; then
@@ -76,6 +77,7 @@ install_missing() {
     command -v mvn >/dev/null || packages+=(maven)
   fi
   command -v unzip >/dev/null || packages+=(unzip)
+  [[ ${FORMAT:-} != restic ]] || command -v restic >/dev/null || packages+=(restic)
   command -v python3 >/dev/null || packages+=(python3)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
   if command -v cargo >/dev/null && ! guest_target; then

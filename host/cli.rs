@@ -33,7 +33,7 @@ Examples:
   strongroom -c target.toml restore     bring it back into what that file grants
 
 Exit codes: 0 done and proven, 1 failed, 2 wrong usage, 3 partial, 4 unproven or inconsistent, 5 refused, \
-10 no such repository or snapshot, 11 locked by another run, 130 canceled. Treat any other as a failure.";
+10 no such repository or snapshot, 11 locked by another run, 12 wrong password, 130 canceled. Treat any other as a failure.";
 
 /// Options of every verb.
 #[derive(Args, Clone, Debug)]
@@ -95,6 +95,9 @@ pub enum Verb {
     /// Check a pipeline file, show what it means, or write a first one
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Make the pipeline's repository
+    #[command(after_help = INIT_HELP)]
+    Init,
     /// Ask every plugin what there is to do and print it; nothing is written
     Plan,
     /// Make a snapshot
@@ -140,6 +143,15 @@ pub enum Verb {
         file: PathBuf,
     },
 }
+
+const INIT_HELP: &str = "\
+Example:
+  strongroom -c strongroom.toml init
+
+A repository of format restic must be made before the first backup, so that none is begun in an empty directory whose file \
+system is not mounted. One of format zip is made by the first backup, too.
+
+Exit codes: 0 made; 5 there is one already.";
 
 const DOCTOR_HELP: &str = "\
 Example:
@@ -234,6 +246,9 @@ pub struct RepoArgs {
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
+    /// Open a repository of format restic with the password in this file [default: the pipeline file's]
+    #[arg(long, value_name = "FILE", env = "STRONGROOM_PASSWORD_FILE", hide_env_values = true)]
+    pub password_file: Option<PathBuf>,
 }
 
 /// Which snapshot.

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Cli, ConfigVerb, PluginVerb, Verb},
     report::{exit, standing},
+    repository::Error,
     run::{locks, stop},
     sandbox::{compile, engine},
 };
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod plugin;
 mod reading;
 pub mod recover;
+mod repository;
 pub mod restore;
 mod select;
 pub mod snapshots;
@@ -62,6 +64,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Config(ConfigVerb::Show) => config::show(global),
         Verb::Config(ConfigVerb::Schema) => config::schema(),
         Verb::Config(ConfigVerb::New(args)) => config::new(global, args).await,
+        Verb::Init => repository::init(global),
         Verb::Plan => plan::plan(global).await,
         Verb::Backup(args) => backup::backup(global, args).await,
         Verb::Snapshots(args) => snapshots::snapshots(global, args),
@@ -87,7 +90,18 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
 pub fn code_of(error: &anyhow::Error) -> u8 {
     let own = |cause: &(dyn std::error::Error + 'static)| {
         let busy = matches!(cause.downcast_ref(), Some(locks::Error::Busy { .. }));
-        cause.downcast_ref::<Exit>().map(|exit| exit.code).or(busy.then_some(exit::LOCKED))
+        let of_repository = cause.downcast_ref::<Error>().and_then(code_of_repository);
+        cause.downcast_ref::<Exit>().map(|exit| exit.code).or(busy.then_some(exit::LOCKED)).or(of_repository)
     };
     error.chain().filter_map(own).last().unwrap_or(exit::FAILED)
+}
+
+/// The exit code of what a repository refuses: restic's.
+fn code_of_repository(error: &Error) -> Option<u8> {
+    match error {
+        Error::NoRepository(_) => Some(exit::MISSING),
+        Error::Busy(_) => Some(exit::LOCKED),
+        Error::WrongPassword(_) => Some(exit::WRONG_PASSWORD),
+        _ => None,
+    }
 }

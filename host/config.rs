@@ -91,6 +91,8 @@ pub struct Repository {
     pub recipients: Vec<recipient::Recipient>,
     /// What opens encrypted ones.
     pub identity: Option<Source>,
+    /// What opens a repository of format `restic`, and only such a one.
+    pub password: Option<Source>,
 }
 
 /// How a repository keeps snapshots.
@@ -99,6 +101,18 @@ pub struct Repository {
 pub enum Format {
     /// One self-contained zip set a snapshot.
     Zip,
+    /// Deduplicated and encrypted, in restic's format.
+    Restic,
+}
+
+impl Format {
+    /// The word in the file, in plans and in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Restic => "restic",
+        }
+    }
 }
 
 /// Whether what goes into a snapshot is compressed; restic's words.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod exit;
 pub mod forget;
 pub mod holds;
+pub mod init;
 pub mod json;
 pub mod list;
 mod live;

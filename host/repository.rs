@@ -1,9 +1,10 @@
 //! Where snapshots live. Two traits: a [`Draft`] is being written, an [`Archive`] is being read.
 //!
 //! Both block: they are called from threads that may wait. `zip` keeps one self-contained set a snapshot; `tree`
-//! stores a directory in a draft, `extract` brings one back from an archive.
+//! stores a directory in a draft, `extract` brings one back from an archive. What a draft holds is noted in its
+//! `catalog`.
 
-use std::{io, path::PathBuf, sync::OnceLock};
+use std::{fs, io, path::PathBuf, sync::OnceLock};
 
 use crate::{
     digest::Digest,
@@ -16,13 +17,20 @@ use crate::{
 pub(crate) mod conformance;
 pub mod extract;
 pub mod holdings;
+pub mod restic;
 pub mod tree;
 pub mod whole;
 pub mod zip;
 
 mod beneath;
+mod catalog;
+mod damage;
+mod health;
+mod lines;
 mod patterns;
 mod queue;
+mod sums;
+mod veil;
 mod workers;
 
 /// What kind of thing an entry is.
@@ -134,6 +142,18 @@ pub trait Draft: Send + Sync {
         pass: Pass,
     ) -> Result<Stored, Error>;
 
+    /// Stores a file without reading it, where the repository knows from the snapshot before what is in a file that looks
+    /// like that. None: it must be read.
+    fn put_unchanged(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _identity: &Identity,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
+
     /// Stores a directory or a symbolic link. A directory may be stored again in the same pass.
     fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error>;
 
@@ -231,6 +251,21 @@ pub struct Listed {
 
 /// A place for snapshots.
 pub trait Repository: Send + Sync {
+    /// What people call it.
+    fn place(&self) -> PathBuf;
+
+    /// Whether it has been made.
+    fn exists(&self) -> Result<bool, Error>;
+
+    /// The commands that make it, for people.
+    fn maker(&self) -> &'static str;
+
+    /// Makes it, empty.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when there is one.
+    fn init(&self) -> Result<(), Error>;
+
     /// Every snapshot, oldest first. What cannot be read is named, not dropped.
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error>;
 
@@ -250,8 +285,20 @@ pub trait Repository: Send + Sync {
     /// [`Error::Busy`] while somebody reads it.
     fn forget(&self, id: &str) -> Result<(), Error>;
 
-    /// What runs that died left behind. Removes it and says what it was. Call it only under the pipeline's lock.
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error>;
+    /// What drafts of `pipeline`, of a run that goes on or of one that died, and removals that were broken off have left
+    /// on this machine.
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error>;
+
+    /// Removes what runs that died left behind, and says what it was. Call it only under the pipeline's lock.
+    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
+        let mut swept = Vec::new();
+        for path in self.remains(pipeline)? {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(Error::io(format!("removing {}", path.display())))?;
+            swept.push(path.display().to_string());
+        }
+        Ok(swept)
+    }
 }
 
 /// Someone who watches long work, and may end it.
@@ -298,6 +345,12 @@ pub enum Error {
     /// A name that cannot be kept or must not be followed.
     #[error(transparent)]
     Path(#[from] BadPath),
+    /// There is no repository.
+    #[error("there is no repository at {0}")]
+    NoRepository(String),
+    /// The password opens no key.
+    #[error("no key of {0} opens with this password\nhelp: compare the file, variable or command that it is read from")]
+    WrongPassword(String),
     /// The target refuses: a link in the way, a file that is there already.
     #[error("{0}")]
     Refused(String),

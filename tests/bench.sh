@@ -3,7 +3,7 @@
 #
 # usage: bench.sh [--small | --large] [--dir DIR] [SECTION...]
 #
-# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams, search; all of them unless given.
+# SECTION is any of one-by-one, set, stream, entries, long, plan, small, calls, parts, streams, search, restic; all of them unless given.
 # --small looks quickly, at a hundredth of the data: its figures mean little. --large adds 1,000,000 entries. Data and
 # what is made of it are in memory where there is enough, so that no disk is measured; the long stream is on a disk, below
 # DIR ($TMPDIR unless given).
@@ -18,6 +18,8 @@ MIB=$((1 << 20))
 source "$ROOT/tests/bench/streams.sh"
 # shellcheck source=bench/search.sh
 source "$ROOT/tests/bench/search.sh"
+# shellcheck source=bench/restic.sh
+source "$ROOT/tests/bench/restic.sh"
 FILES=50000 BYTES=$((2000 * MIB)) ENTRIES=(200000) LONG=$((20 << 30)) DOCUMENTS=1000000 ROUNDS=5 FEW=3
 PARENT=${TMPDIR:-/tmp} DIR='' FAST='' OUT='' SECTIONS=() ROWS=()
 
@@ -30,12 +32,12 @@ options() { # ARGUMENT...
       --small) FILES=600 BYTES=$((20 * MIB)) ENTRIES=(2000) LONG=$((200 * MIB)) DOCUMENTS=10000 ROUNDS=3 FEW=1 ;;
       --large) ENTRIES+=(1000000) ;;
       --dir) PARENT=${2:?--dir needs a directory}; shift ;;
-      one-by-one | set | stream | entries | long | plan | small | calls | parts | streams | search) SECTIONS+=("$1") ;;
-      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts|streams|search]...' ;;
+      one-by-one | set | stream | entries | long | plan | small | calls | parts | streams | search | restic) SECTIONS+=("$1") ;;
+      *) die 'usage: bench.sh [--small | --large] [--dir DIR] [one-by-one|set|stream|entries|long|plan|small|calls|parts|streams|search|restic]...' ;;
     esac
     shift
   done
-  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts streams search)
+  ((${#SECTIONS[@]})) || SECTIONS=(one-by-one set stream entries long plan small calls parts streams search restic)
 }
 
 finish() {
@@ -56,8 +58,9 @@ room_mib() { df --output=avail --block-size=M "$1" | tail -1 | tr -dc '0-9'; }
 
 choose_directories() {
   # What is restored of the long stream, and its set; all else, with a page for each of the entries, twice.
-  local on_disk=$(((LONG + LONG / 8) / MIB + 1000)) entries=${ENTRIES[-1]} memory=/dev/shm
+  local on_disk=1000 entries=${ENTRIES[-1]} memory=/dev/shm
   local elsewhere=$((4 * BYTES / MIB > entries / 100 ? 4 * BYTES / MIB : entries / 100))
+  [[ " ${SECTIONS[*]} " != *' long '* ]] || on_disk=$(((LONG + LONG / 8) / MIB + 1000))
   if [[ -w $memory ]] && (($(room_mib "$memory") > elsewhere && $(free_mib) > elsewhere + 3000)); then
     FAST=$(mktemp -d "$memory/strongroom-bench.XXXXXX")
   else
@@ -362,6 +365,7 @@ main() {
       parts) many_parts ;;
       streams) kafka_streams ;;
       search) search_documents ;;
+      restic) restic_repository ;;
     esac
   done
   headline 'measured'

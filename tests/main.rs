@@ -29,6 +29,8 @@ mod http;
 mod forget;
 /// Sets that are encrypted, and who can read them.
 mod encrypted;
+/// Snapshots in restic's format, which restic judges.
+mod restic;
 /// Changes to a product that are undone, whatever happens.
 mod holds;
 /// The demos name what they lack and leave alone what is not their own.

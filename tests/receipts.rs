@@ -59,8 +59,20 @@ impl Repository for Losing {
     fn room(&self) -> Result<u64, Error> {
         self.inner.room()
     }
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
-        self.inner.sweep(pipeline)
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        self.inner.remains(pipeline)
+    }
+    fn place(&self) -> PathBuf {
+        self.inner.place()
+    }
+    fn exists(&self) -> Result<bool, Error> {
+        self.inner.exists()
+    }
+    fn maker(&self) -> &'static str {
+        self.inner.maker()
+    }
+    fn init(&self) -> Result<(), Error> {
+        self.inner.init()
     }
 }
 

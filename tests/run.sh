@@ -26,10 +26,10 @@ for argument in "$@"; do
   esac
 done
 
-# Beside what the demos need: certificates for encrypted connections, age for encrypted sets, mounts for a disk that
-# fills up, a web server, a second kind of database, strace to break or kill a run at a call of the system, a library
-# that makes clocks jump.
-PACKAGES=(openssl age mount nginx-light mariadb-server strace libfaketime)
+# Beside what the demos need: certificates for encrypted connections, age for encrypted sets, restic to judge what is kept
+# in its format, mounts for a disk that fills up, a web server, a second kind of database, strace to break or kill a run
+# at a call of the system, a library that makes clocks jump.
+PACKAGES=(openssl age restic mount nginx-light mariadb-server strace libfaketime)
 
 is_there() { # PACKAGE
   case $1 in
@@ -91,15 +91,17 @@ cargo test --release --locked "${GUESTS[@]}"
 headline 'the fault sweep'
 cargo run --release --locked --example sweep -- "${sweep[@]}"
 headline "the demos' own judges"
-for demo in confluence nuxeo audit-index; do
-  PYTHONPATH=examples python3 -B -m unittest discover -s "examples/$demo/demo" -p 'test_*.py'
+for judge in confluence/demo nuxeo/demo search; do
+  PYTHONPATH=examples:examples/search python3 -B -m unittest discover -s "examples/$judge" -p 'test_*.py'
 done
-headline 'the demo of Nuxeo and its streams'
+headline 'the demo of Nuxeo, its streams and its audit'
 bash examples/nuxeo/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of Nuxeo, in its other mode, and on another Kafka'
   bash examples/nuxeo/demo.sh --mode replicate
   for mode in backup replicate; do bash examples/nuxeo/demo.sh --kafka 3 --mode "$mode"; done
+  headline 'the demo of Nuxeo, kept in the format of restic'
+  bash examples/nuxeo/demo.sh --format restic
   headline 'the streams on another Kafka'
   STRONGROOM_TEST_KAFKA=3 cargo test --release --locked --test all nuxeo::
 fi
@@ -107,15 +109,15 @@ headline 'the demo of an audit index'
 bash examples/audit-index/demo.sh
 if [[ -n $all ]]; then
   headline 'the demo of an audit index, the other way, and on another engine'
-  bash examples/audit-index/demo.sh --way snapshot
+  for way in snapshot reference; do bash examples/audit-index/demo.sh --way "$way"; done
   for way in export snapshot; do bash examples/audit-index/demo.sh --engine elasticsearch --way "$way"; done
   headline 'the audit index on another engine'
   STRONGROOM_TEST_SEARCH=es cargo test --release --locked --test all audit::
 fi
 headline 'the demo'
 bash examples/confluence/demo.sh
-headline 'the demo on MariaDB'
-bash examples/confluence/demo.sh --database mariadb
+headline 'the demo on MariaDB, kept in the format of restic'
+bash examples/confluence/demo.sh --database mariadb --format restic
 headline 'the demo on an embedded H2'
 if processes_are_seen; then
   bash examples/confluence/demo.sh --database h2

@@ -2,17 +2,17 @@
 # Backs up an audit index of 200,000 documents while entries come, proves the set, restores it to an empty engine and beside the
 # indices that are there, and judges each document by what the engine had acknowledged.
 #
-# usage: demo.sh [--install] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot|reference] [--count N] [DIR]
 #
-# `--way snapshot` has the engine write a snapshot of its own, whose files become the set; `export` reads the documents. Everything
-# happens in DIR (a new directory below $TMPDIR unless given). The engine is fetched from Maven Central once, then the demo needs no
-# network. What it started is stopped when it ends, however it ends.
+# `--way snapshot` has the engine write a snapshot of its own, whose files become the set; with `reference` it stays in a repository of
+# the engine, and the set only names it; `export` reads the documents. Everything happens in DIR (a new directory below $TMPDIR unless
+# given). The engine is fetched from Maven Central once, then the demo needs no network. What it started is stopped when it ends, however it ends.
 set -euo pipefail
 set -m # each background command gets its own process group, so that it can be stopped with all its children
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--engine opensearch|elasticsearch] [--way export|snapshot] [--count N] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--engine opensearch|elasticsearch] [--way export|snapshot|reference] [--count N] [DIR]'
 ENGINE=opensearch WAY=export COUNT=200000
 BESIDE=restored- # how the names of what is restored beside the old indices begin
 
@@ -20,11 +20,11 @@ BESIDE=restored- # how the names of what is restored beside the old indices begi
 source "$ROOT/examples/common.sh"
 # shellcheck source-path=SCRIPTDIR source=../needs.sh
 source "$ROOT/examples/needs.sh"
+# shellcheck source-path=SCRIPTDIR source=../search.sh
+source "$ROOT/examples/search.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
 DATABASE='' MAVEN=1 # needs.sh looks for what it takes
-
-search() { "$ROOT/tests/services/search/search.sh" "$@"; }
 
 end_started() {
   [[ -z $WRITER ]] || end_job "-$WRITER" "$WRITER"
@@ -42,7 +42,9 @@ start_engine() { # NAME
   watched search start "$short" "$DIR/$1"
 }
 
-port() { cat "$DIR/$1/port"; } # ENGINE
+repository() { # make|lend ENGINE: the engine's own, where its snapshots are to stay
+  [[ $WAY != reference ]] || watched python3 "$HERE/demo/repository.py" "$1" "$DIR" "$(port "$2")"
+}
 
 judge() { # WHAT ARGUMENT…
   watched python3 "$HERE/demo/compare.py" "$1" "$DIR" "${@:2}"
@@ -51,8 +53,9 @@ judge() { # WHAT ARGUMENT…
 make_indices() {
   headline "A private engine ($ENGINE) with $COUNT audit documents"
   start_engine engine
-  watched python3 "$HERE/demo/data.py" "$DIR" "$(port engine)" --count "$COUNT"
+  watched python3 "$ROOT/examples/search/data.py" "$DIR" "$(port engine)" --count "$COUNT"
   judge before "$(port engine)"
+  repository make engine
 }
 
 begin_use() {
@@ -72,6 +75,7 @@ end_use() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
+  make_repository
   strongroom -c "$DIR/pipeline.toml" plan
   strongroom -c "$DIR/pipeline.toml" backup
   strongroom -c "$DIR/pipeline.toml" snapshots
@@ -81,6 +85,7 @@ back_up() {
 restore_elsewhere() {
   headline 'Restoring to an empty engine'
   start_engine empty
+  repository lend empty
   write_target "$(port empty)" "$DIR/empty" '' >"$DIR/target.toml"
   strongroom -c "$DIR/target.toml" restore latest
   headline 'Comparing with what the engine had acknowledged'
@@ -101,6 +106,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
   while [[ $# -gt 0 ]]; do
     case $1 in
       --install) INSTALL=1 ;;
+      --format) FORMAT=${2:-} && shift $(($# > 1)) ;;
       --engine | --way | --count)
         [[ $# -gt 1 ]] || die "$USAGE"
         case $1 in --engine) ENGINE=$2 ;; --way) WAY=$2 ;; --count) COUNT=$2 ;; esac
@@ -111,7 +117,7 @@ parse() { # ARGUMENT…: sets INSTALL, ENGINE, WAY, COUNT and WANTED
     esac
     shift
   done
-  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
+  [[ $ENGINE =~ ^(opensearch|elasticsearch)$ && $WAY =~ ^(export|snapshot|reference)$ && $FORMAT =~ ^(zip|restic)$ && $COUNT =~ ^[1-9][0-9]{4,6}$ ]] || die "$USAGE"
 }
 
 main() {
@@ -127,7 +133,7 @@ main() {
   unpack
   restore_elsewhere
   restore_beside
-  headline "Everything matched. Left to look at in $DIR: repository/*.zip, proof/, pipeline.toml, target.toml, beside.toml, ledger*.jsonl"
+  headline "Everything matched. Left to look at in $DIR: repository/, proof/, pipeline.toml, target.toml, beside.toml, ledger*.jsonl"
 }
 
 main "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Backs up a sample Confluence site while it is being changed, proves the set, destroys the site, restores it elsewhere, and compares.
 #
-# usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--database postgresql|mariadb|h2] [DIR]
 #
 # The site's database is on PostgreSQL unless another is asked for; an embedded H2 is backed up while the site is stopped.
 # Everything happens in DIR (a new directory below $TMPDIR unless given); the demo needs no network, and no right but to
@@ -11,7 +11,7 @@ set -m # each background command gets its own process group, so that it can be s
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--database postgresql|mariadb|h2] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--database postgresql|mariadb|h2] [DIR]'
 SERVER=''
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
@@ -106,6 +106,7 @@ stop_writer() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
+  make_repository
   plan
   date +'{"began": %s.%N}' >"$DIR/times.json"
   strongroom -c "$DIR/pipeline.toml" backup
@@ -149,6 +150,7 @@ parse() { # ARGUMENT…: sets INSTALL, DATABASE and WANTED
   while [[ $# -gt 0 ]]; do
     case $1 in
       --install) INSTALL=1 ;;
+      --format) FORMAT=${2:-} && shift $(($# > 1)) ;;
       --database) DATABASE=${2:-} && shift $(($# > 1)) ;;
       --database=*) DATABASE=${1#*=} ;;
       -*) die "$USAGE" ;;
@@ -156,7 +158,7 @@ parse() { # ARGUMENT…: sets INSTALL, DATABASE and WANTED
     esac
     shift
   done
-  [[ $DATABASE =~ ^(postgresql|mariadb|h2)$ ]] || die "$USAGE"
+  [[ $DATABASE =~ ^(postgresql|mariadb|h2)$ && $FORMAT =~ ^(zip|restic)$ ]] || die "$USAGE"
 }
 
 main() {
@@ -176,7 +178,7 @@ main() {
   restore
   unpack
   compare
-  headline "Everything matched. Left to look at in $DIR: repository/*.zip, restored/, pipeline.toml, target.toml"
+  headline "Everything matched. Left to look at in $DIR: repository/, restored/, pipeline.toml, target.toml"
 }
 
 main "$@"

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# Backs up a sample Nuxeo instance with its Kafka streams while it is in use, proves the set, destroys the instance, restores
-# it elsewhere, and lets Kafka's own client judge what is there.
+# Backs up a sample Nuxeo instance, its Kafka streams and its audit index while all of it is in use, as one snapshot; proves the
+# set, destroys the instance, restores it elsewhere, and lets Kafka's own client and the engine judge what is there.
 #
-# usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]
+# usage: demo.sh [--install] [--format zip|restic] [--kafka 3|4] [--mode backup|replicate] [DIR]
 #
 # With `--mode replicate` the streams come from the topics that are still there, up to the database's instant, not from the
-# set. Everything happens in DIR (a new directory below $TMPDIR unless given). Kafka's jars are fetched from Maven Central once,
-# then the demo needs no network. What it started is stopped when it ends, however it ends.
+# set. Everything happens in DIR (a new directory below $TMPDIR unless given). Kafka's jars and OpenSearch are fetched from Maven
+# Central once, then the demo needs no network. What it started is stopped when it ends, however it ends.
 set -euo pipefail
 set -m # each background command gets its own process group, so that it can be stopped with all its children
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 ROOT=$(cd "$HERE/../.." && pwd -P)
-USAGE='usage: demo.sh [--install] [--kafka 3|4] [--mode backup|replicate] [DIR]'
+USAGE='usage: demo.sh [--install] [--format zip|restic] [--kafka 3|4] [--mode backup|replicate] [DIR]'
 KAFKA=4 MODE=backup WORKER=''
 RESTORED_PREFIX=nxr1-
+ENTRIES=2000 # audit entries that are there before; each document that comes adds one
 
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$ROOT/examples/common.sh"
@@ -23,6 +24,8 @@ source "$ROOT/examples/needs.sh"
 PRODUCT=nuxeo
 # shellcheck source-path=SCRIPTDIR source=../postgresql.sh
 source "$ROOT/examples/postgresql.sh"
+# shellcheck source-path=SCRIPTDIR source=../search.sh
+source "$ROOT/examples/search.sh"
 # shellcheck source-path=SCRIPTDIR source=demo/pipeline.sh
 source "$HERE/demo/pipeline.sh"
 MAVEN=1 # needs.sh looks for what it takes
@@ -38,17 +41,21 @@ end_started() {
 stop_earlier() { # the servers, also those of an earlier run that was killed
   stop_server
   kafka stop "$DIR/kafka"
+  search stop "$DIR/engine"
 }
 
 make_instance() {
-  headline "A sample Nuxeo instance with a private PostgreSQL and Kafka $KAFKA"
+  headline "A sample Nuxeo instance with a private PostgreSQL, Kafka $KAFKA and OpenSearch"
   make_passwords '=' demo "${ROLES[@]}"
   start_server
   watched kafka start "$KAFKA" "$DIR/kafka"
   KAFKA_PORT=$(sed -n 's/^plain 1 //p' "$DIR/kafka/ports")
+  watched search start os "$DIR/engine"
   make_databases
-  as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$PORT" "$DIR/secrets/nuxeo"
+  as_role nuxeo nuxeo python3 "$HERE/demo/instance.py" "$DIR/instance" "$KAFKA_PORT" "$(port engine)" "$PORT" "$DIR/secrets/nuxeo"
   watched python3 "$HERE/demo/streams.py" "$DIR"
+  mkdir "$DIR/audit"
+  watched python3 "$ROOT/examples/search/data.py" "$DIR/audit" "$(port engine)" --count "$ENTRIES"
 }
 
 begin_use() {
@@ -60,7 +67,8 @@ begin_use() {
   WORKER=$!
   appears "$DIR/changes.jsonl" "$WRITER"
   appears "$DIR/commits.jsonl" "$WORKER"
-  echo 'documents come, work is queued in every codec, a worker reads the queue work-default and commits'
+  echo 'documents come, each with a blob, a record in audit-audit and an audit entry; work is queued in every codec, a worker reads the'
+  echo 'queue work-default and commits'
 }
 
 end_use() {
@@ -76,6 +84,7 @@ end_use() {
 back_up() {
   strongroom -c "$DIR/pipeline.toml" plugin accept --yes
   strongroom -c "$DIR/pipeline.toml" config validate
+  make_repository
   strongroom -c "$DIR/pipeline.toml" plan
   watched python3 "$HERE/demo/compare.py" before "$DIR"
   strongroom -c "$DIR/pipeline.toml" backup
@@ -91,8 +100,8 @@ damage() {
   echo 'overwritten' >"$DIR/instance/etc/nuxeo.conf"
   drop_tables
   case $MODE in
-    backup) echo 'data, configuration, every table and every topic are gone' ;;
-    replicate) echo 'data, configuration and every table are gone; the topics go on, with all that was written later' ;;
+    backup) echo 'data, configuration, every table, every topic and both indices are gone' ;;
+    replicate) echo 'data, configuration, every table and both indices are gone; the topics go on, with all that was written later' ;;
   esac
 }
 
@@ -102,7 +111,7 @@ restore() {
 }
 
 compare() {
-  headline 'Comparing with the dumped transaction, the copy from before the damage, and the ledger of what was produced'
+  headline 'Comparing with the dumped transaction, the copy from before the damage, and the ledgers of what was acknowledged'
   as_role restorer nuxeo_restored python3 "$HERE/demo/compare.py" restored "$DIR" "$MODE" "$RESTORED_PREFIX"
 }
 
@@ -110,6 +119,7 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
   while [[ $# -gt 0 ]]; do
     case $1 in
       --install) INSTALL=1 ;;
+      --format) FORMAT=${2:-} && shift $(($# > 1)) ;;
       --kafka) KAFKA=${2:-} && shift $(($# > 1)) ;;
       --kafka=*) KAFKA=${1#*=} ;;
       --mode) MODE=${2:-} && shift $(($# > 1)) ;;
@@ -119,14 +129,14 @@ parse() { # ARGUMENT…: sets INSTALL, KAFKA, MODE and WANTED
     esac
     shift
   done
-  [[ $KAFKA =~ ^[34]$ && $MODE =~ ^(backup|replicate)$ ]] || die "$USAGE"
+  [[ $KAFKA =~ ^[34]$ && $MODE =~ ^(backup|replicate)$ && $FORMAT =~ ^(zip|restic)$ ]] || die "$USAGE"
 }
 
 main() {
   parse "$@"
   begin
-  headline 'Building strongroom and two plugins'
-  build_with nuxeo nuxeo-streams
+  headline 'Building strongroom and three plugins'
+  build_with nuxeo nuxeo-streams elasticsearch-audit
   make_instance
   write_pipeline
   write_target
@@ -137,7 +147,7 @@ main() {
   restore
   unpack
   compare
-  headline "Everything matched. Left to look at in $DIR: repository/*.zip, restored/, pipeline.toml, target.toml, ledger-*.jsonl"
+  headline "Everything matched. Left to look at in $DIR: repository/, restored/, pipeline.toml, target.toml, *.jsonl, audit/"
 }
 
 main "$@"

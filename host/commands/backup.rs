@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Exit,
     pipeline::{self, Pipeline, holder},
-    recover,
+    recover, repository,
 };
 use crate::{
     cli::{BackupArgs, Global},
-    config::Config,
+    config::{Config, Format},
     diagnostic::{Finding, Severity},
     plan::{inspection::Attributes, resolve::Resolution, severity},
     report,
@@ -54,7 +54,11 @@ async fn under_lock(
 ) -> anyhow::Result<u8> {
     let pipeline = Pipeline::of(config).await?;
     let config = &pipeline.config;
-    let repository = pipeline::repository(config);
+    let repository = repository::of_pipeline(config)?;
+    if config.repository.format == Format::Restic {
+        // An empty directory may be one whose file system is not mounted: nothing is made there unasked.
+        repository::exists(&*repository)?;
+    }
     let swept = backup::sweep(&*repository, &config.name, lock.left_by.as_ref());
     found.extend(swept.context("clearing away what a run before left behind")?);
 

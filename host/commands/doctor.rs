@@ -1,11 +1,10 @@
 //! `doctor`: looks whether a backup could work, and says so line by line.
 
-use super::pipeline;
+use super::{pipeline, repository};
 use crate::{
     cli::Global,
     config::{Config, lock::Lock},
     report::{self, exit},
-    repository::zip::ZipRepository,
     run::{
         doctor::{self, Check, Health},
         stop,
@@ -16,7 +15,10 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<u8> {
     let stop = stop::on_signals()?;
     let config = pipeline::config(global)?;
     let mut checks = plugins(&config);
-    checks.extend(doctor::examine(&config, &ZipRepository::new(&config.repository.url), &stop).await);
+    match repository::of_pipeline(&config) {
+        Ok(repository) => checks.extend(doctor::examine(&config, repository, &stop).await),
+        Err(error) => checks.push(Check::problem("repository", one_line(&format!("{error:#}")))),
+    }
     let paint = report::words::Paint { on: report::color(&std::io::stdout()) };
     report::print(&report::doctor::checks(&checks, global.json, global.quiet, paint))?;
     Ok(match checks.iter().any(|check| check.health == Health::Problem) {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::{
     Exit,
     pipeline::{self, holder},
-    select,
+    repository,
 };
 use crate::{
     cli::{ForgetArgs, Global},
@@ -20,8 +20,8 @@ use crate::{
 pub(super) async fn forget(global: &Global, args: &ForgetArgs) -> anyhow::Result<u8> {
     let config = pipeline::config(global)?;
     let keep = rules(&config, args)?;
-    select::exists(&config.repository.url)?;
-    let repository = pipeline::repository(&config);
+    let repository = repository::of_pipeline(&config)?;
+    repository::exists(&*repository)?;
     if args.dry_run {
         return judge(global, args, &config, &*repository, &keep).map(|_| exit::DONE);
     }

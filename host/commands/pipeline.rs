@@ -18,7 +18,6 @@ use crate::{
         resolve::{Inspected, Resolution, check_config, resolve},
     },
     report::error::Drawn,
-    repository::{Repository, zip::ZipRepository},
     run::{
         event::Observer,
         inspect::{Look, inspect},
@@ -67,19 +66,6 @@ fn summary_of(problems: &crate::diagnostic::Problems) -> String {
         1 => format!("{} has a problem", problems.file),
         count => format!("{} has {count} problems", problems.file),
     }
-}
-
-/// The pipeline's repository, for what needs no identity.
-pub(super) fn repository(config: &Config) -> Arc<dyn Repository> {
-    Arc::new(zip(config))
-}
-
-/// The same before an identity is added.
-pub(super) fn zip(config: &Config) -> ZipRepository {
-    let repository = &config.repository;
-    ZipRepository::new(&repository.url)
-        .compressing(repository.compression)
-        .encrypted_to(&repository.recipients, config.state.join("spill"))
 }
 
 /// `strongroom.lock`, beside the pipeline file.

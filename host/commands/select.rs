@@ -1,48 +1,19 @@
-//! Which repository, and which snapshot in it, the operator means.
+//! Which snapshot the operator means.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::{Exit, pipeline};
+use super::{Exit, repository};
 use crate::{
-    cli::{Global, RepoArgs, SnapshotArgs},
+    cli::{Global, SnapshotArgs},
     report::exit,
-    repository::{Archive, Listed, Repository, zip::ZipRepository},
-    secret::Source,
+    repository::{Archive, Listed},
     snapshot::{
         record::{self, Record},
         state::State,
     },
 };
-
-/// The repository: `--repo`, else the pipeline's.
-pub(super) fn repository(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    let (repository, directory, of_file) = match &args.repo {
-        Some(directory) => (ZipRepository::new(directory), directory.clone(), None),
-        None => {
-            let config = pipeline::config(global)?;
-            (pipeline::zip(&config), config.repository.url, config.repository.identity)
-        }
-    };
-    exists(&directory)?;
-    let Some(source) = args.identity.clone().map(Source::File).or(of_file) else { return Ok(Arc::new(repository)) };
-    let secret = source.resolve().context("reading the identity that opens encrypted snapshots")?;
-    let opened = repository.opened_by(&secret).with_context(|| format!("using the identity from {source}"))?;
-    Ok(Arc::new(opened))
-}
-
-/// Refuses a repository that is not there.
-pub(super) fn exists(directory: &Path) -> anyhow::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let message = format!(
-        "there is no repository at {}\nhelp: the first `strongroom backup` makes it, or correct the path",
-        directory.display()
-    );
-    Err(Exit::new(exit::MISSING, message).into())
-}
 
 /// A snapshot that the operator named.
 pub(super) struct Selected {
@@ -53,7 +24,7 @@ pub(super) struct Selected {
 
 /// Finds and opens the snapshot.
 pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Selected> {
-    let repository = repository(global, &args.repo)?;
+    let repository = repository::named(global, &args.repo)?;
     let (listed, unreadable) = repository.snapshots().context("listing the repository")?;
     if !global.json {
         unreadable.iter().for_each(|set| eprintln!("warning: unreadable and left out of account: {set}"));

@@ -1,6 +1,6 @@
 //! `snapshots`: what the repository holds.
 
-use super::{pipeline, select};
+use super::{pipeline, repository};
 use crate::{
     cli::{Global, SnapshotsArgs},
     report::{self, exit},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) fn snapshots(global: &Global, args: &SnapshotsArgs) -> anyhow::Result<u8> {
-    let (listed, unreadable) = select::repository(global, &args.repo)?.snapshots()?;
+    let (listed, unreadable) = repository::named(global, &args.repo)?.snapshots()?;
     // With --repo there may be no pipeline file, or one that is of no interest here.
     let standing = pipeline::config(global).ok().map(|config| holds::standing(&config.state)).transpose()?;
     let standing = standing.unwrap_or_default();

@@ -100,13 +100,14 @@ fn of_pipeline(key: &str) -> Option<Value> {
 fn of_repository(key: &str) -> Option<Value> {
     Some(match key {
         "url" => text("a directory"),
-        "format" => word("how snapshots are kept there", &["zip"]),
+        "format" => word("how snapshots are kept there", &["zip", "restic"]),
         "compression" => with(word("whether new snapshots are compressed", &["auto", "off"]), "default", json!("auto")),
         "recipients" => json!({
             "description": "age recipients that new sets are encrypted to", "type": "array", "minItems": 1,
             "items": { "type": "string", "pattern": "^age1" },
         }),
         "identity" => with(source(), "description", json!("opens encrypted sets: as age-keygen writes it")),
+        "password" => with(source(), "description", json!("opens a repository of format restic")),
         _ => return None,
     })
 }

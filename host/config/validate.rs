@@ -173,15 +173,19 @@ fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
         }
         let Some(table) = reader.table(&value, schema::REPOSITORY) else { continue };
         let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
-        let format = reader.required(&table, "format", "\"zip\"").and_then(|value| format(reader, &value));
+        let format =
+            reader.required(&table, "format", "\"zip\" or \"restic\"").and_then(|value| format(reader, &value));
         let compression =
             table.get("compression").map_or(Some(Compression::default()), |value| compression(reader, &value));
         let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
         let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
-        if let (true, Some(url), Some(format), Some(compression), Some(recipients), Some(identity)) =
-            (named, url, format, compression, recipients, identity)
+        let password = table.get("password").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
+        let fits = format.is_some_and(|format| fits(reader, &table, &value, format));
+        if let (true, Some(url), Some(format), Some(compression), Some(recipients), Some(identity), Some(password)) =
+            (named && fits, url, format, compression, recipients, identity, password)
         {
-            first = Some(Repository { name: name.to_owned(), url, format, compression, recipients, identity });
+            let name = name.to_owned();
+            first = Some(Repository { name, url, format, compression, recipients, identity, password });
         }
     }
     if repositories.is_empty() {
@@ -228,11 +232,27 @@ fn directory(reader: &mut Reader, value: &Value) -> Option<PathBuf> {
 }
 
 fn format(reader: &mut Reader, value: &Value) -> Option<Format> {
-    if value.value.as_str() == Some("restic") {
-        reader.problem(value.span.clone(), "format \"restic\" is not in this release yet", "write \"zip\"");
-        return None;
+    reader.choice(value, &[Format::Zip, Format::Restic].map(|format| (format.word(), format)))
+}
+
+/// Names each key that means nothing in a repository of that format, or is missing there.
+fn fits(reader: &mut Reader, table: &Table, value: &Value, format: Format) -> bool {
+    let (strange, help): (&[&str], _) = match format {
+        Format::Zip => (&["password"], "a set is encrypted by `recipients`, and opened by `identity`"),
+        Format::Restic => (&["recipients", "identity"], "a repository of format restic is encrypted by its `password`"),
+    };
+    let mut fits = true;
+    for value in strange.iter().filter_map(|key| table.get(key)) {
+        let message = format!("`{}` means nothing in this format", value.key);
+        reader.problem(value.key_span.clone(), message, help);
+        fits = false;
     }
-    reader.choice(value, &[("zip", Format::Zip)])
+    if format == Format::Restic && table.get("password").is_none() {
+        let message = "a repository of format restic needs a `password`";
+        reader.problem(value.key_span.clone(), message, "write password = { file = \"/etc/strongroom/password\" }");
+        fits = false;
+    }
+    fits
 }
 
 fn compression(reader: &mut Reader, value: &Value) -> Option<Compression> {

@@ -60,6 +60,7 @@ fn repository(repository: &Repository) -> Table {
         put(&mut table, "recipients", repository.recipients.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
     put_some(&mut table, "identity", repository.identity.as_ref().map(source));
+    put_some(&mut table, "password", repository.password.as_ref().map(source));
     table
 }
 

@@ -106,9 +106,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
         version: VERSION,
         pipeline: config.name.clone(),
         repository: config.repository.url.display().to_string(),
-        format: match config.repository.format {
-            config::Format::Zip => "zip".to_owned(),
-        },
+        format: config.repository.format.word().to_owned(),
         compression: config.repository.compression,
         recipients: config.repository.recipients.clone(),
         order: config.order,

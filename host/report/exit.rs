@@ -16,6 +16,8 @@ pub const REFUSED: u8 = 5;
 pub const MISSING: u8 = 10;
 /// Another run holds the pipeline's lock.
 pub const LOCKED: u8 = 11;
+/// The password opens no key of the repository.
+pub const WRONG_PASSWORD: u8 = 12;
 /// Ended by SIGINT or SIGTERM.
 pub const CANCELED: u8 = 130;
 
@@ -69,8 +71,12 @@ pub const TABLE: &[Row] = &[
     row(REFUSED, "restore", "a component is not trusted, or the target holds parts of another snapshot"),
     row(REFUSED, "forget", "no rule says what to keep, or the rules would keep nothing: nothing was removed"),
     row(REFUSED, "plugin accept", "nothing was accepted"),
+    row(REFUSED, "init", "there is a repository already: it was left as it is"),
+    row(MISSING, "backup", "a repository of format restic that was not made"),
     row(MISSING, "ls, dump, verify, restore, snapshots, forget", "no such repository or snapshot"),
     row(LOCKED, "backup, restore, forget, recover", "another run of this pipeline is going on"),
+    row(LOCKED, "others", "somebody uses the repository in a way that does not go with it"),
+    row(WRONG_PASSWORD, "all", "the password opens no key of the repository, or none was given"),
     row(CANCELED, "all", "ended by SIGINT or SIGTERM"),
 ];
 

@@ -1,8 +1,7 @@
 //! A repository of self-contained zip sets: `unzip` and `sha256sum -c SHA256SUMS` prove each of them.
 //!
-//! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `catalog` what is in
-//! it, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
-//! the format, `lines` the lists.
+//! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
+//! the format.
 
 use std::{
     fs::{self, File},
@@ -23,13 +22,10 @@ use crate::{
 };
 
 mod archive;
-mod catalog;
 mod cipher;
 mod draft;
 mod header;
-mod health;
 mod intake;
-mod lines;
 mod pack;
 mod prove;
 mod removal;
@@ -64,19 +60,6 @@ impl ZipRepository {
         self
     }
 
-    /// Drafts of `pipeline`, of a run that goes on or left by one that died, and removals that were broken off.
-    ///
-    /// # Errors
-    /// When a directory cannot be listed.
-    pub fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
-        let mut remains = Vec::new();
-        for place in std::iter::once(&self.directory).chain(&self.spill) {
-            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
-            remains.extend(names.map(|name| place.join(name)));
-        }
-        Ok(remains)
-    }
-
     /// Encrypts new sets to `recipients`, if there are any. What others spill while such a set is written goes to
     /// `spill`, a directory of this machine's own.
     #[must_use]
@@ -98,7 +81,7 @@ impl ZipRepository {
     /// The set with that id.
     fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
         let mut endings = vec![format!("-{id}.zip")];
-        endings.extend(STATES.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
+        endings.extend(State::ALL.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
         let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
         let name = names_in(&self.directory)?.into_iter().find(is_it);
         let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
@@ -128,6 +111,24 @@ pub fn awkward_name(path: &crate::name::RawPath) -> bool {
 }
 
 impl Repository for ZipRepository {
+    fn place(&self) -> PathBuf {
+        self.directory.clone()
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        Ok(self.directory.is_dir())
+    }
+
+    fn maker(&self) -> &'static str {
+        "the first `strongroom backup`"
+    }
+
+    fn init(&self) -> Result<(), Error> {
+        use std::os::unix::fs::DirBuilderExt;
+        let making = format!("making {}", self.directory.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(Error::io(making))
+    }
+
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
         for name in names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
@@ -165,18 +166,15 @@ impl Repository for ZipRepository {
         removal::remove(&self.path_of(id)?)
     }
 
-    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
-        let mut swept = Vec::new();
-        for path in self.remains(pipeline)? {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(Error::io(format!("removing {}", path.display())))?;
-            swept.push(path.display().to_string());
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        let mut remains = Vec::new();
+        for place in std::iter::once(&self.directory).chain(&self.spill) {
+            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
+            remains.extend(names.map(|name| place.join(name)));
         }
-        Ok(swept)
+        Ok(remains)
     }
 }
-
-const STATES: [State; 4] = [State::Complete, State::Unproven, State::Inconsistent, State::Partial];
 
 fn is_sealed(name: &str) -> bool {
     (name.ends_with(".zip") || name.ends_with(ENCRYPTED)) && !name.starts_with('.')
@@ -242,7 +240,7 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
 /// What the name of an encrypted set says: id, pipeline, start (to the second) and state.
 fn named(path: &Path) -> Option<(String, String, String, State)> {
     let (stem, state) = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED)?.rsplit_once('.')?;
-    let state = STATES.into_iter().find(|known| known.word() == state)?;
+    let state = State::ALL.into_iter().find(|known| known.word() == state)?;
     let mut words = stem.rsplitn(3, '-');
     let (id, stamp, pipeline) = (words.next()?, words.next()?, words.next()?);
     let started = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).ok()?.in_tz("UTC").ok()?.timestamp();

@@ -1,11 +1,11 @@
 //! Looks whether a pipeline could run: what it is granted, secrets, tools, clocks, room, the lock, what dead runs left.
 //! Changes nothing, and takes no lock.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, repository::zip::ZipRepository};
+use crate::{config::Config, repository::Repository};
 
 mod dirs;
 mod places;
@@ -67,7 +67,7 @@ impl Check {
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Looks at everything, step by step, then at what all steps share. A kind of grant is one line here and a file beside.
-pub async fn examine(config: &Config, repository: &ZipRepository, stop: &CancellationToken) -> Vec<Check> {
+pub async fn examine(config: &Config, repository: Arc<dyn Repository>, stop: &CancellationToken) -> Vec<Check> {
     let mut checks = Vec::new();
     for step in &config.steps {
         checks.extend(dirs::checks(step).await);

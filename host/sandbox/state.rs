@@ -280,12 +280,12 @@ pub fn repository_fail(error: &repository::Error) -> Fail {
     use repository::Error as E;
     let code = match error {
         E::Exists(_) => Code::Exists,
-        E::NotFound(_) => Code::NotFound,
+        E::NotFound(_) | E::NoRepository(_) => Code::NotFound,
         E::Source { cause, .. } if cause.kind() == std::io::ErrorKind::UnexpectedEof => Code::Corrupt,
         E::Source { .. } | E::Io { .. } | E::Busy(_) => Code::Io,
         E::Damaged(_) => Code::Corrupt,
         E::Path(_) | E::Pattern { .. } => Code::Invalid,
-        E::Refused(_) => Code::Denied,
+        E::Refused(_) | E::WrongPassword(_) => Code::Denied,
         E::Canceled => Code::Canceled,
     };
     fail(code, causes(error))

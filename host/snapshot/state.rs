@@ -25,6 +25,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, best first.
+    pub const ALL: [Self; 4] = [Self::Complete, Self::Unproven, Self::Inconsistent, Self::Partial];
+
     /// The word that reports and records use.
     pub const fn word(self) -> &'static str {
         match self {

@@ -86,7 +86,7 @@ search_documents() {
   headline "starting a private OpenSearch with $DOCUMENTS documents"
   engine_up
   mkdir "$FAST/ledger"
-  python3 -B "$ROOT/examples/audit-index/demo/data.py" "$FAST/ledger" "$ENGINE_PORT" --count "$DOCUMENTS"
+  python3 -B "$ROOT/examples/search/data.py" "$FAST/ledger" "$ENGINE_PORT" --count "$DOCUMENTS"
   rm -r "$FAST/ledger"
   headline "export and import of $DOCUMENTS documents ($FEW rounds in turn)"
   audit_pipeline export "indices = [\"$INDEX\"], way = \"export\""

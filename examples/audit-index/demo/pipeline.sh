@@ -1,13 +1,11 @@
 # shellcheck shell=bash
 # The pipeline files of the demo: what is backed up, and where it is restored to (sourced by demo.sh).
 
-grant_of_engine() { # PORT
-  cat <<TOML
-
-[step.audit.grant.http.engine]
-url = "http://127.0.0.1:$1"
-methods = ["GET", "POST", "PUT", "DELETE"]
-TOML
+way() {
+  case $WAY in
+    reference) printf 'way = "snapshot"\nrepository = "own"\n' ;;
+    *) printf 'way = "%s"\n' "$WAY" ;;
+  esac
 }
 
 write_pipeline() {
@@ -20,7 +18,7 @@ plugin = "elasticsearch-audit"
 
 [step.audit.config]
 indices = ["nuxeo-audit", "nuxeo-uidgen"]
-way = "$WAY"
+$(way)
 TOML
   grant_of_engine "$(port engine)"
   [[ $WAY != snapshot ]] || grant_of_directory audit snapshots "$DIR/engine/repositories" write

@@ -1,34 +1,23 @@
 """Uses the sample instance as it is used: entries come, numbered by the sequencer; some are changed or removed. Until the file STOP appears.
 
-usage: writer.py DIR PORT [--count N]
+usage: writer.py DIR PORT
 
-Adds to DIR/ledger-writer.jsonl what the engine has acknowledged. With --count it ends by itself, and prints the ids that it was given.
+Adds to DIR/ledger-writer.jsonl what the engine has acknowledged.
 """
 
-import argparse
 import itertools
 import os
 import sys
 import time
 from pathlib import Path
 
+import data
 import documents
-from documents import INDEX, SEQUENCE, SEQUENCES
+from documents import INDEX
 from engine import Engine
 from ledger import Ledger
 
 ROUNDS_PER_SECOND, REMOVED_MAX = 60, 100
-
-
-def add(engine: Engine, ledger: Ledger) -> int:
-    """One entry, as Nuxeo adds one: its id is the version that the sequencer's document has then, and it must be new."""
-    sent = time.time()
-    number = engine.put(SEQUENCES, SEQUENCE, b"{}")
-    ledger.wrote(SEQUENCES, SEQUENCE, number, None, None, sent)
-    source, way, sent = documents.source(number), documents.routing(number), time.time()
-    version = engine.put(INDEX, str(number), source, way, create=True)
-    ledger.wrote(INDEX, str(number), version, way, source, sent)
-    return number
 
 
 def change(engine: Engine, ledger: Ledger, number: int, turn: int) -> None:
@@ -49,7 +38,7 @@ def use(engine: Engine, ledger: Ledger, goes_on) -> None:
         if not goes_on():
             return
         due = time.monotonic() + 1 / ROUNDS_PER_SECOND
-        add(engine, ledger)
+        data.add(engine, ledger)
         if turn % 3 == 0:
             change(engine, ledger, 20 + 40 * (turn // 3 % 50), 4 + turn // 150 % 200)
         if turn % 10 == 0 and turn < REMOVED_MAX * 10:
@@ -59,17 +48,9 @@ def use(engine: Engine, ledger: Ledger, goes_on) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="writer.py")
-    parser.add_argument("top", type=Path)
-    parser.add_argument("port", type=int)
-    parser.add_argument("--count", type=int)
-    asked = parser.parse_args()
-    engine, parent, stop = Engine(asked.port), os.getppid(), asked.top / "STOP"
-    if asked.count is not None:
-        ledger = Ledger(Path(os.devnull))
-        print(*(add(engine, ledger) for _ in range(asked.count)))
-    else:
-        use(engine, Ledger(asked.top / "ledger-writer.jsonl"), lambda: not stop.exists() and os.getppid() == parent)
+    top, port = Path(sys.argv[1]), int(sys.argv[2])
+    engine, parent, stop = Engine(port), os.getppid(), top / "STOP"
+    use(engine, Ledger(top / "ledger-writer.jsonl"), lambda: not stop.exists() and os.getppid() == parent)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Judges the demo without strongroom: what was restored against what was written down while it was there.
 
 usage: compare.py before DIR
-       compare.py after DIR MODE                 (with the mode `backup` the source's topics are deleted then)
+       compare.py after DIR MODE                 (the source's indices are deleted then, with the mode `backup` its topics too)
        compare.py restored DIR MODE PREFIX       (the restored database as the environment says)
 """
 
@@ -9,15 +9,20 @@ import json
 import sys
 from pathlib import Path
 
+import agree
 import files
+import indices
 import judge
+import ledger
 import streams
 import truth
 import work
+from engine import Engine
 from kafka import Kafka
 from streams import FOREIGN, PASSING, PREFIX, TOPICS
 
-CHANGES_MIN = 20
+# So many documents, records and commits must come between the instant and the seal, or the instance was not in use.
+CHANGES_MIN = {"changes": 10, "ledger-writer": 20, "commits": 1}
 
 
 def main() -> int:
@@ -32,22 +37,25 @@ def _foreign(kafka: Kafka) -> dict:
 
 
 def before(top: Path) -> int:
-    """Notes what the cleaner has left of the compacted topic, and what each topic is like."""
+    """Notes what the cleaner has left of the compacted topic, and what each topic and each index is like."""
     kafka = Kafka(top / "kafka")
     noted = {"compacted": kafka.ask("read", topic=PREFIX + streams.COMPACTED)["records"], "foreign": _foreign(kafka),
-             "topics": {name: kafka.ask("describe", topic=PREFIX + name) for name in TOPICS}}
+             "topics": {name: kafka.ask("describe", topic=PREFIX + name) for name in TOPICS}, "indices": indices.noted(Engine(agree.port(top)))}
     (top / "before.json").write_text(json.dumps(noted))
     kafka.close()
     return 0
 
 
 def after(top: Path, mode: str) -> int:
-    """Notes what is left of the compacted topic, and lets the topics go."""
+    """Notes what is left of the compacted topic, and lets topics and indices go."""
     kafka = Kafka(top / "kafka")
     (top / "after.json").write_text(json.dumps(kafka.ask("read", topic=PREFIX + streams.COMPACTED)["records"]))
     if mode == "backup":
         kafka.ask("delete", topics=[PREFIX + name for name in TOPICS | PASSING])
     kafka.close()
+    engine = Engine(agree.port(top))
+    for index in indices.INDICES:
+        engine.ask("DELETE", f"/{index}")
     return 0
 
 
@@ -60,7 +68,12 @@ def restored(top: Path, mode: str, prefix: str) -> int:
     noted = json.loads((top / "before.json").read_text())
     if _foreign(kafka) != noted["foreign"]:
         problems.append("topics or groups of another application are not as they were")
+    engine, record = Engine(agree.port(top)), judge.record(top)
+    written = ledger.lines(top / "audit/ledger.jsonl", top / "audit/ledger-writer.jsonl")
+    indices.compare(engine, record, noted["indices"], written, problems)
+    compare_all(top, agree.restored(kafka, engine, prefix), record, problems)
     kafka.close()
+    indices.goes_on(engine, problems)
     count_changes(top, problems)
     return judge.verdict(problems)
 
@@ -77,6 +90,13 @@ def compare_database(top: Path, problems: list[str]) -> None:
     print(f"  {len(was['blobs'])} blobs that the dumped transaction names, each with the MD5 that it is named by")
 
 
+def compare_all(top: Path, found: agree.Restored, record: dict, problems: list[str]) -> None:
+    """Do database, blobs, streams and audit say the same of each document?"""
+    fences = agree.Fences(work.rows(record), work.fence(record), indices.fence(record, indices.INDEX))
+    changes = list(map(json.loads, (top / "changes.jsonl").read_text().splitlines()))
+    agree.compare(changes, fences, found, lambda key, size: files.holds_blob(top / "restored/data", key, size), problems)
+
+
 def count_changes(top: Path, problems: list[str]) -> None:
     """Was the instance really in use between the instant and the seal?"""
     record = judge.record(top)
@@ -87,8 +107,8 @@ def count_changes(top: Path, problems: list[str]) -> None:
         count[name] = sum(1 for line in lines if instant < line[at] < sealed)
     text = f"{count['changes']} documents, {count['ledger-writer']} records and {count['commits']} commits came between instant and seal"
     print(f"  {text} ({sealed - instant:.1f} s)")
-    if min(count["changes"], count["ledger-writer"]) < CHANGES_MIN or not count["commits"]:
-        problems.append(f"only {text}: {CHANGES_MIN}, {CHANGES_MIN} and 1 are asked for")
+    if any(count[name] < least for name, least in CHANGES_MIN.items()):
+        problems.append(f"only {text}: {', '.join(map(str, CHANGES_MIN.values()))} are asked for")
 
 
 if __name__ == "__main__":

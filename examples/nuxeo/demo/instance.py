@@ -1,6 +1,6 @@
 """Makes the sample instance: rows in the database, a data directory with blobs, a configuration.
 
-usage: instance.py DIR KAFKA-PORT DATABASE-PORT PASSWORD-FILE      (the database as the environment says)
+usage: instance.py DIR KAFKA-PORT ENGINE-PORT DATABASE-PORT PASSWORD-FILE      (the database as the environment says)
 """
 
 import hashlib
@@ -35,7 +35,8 @@ nuxeo.db.port=5432
 nuxeo.db.name=nuxeo
 nuxeo.db.jdbc.url=jdbc:postgresql://${nuxeo.db.host}:${nuxeo.db.port}/${nuxeo.db.name}
 """
-CONF = """# A sample instance of an LTS 2021: PostgreSQL, Kafka, no search engine
+# Both flags are true: the index is the only copy of the audit.
+CONF = """# A sample instance of an LTS 2021: PostgreSQL, Kafka, a search engine that holds the audit
 JAVA_OPTS=-Xms1g -Xmx4g
 JAVA_OPTS=$JAVA_OPTS -Dfile.encoding=UTF-8
 nuxeo.log.dir={top}/log
@@ -50,8 +51,10 @@ nuxeo.db.user=nuxeo
 nuxeo.db.password={password}
 nuxeo.db.host=127.0.0.1
 nuxeo.db.port={database}
-elasticsearch.enabled=false
-audit.elasticsearch.enabled=false
+elasticsearch.enabled=true
+elasticsearch.client=RestClient
+elasticsearch.addressList=http://127.0.0.1:{engine}
+audit.elasticsearch.enabled=true
 kafka.enabled=true
 kafka.bootstrap.servers=127.0.0.1:{kafka}
 kafka.topicPrefix=dam-
@@ -88,8 +91,7 @@ def document(number: str, key: str | None, size: int) -> str:
     """Statements that add a file document, and its blob's row."""
     rows = f"""INSERT INTO hierarchy (id, parentid, name, isproperty, primarytype) VALUES ('doc-{number}', 'root', 'doc {number}', false, 'File');
       INSERT INTO dublincore (id, title, created, modified) VALUES ('doc-{number}', {literal(f"It's number {number}")}, now(), now());
-      INSERT INTO misc VALUES ('doc-{number}', 'default', 'project');
-      INSERT INTO nxp_logs (log_event_id, log_event_date, log_doc_uuid) VALUES ('documentCreated', now(), 'doc-{number}');"""
+      INSERT INTO misc VALUES ('doc-{number}', 'default', 'project');"""
     if key is None:
         return rows
     return rows + f"""INSERT INTO hierarchy (id, parentid, name, isproperty, primarytype) VALUES ('blob-{number}', 'doc-{number}', 'content', true, 'content');
@@ -116,10 +118,10 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def tree(top: Path, kafka: str, database: str, password: str) -> None:
+def tree(top: Path, kafka: str, engine: str, database: str, password: str) -> None:
     """The installation's templates, the configuration, and what is in the data directory beside blobs."""
     home, data = top / "home", top / "data"
-    write(top / "etc/nuxeo.conf", CONF.format(top=top, kafka=kafka, database=database, password=password))
+    write(top / "etc/nuxeo.conf", CONF.format(top=top, kafka=kafka, engine=engine, database=database, password=password))
     (top / "etc/nuxeo.conf").chmod(0o600)
     write(home / "templates/nuxeo.defaults", "nuxeo.templates=default\nkafka.topicPrefix=nuxeo-\nkafka.enabled=false\n")
     write(home / "templates/common-base/nuxeo.defaults", "common-base.target=.\n")
@@ -139,8 +141,8 @@ def tree(top: Path, kafka: str, database: str, password: str) -> None:
 
 
 def main() -> None:
-    top, kafka, database, password = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]).read_text().rstrip("\n")
-    tree(top, kafka, database, password)
+    top, kafka, engine, database, password = Path(sys.argv[1]), *sys.argv[2:5], Path(sys.argv[5]).read_text().rstrip("\n")
+    tree(top, kafka, engine, database, password)
     blobs = fill(top / "data")
     print(f"{DOCUMENTS} documents, {blobs} blobs named by their MD5")
 

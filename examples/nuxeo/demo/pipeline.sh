@@ -8,8 +8,10 @@ write_pipeline() {
     cat <<'TOML'
 
 # The keys and passwords of this instance are made up: they may stand in its snapshot in clear.
+# The step audit saves the index that the step dam finds.
 [pipeline.severity]
 clear-secrets = "info"
+audit-index = "info"
 
 [step.dam]
 plugin = "nuxeo"
@@ -17,6 +19,8 @@ TOML
     directories "$DIR/instance" read
     grants_to_dump dam /usr/bin/env python3 "$HERE/demo/dump.py" "$DIR/truth.json"
     streams 'prefix = "dam-"'
+    # Which indices they are, Nuxeo's own configuration says.
+    audit 'nuxeo-step = "dam"'
   } >"$DIR/pipeline.toml"
 }
 
@@ -38,6 +42,7 @@ TOML
     directories "$DIR/restored" write
     grants_to_restore dam
     streams "$settings"
+    audit ''
   } >"$DIR/target.toml"
 }
 
@@ -60,4 +65,17 @@ $1
 [step.streams.grant.tcp.kafka]
 endpoints = ["127.0.0.1:$KAFKA_PORT"]
 TOML
+}
+
+audit() { # SETTINGS: the step of the audit index
+  cat <<TOML
+
+[step.audit]
+plugin = "elasticsearch-audit"
+after = ["dam"]
+
+[step.audit.config]
+$1
+TOML
+  grant_of_engine "$(port engine)"
 }

@@ -1,11 +1,15 @@
 """A judge that cannot say no proves nothing: each kind of difference must be named.
 
-usage: python3 -m unittest discover -s examples/nuxeo/demo
+usage: PYTHONPATH=examples:examples/search python3 -m unittest discover -s examples/nuxeo/demo
 """
 
+import contextlib
+import io
 import unittest
 
+import agree
 import logs
+from ledger import Fence
 
 PLACE = ("dam-a", 0)
 INSTANTS = logs.Instants(cut=1000, fence_began=10.0, fence_ended=11.0)
@@ -22,6 +26,58 @@ def judge(ledger: list[dict], back: list[int], deleted: int = 0, fenced: bool = 
     problems: list[str] = []
     due = logs.due(ledger, INSTANTS, {PLACE: deleted}, fenced)[PLACE]
     return logs.match("a-0", due, restored, problems), problems
+
+
+FENCES = agree.Fences(rows=Fence(10.0, 10.1), streams=Fence(11.0, 11.5), audit=Fence(11.0, 11.6))
+
+
+def change(number: int, at: float) -> dict:
+    """A document that was committed at that time, and all that belongs to it right behind."""
+    return {"doc": f"doc-{number}", "key": f"k{number}", "size": 5, "sent": at - 0.01, "at": at, "ts": int(at * 1000) + 1, "produced": at + 0.02,
+            "record": [0, number], "entry": number, "audited": at + 0.03}
+
+
+def agreed(changes: list[dict], no_rows: tuple = (), no_record: tuple = (), no_entry: tuple = (), more: dict | None = None, blob: bool = True) -> list[str]:
+    """What the judge says of a restored instance that lacks this, beside enough documents that are whole."""
+    changes = [change(100 + number, 1.0) for number in range(agree.DOCUMENTS_MIN)] + changes
+    def numbered(without: tuple) -> list[dict]:
+        return [one for one in changes if one["entry"] not in without]
+    found = agree.Restored({one["doc"]: one["key"] for one in numbered(no_rows)}, {one["doc"] for one in numbered(no_record)},
+                           {one["doc"]: (one["entry"], one["key"], one["record"]) for one in numbered(no_entry)} | (more or {}))
+    problems: list[str] = []
+    with contextlib.redirect_stdout(io.StringIO()):
+        agree.compare(changes, FENCES, found, lambda key, size: blob or key != "k1", problems)
+    return problems
+
+
+class Agreement(unittest.TestCase):
+    def test_what_came_before_the_instant_is_there_with_all_that_belongs_to_it(self) -> None:
+        self.assertEqual([], agreed([change(1, 9.0)]))
+        for missing in ({"no_rows": (1,)}, {"no_record": (1,)}, {"no_entry": (1,)}, {"blob": False}):
+            self.assertTrue(agreed([change(1, 9.0)], **missing), missing)
+
+    def test_what_came_behind_the_instant_has_neither_rows_nor_a_record_and_may_have_an_entry(self) -> None:
+        late = change(1, 10.5)
+        self.assertEqual([], agreed([late], no_rows=(1,), no_record=(1,)))
+        self.assertEqual([], agreed([change(1, 12.0)], no_rows=(1,), no_record=(1,), no_entry=(1,)))
+        self.assertTrue(agreed([late], no_record=(1,)), "rows from behind the instant")
+        self.assertTrue(agreed([late], no_rows=(1,)), "a record without rows")
+        self.assertTrue(agreed([late], no_rows=(1,), no_record=(1,), no_entry=(1,)), "an entry from before the fence")
+
+    def test_within_the_width_of_the_instant_either_is_right(self) -> None:
+        within = change(1, 10.05)
+        for missing in ({}, {"no_rows": (1,)}):
+            self.assertEqual([], agreed([within], **missing), missing)
+
+    def test_an_entry_that_names_another_blob_and_one_that_nobody_wrote_are_named(self) -> None:
+        self.assertTrue(agreed([change(1, 9.0)], more={"doc-1": (1, "other", [0, 1])}))
+        self.assertTrue(agreed([], more={"doc-7": (7, "k7", [0, 7])}))
+
+    def test_too_few_documents_show_nothing(self) -> None:
+        problems: list[str] = []
+        with contextlib.redirect_stdout(io.StringIO()):
+            agree.compare([], FENCES, agree.Restored({}, set(), {}), lambda key, size: True, problems)
+        self.assertEqual(1, len(problems))
 
 
 class Judge(unittest.TestCase):

@@ -8,6 +8,7 @@ import judge
 import logs
 import streams
 from kafka import Kafka
+from ledger import Fence
 from streams import PASSING, PREFIX, TOPICS
 
 POLLS_MAX, IDLE_POLLS = 200, 8
@@ -24,6 +25,17 @@ def _seconds(text: str) -> float:
 def _bounds(record: dict, stage: str) -> tuple[float, float]:
     part = _part(record, "streams", stage)
     return _seconds(part["started"]), _seconds(part["ended"])
+
+
+def rows(record: dict) -> Fence:
+    """The database's instant as the set's record states it."""
+    at = _part(record, "dam", "database")["instant"]
+    return Fence(*(seconds + nanoseconds / 1e9 for seconds, nanoseconds in (at["not_before"], at["not_after"])))
+
+
+def fence(record: dict) -> Fence:
+    """When the fence of the streams was set."""
+    return Fence(*_bounds(record, "fence"))
 
 
 def instant(record: dict) -> logs.Instants:

@@ -169,6 +169,14 @@ after = ["Wiki"]
       |
       = help: did you mean `pipeline`?
 
+    error: a repository of format restic needs a `password`
+     --> /etc/strongroom/wiki.toml:5:13
+      |
+    5 | [repository.local]
+      |             ^^^^^
+      |
+      = help: write password = { file = "/etc/strongroom/password" }
+
     error: repositories at s3:// are not in this release yet
      --> /etc/strongroom/wiki.toml:6:7
       |
@@ -176,14 +184,6 @@ after = ["Wiki"]
       |       ^^^^^^^^^^^^^^^
       |
       = help: write the path of a directory
-
-    error: format "restic" is not in this release yet
-     --> /etc/strongroom/wiki.toml:7:10
-      |
-    7 | format = "restic"
-      |          ^^^^^^^^
-      |
-      = help: write "zip"
 
     error: a second repository, "second"
      --> /etc/strongroom/wiki.toml:8:13

@@ -102,6 +102,9 @@ impl Storing<'_> {
             let opened = Reading::open(self, seen, last).map_err(Error::source(&seen.path))?;
             let Some(mut reading) = opened else { return Ok(None) };
             let (meta, identity) = (reading.meta.clone(), Some(reading.identity));
+            if let Some(stored) = self.unchanged(target, &reading)? {
+                return Ok(Some((stored, None)));
+            }
             let stored = self.draft.put(target, &mut reading, &meta, identity, self.pass);
             if last && stored.is_ok() {
                 self.report(|report| report.skip(&seen.path, "changed while it was read; stored as it was read"));
@@ -111,6 +114,19 @@ impl Storing<'_> {
                 stored => return stored.map(|stored| Some((stored, reading.digest()))),
             }
         }
+    }
+
+    /// Takes over what the snapshot before holds, where the file looks as it did. Not where its name is to be compared with
+    /// what is read.
+    fn unchanged(&self, target: &RawPath, reading: &Reading<'_>) -> Result<Option<Stored>, Error> {
+        if self.options.name_digest.is_some() {
+            return Ok(None);
+        }
+        let stored = self.draft.put_unchanged(target, &reading.meta, &reading.identity, self.pass)?;
+        if let Some(stored) = &stored {
+            self.watch.moved(stored.size, 0);
+        }
+        Ok(stored)
     }
 }
 

@@ -15,15 +15,14 @@ use zip::{
 
 use super::{
     cipher::Keys,
-    header::{Local, Method, Shape},
-    lines::RECORD,
+    header::{Local, Method},
     prove,
     seal::Label,
     source::Source,
 };
 use crate::{
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Meta, Proof, Watch},
+    repository::{Archive, Error, Item, Kind, Meta, Proof, Watch, catalog::Shape, lines::RECORD},
 };
 
 /// Bytes that a link's target may take; Linux allows no more.

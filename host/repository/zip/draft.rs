@@ -8,27 +8,30 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    catalog::{Catalog, Entry},
-    header::{self, Content, Method, Shape},
-    health::Health,
+    header::{self, Content, Method},
     intake::Intake,
-    lines::OWN,
     seal,
-    set::Set,
+    set::{Place, Set},
 };
 use crate::{
     config::{Compression, recipient::Recipient},
-    digest::Digest,
     name::RawPath,
-    repository::{Draft, Error, Held, Identity, Kind, Meta, Pass, Stored},
+    repository::{
+        Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+        catalog::{Catalog, Entry, Shape},
+        health::Health,
+        lines::{OWN, own_meta, refuse_own},
+    },
     snapshot::state::State,
 };
 
 /// See the module.
 pub(super) struct ZipDraft {
     pub(super) set: Set,
-    pub(super) catalog: Catalog,
+    pub(super) catalog: Catalog<InSet>,
     pub(super) intake: Intake,
     pub(super) health: Arc<Health>,
     pub(super) files: Files,
@@ -133,39 +136,34 @@ impl ZipDraft {
         let name = checked_name(path, Shape::File, meta)?;
         let claim = self.catalog.claim(path, Shape::File, pass)?;
         let taken = self.intake.take(&self.set, path, &name, content, meta)?;
-        let mut entry = bare_entry(path, Shape::File, meta);
-        entry.place = taken.place;
-        entry.set_content(taken.content, taken.stored.sha256);
-        entry.identity = identity.map(|id| (id.device, id.inode, id.size, id.modified_ns, id.changed_ns));
+        let mut entry = Entry::<InSet>::bare(path, Shape::File, meta);
+        entry.set_content(taken.place, taken.content);
+        entry.sha256 = *taken.stored.sha256.as_bytes();
+        entry.seen_as(identity);
         claim.commit(&entry)?;
         Ok(taken.stored)
     }
 }
 
-impl Entry {
-    fn set_content(&mut self, content: Content, sha256: Digest) {
-        (self.method, self.crc, self.size, self.packed) = (content.method, content.crc, content.size, content.packed);
-        self.sha256 = *sha256.as_bytes();
-    }
+/// Where a set has an entry, and how it is packed there.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct InSet {
+    pub place: Place,
+    method: Method,
+    crc: u32,
+    packed: u64,
 }
 
-/// The facts of an entry without content.
-fn bare_entry(path: &RawPath, shape: Shape, meta: &Meta) -> Entry {
-    Entry {
-        path: path.as_bytes().to_vec(),
-        shape,
-        target: Vec::new(),
-        place: super::set::Place::default(),
-        method: Method::Stored,
-        crc: 0,
-        size: 0,
-        packed: 0,
-        sha256: *Digest::of(b"").as_bytes(),
-        modified: meta.modified,
-        mode: meta.mode.map(|mode| mode & 0o7777),
-        owner: meta.owner,
-        attributes: meta.attributes.clone(),
-        identity: None,
+impl Entry<InSet> {
+    pub(super) fn content(&self) -> Content {
+        let InSet { method, crc, packed, .. } = self.stored;
+        Content { method, crc, size: self.size, packed }
+    }
+
+    fn set_content(&mut self, place: Place, content: Content) {
+        let Content { method, crc, size, packed } = content;
+        self.size = size;
+        self.stored = InSet { place, method, crc, packed };
     }
 }
 
@@ -209,13 +207,13 @@ impl Draft for ZipDraft {
         };
         let name = checked_name(path, shape, meta)?;
         let claim = self.catalog.claim(path, shape, pass)?;
-        let mut entry = bare_entry(path, shape, meta);
+        let mut entry = Entry::<InSet>::bare(path, shape, meta);
         let (size, crc) = (target.len() as u64, crc32fast::hash(target));
         let content = Content { method: Method::Stored, crc, size, packed: size };
-        (entry.size, entry.packed, entry.crc, entry.target) = (size, size, crc, target.to_vec());
+        entry.target = target.to_vec();
         let mut bytes = header::local(&name, meta, content, false);
         bytes.extend(target);
-        entry.place = self.set.append(&bytes)?;
+        entry.set_content(self.set.append(&bytes)?, content);
         claim.commit(&entry)
     }
 
@@ -236,14 +234,7 @@ impl Draft for ZipDraft {
     }
 
     fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
-        for entry in self.catalog.walk()? {
-            let (entry, pass) = entry?;
-            let path = RawPath::from_bytes(&entry.path)?;
-            if path.below(prefix).is_some() && !visit(&path, &entry.held(pass)) {
-                break;
-            }
-        }
-        Ok(())
+        self.catalog.each(prefix, visit)
     }
 
     fn scratch(&self) -> &Path {
@@ -258,17 +249,4 @@ impl Draft for ZipDraft {
     fn seal(&self, record: &[u8]) -> Result<PathBuf, Error> {
         seal::seal(self, record)
     }
-}
-
-/// What strongroom adds is for the owner of the set.
-pub(super) fn own_meta() -> Meta {
-    Meta { mode: Some(0o600), ..Meta::default() }
-}
-
-fn refuse_own(path: &RawPath) -> Result<(), Error> {
-    let first = path.as_bytes().split(|byte| *byte == b'/').next();
-    if first == Some(OWN.as_bytes()) || first == Some(super::lines::SUMS.as_bytes()) {
-        return Err(Error::Refused(format!("{path}: that name is kept for strongroom itself")));
-    }
-    Ok(())
 }

@@ -5,7 +5,10 @@
 
 use std::io;
 
-use crate::{plan::inspection::Attributes, repository::Meta};
+use crate::{
+    plan::inspection::Attributes,
+    repository::{Meta, catalog::Shape},
+};
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -34,29 +37,10 @@ pub(super) const ATTRIBUTES_MAX: usize = 48 << 10;
 /// Bytes that a name may take.
 pub(super) const NAME_MAX: usize = 0xfffe;
 
-/// Kinds of entries, without a link's target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Shape {
-    File,
-    Directory,
-    Symlink,
-}
-
-impl Shape {
-    /// The file type bits of `st_mode`, and the permissions of what has none.
-    pub(super) const fn mode(self) -> (u32, u32) {
-        match self {
-            Self::File => (0o100_000, 0o600),
-            Self::Directory => (0o040_000, 0o700),
-            Self::Symlink => (0o120_000, 0o777),
-        }
-    }
-}
-
 /// How content is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Method {
+    #[default]
     Stored,
     Deflated,
 }

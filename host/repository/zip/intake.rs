@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{
     config::Compression,
-    digest::Summing,
     name::RawPath,
-    repository::{Error, Meta, Stored, cores},
+    repository::{
+        Error, Meta, Stored, cores,
+        sums::{self, fill},
+    },
 };
 
 /// Content that ends within this many bytes is packed in one go.
 const SMALL_MAX: usize = 1 << 20;
-/// The last bytes that are reported.
-const TAIL: usize = 256;
 
 /// Content that is in the set.
 pub(super) struct Taken {
@@ -100,10 +100,10 @@ impl Bench {
         self.output.extend(&header);
         let method = self.put_small(count, packs).map_err(Error::io("packing"))?;
         let packed = (self.output.len() - header.len()) as u64;
-        let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
+        let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.common.size(), packed };
         self.output[..header.len()].copy_from_slice(&header::local(name, meta, content, false));
         let place = set.append(&self.output)?;
-        Ok(Taken { place, content, stored: sums.stored(packed) })
+        Ok(Taken { place, content, stored: sums.common.stored(packed) })
     }
 
     /// Appends them to the output, packed where that makes them smaller.
@@ -137,7 +137,7 @@ fn take_stored(
         stream.write(&buffer[..count])?;
         count = fill(content, buffer).map_err(Error::source(path))?;
     }
-    finish(stream, name, meta, Method::Stored, sums.size, sums)
+    finish(stream, name, meta, Method::Stored, sums.common.size(), sums)
 }
 
 fn finish(
@@ -148,9 +148,9 @@ fn finish(
     packed: u64,
     sums: Sums,
 ) -> Result<Taken, Error> {
-    let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.size, packed };
+    let content = Content { method, crc: sums.crc.clone().finalize(), size: sums.common.size(), packed };
     let place = stream.finish(&header::local(name, meta, content, true))?;
-    Ok(Taken { place, content, stored: sums.stored(packed) })
+    Ok(Taken { place, content, stored: sums.common.stored(packed) })
 }
 
 /// A long stream whose chunks the pool packs, while this thread reads and writes them in order.
@@ -218,36 +218,12 @@ impl<'a> Packing<'a> {
 #[derive(Default)]
 struct Sums {
     crc: crc32fast::Hasher,
-    sha256: Summing,
-    size: u64,
-    tail: Vec<u8>,
+    common: sums::Sums,
 }
 
 impl Sums {
     fn add(&mut self, bytes: &[u8]) {
         self.crc.update(bytes);
-        self.sha256.update(bytes);
-        self.size += bytes.len() as u64;
-        self.tail.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.common.add(bytes);
     }
-
-    fn stored(self, new_bytes: u64) -> Stored {
-        let sha256 = self.sha256.finish();
-        Stored { size: self.size, sha256, new_bytes, tail: self.tail }
-    }
-}
-
-/// Reads until `room` is full or the content ends; returns how many bytes there were.
-fn fill(content: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < room.len() {
-        match content.read(&mut room[count..]) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
 }

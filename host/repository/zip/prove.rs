@@ -10,20 +10,21 @@ use std::{
 
 use super::{
     archive::{Content, ZipSet},
-    draft::own_meta,
-    header::Shape,
-    lines::{ENTRIES, Line, RECORD, SUMS, read_sum_line},
     seal::Label,
 };
 use crate::{
     digest::{self, Digest},
     name::RawPath,
-    repository::{Archive, Error, Item, Proof, Watch, workers},
+    repository::{
+        Archive, Error, Item, Proof, Watch,
+        catalog::Shape,
+        damage::Damage,
+        lines::{ENTRIES, Line, RECORD, SUMS, own_meta, read_sum_line},
+        workers,
+    },
     snapshot::record::Record,
 };
 
-/// Differences that are named; beyond, they are only counted.
-const DAMAGE_MAX: usize = 1000;
 /// Bytes that a line of a list may take: a path and a target whose every byte is escaped, and attributes.
 const LINE_MAX: u64 = 1 << 20;
 
@@ -34,7 +35,7 @@ pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
         watch,
         lists: Mutex::new(None),
         seen: Mutex::new(vec![false; set.len()]),
-        damage: Mutex::default(),
+        damage: Damage::default(),
         entries: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
     };
@@ -55,7 +56,7 @@ struct Proving<'a> {
     lists: Mutex<Option<Lists>>,
     /// Which entries of the directory were proven or named.
     seen: Mutex<Vec<bool>>,
-    damage: Mutex<(Vec<String>, u64)>,
+    damage: Damage,
     entries: AtomicU64,
     bytes: AtomicU64,
 }
@@ -75,11 +76,7 @@ struct Wanted {
 
 impl Proving<'_> {
     fn damaged(&self, what: String) {
-        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        damage.1 += 1;
-        if damage.0.len() < DAMAGE_MAX {
-            damage.0.push(what);
-        }
+        self.damage.name(what);
     }
 
     fn check_record(&self) {
@@ -190,10 +187,7 @@ impl Proving<'_> {
     }
 
     fn proof(self) -> Proof {
-        let (mut damage, count) = self.damage.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if count > damage.len() as u64 {
-            damage.push(format!("and {} more differences", count - damage.len() as u64));
-        }
+        let damage = self.damage.named();
         Proof { entries: self.entries.into_inner(), bytes: self.bytes.into_inner(), damage }
     }
 }

@@ -9,15 +9,17 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    catalog::{Entry, Walk},
-    draft::{ZipDraft, own_meta},
-    header::{self, Shape},
-    lines::{ENTRIES, Line, RECORD, SUMS, sum_line},
+    draft::{InSet, ZipDraft},
+    header,
 };
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Error, Pass},
+    repository::{
+        Error, Pass,
+        catalog::{Entry, Shape, Walk},
+        lines::{ENTRIES, Line, RECORD, SUMS, own_meta, sum_line},
+    },
     snapshot::state::State,
 };
 
@@ -58,13 +60,13 @@ fn add(draft: &ZipDraft, name: &str, content: &mut dyn Read) -> Result<(), Error
     draft.take(&path, content, &own_meta(), None, Pass::InStage).map(|_| ())
 }
 
-fn entries_line(entry: &Entry) -> io::Result<Vec<u8>> {
+fn entries_line(entry: &Entry<InSet>) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(&Line::of_entry(entry))?;
     line.push(b'\n');
     Ok(line)
 }
 
-fn sums_line(entry: &Entry) -> io::Result<Vec<u8>> {
+fn sums_line(entry: &Entry<InSet>) -> io::Result<Vec<u8>> {
     Ok(match entry.shape {
         Shape::File => sum_line(&Digest::from_bytes(entry.sha256), &entry.path),
         _ => Vec::new(),
@@ -78,7 +80,7 @@ fn write_directory(draft: &ZipDraft, label: &Label) -> Result<(), Error> {
     for entry in draft.catalog.walk()? {
         let (entry, _) = entry?;
         let name = header::name(&entry.path, entry.shape);
-        let offset = draft.set.resolve(entry.place);
+        let offset = draft.set.resolve(entry.stored.place);
         let line = header::central(&name, entry.shape, &entry.meta(), entry.content(), offset);
         entries += 1;
         size += line.len() as u64;
@@ -108,14 +110,14 @@ fn publish(draft: &ZipDraft, sealed: PathBuf) -> Result<PathBuf, Error> {
 
 /// Text that is made from the catalog while it is read.
 struct Generated<'a> {
-    entries: Walk<'a>,
-    line: fn(&Entry) -> io::Result<Vec<u8>>,
+    entries: Walk<'a, InSet>,
+    line: fn(&Entry<InSet>) -> io::Result<Vec<u8>>,
     buffer: Vec<u8>,
     at: usize,
 }
 
 impl<'a> Generated<'a> {
-    fn new(entries: Walk<'a>, line: fn(&Entry) -> io::Result<Vec<u8>>) -> Self {
+    fn new(entries: Walk<'a, InSet>, line: fn(&Entry<InSet>) -> io::Result<Vec<u8>>) -> Self {
         Self { entries, line, buffer: Vec::new(), at: 0 }
     }
 }

@@ -17,11 +17,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    cipher::{CipherFile, Scrap},
-    health::Health,
+use super::cipher::{CipherFile, Scrap};
+use crate::{
+    config::recipient::Recipient,
+    repository::{Error, health::Health},
 };
-use crate::{config::recipient::Recipient, repository::Error};
 
 /// Where an entry's local header begins: a spool (0 is the set itself) and an offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,12 @@
 //! Places of strongroom's own: the state directory with its lock, the repository with its room, the compiled cache.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{Check, answered, may_write};
 use crate::{
     config::Config,
     diagnostic::causes,
-    repository::{Repository, zip::ZipRepository},
+    repository::Repository,
     run::{
         journal,
         locks::{self, Standing},
@@ -14,14 +14,14 @@ use crate::{
     sandbox::engine::{self, CachePlace},
 };
 
-pub(super) async fn checks(config: &Config, repository: &ZipRepository) -> Vec<Check> {
-    let (config, repository) = (config.clone(), repository.clone());
+pub(super) async fn checks(config: &Config, repository: Arc<dyn Repository>) -> Vec<Check> {
+    let config = config.clone();
     let looked = answered(move || {
         let (lock, is_held) = lock(&config.state);
         let mut checks = vec![lock];
         checks.extend(left_in_state(&config.state, is_held));
-        checks.extend(sets(&repository, &config.repository.url));
-        checks.extend(drafts(&repository, &config.name, is_held));
+        checks.extend(sets(&*repository, &config.repository.url));
+        checks.extend(drafts(&*repository, &config.name, is_held));
         checks.push(cache());
         checks
     });
@@ -54,7 +54,7 @@ fn left_in_state(state: &Path, is_held: bool) -> Option<Check> {
     }
 }
 
-fn sets(repository: &ZipRepository, directory: &Path) -> Vec<Check> {
+fn sets(repository: &dyn Repository, directory: &Path) -> Vec<Check> {
     let (about, place) = ("repository", directory.display());
     let there = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("/"));
     if let Err(error) = may_write(there) {
@@ -82,7 +82,7 @@ fn sets(repository: &ZipRepository, directory: &Path) -> Vec<Check> {
     checks
 }
 
-fn drafts(repository: &ZipRepository, pipeline: &str, is_held: bool) -> Option<Check> {
+fn drafts(repository: &dyn Repository, pipeline: &str, is_held: bool) -> Option<Check> {
     let about = "drafts";
     match repository.remains(pipeline) {
         Ok(left) if left.is_empty() || is_held => None,

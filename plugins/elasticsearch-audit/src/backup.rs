@@ -15,17 +15,26 @@ use crate::{
 /// Then the part has failed.
 pub fn backup(part: &Part) -> Result<Outcome> {
     let settings = Settings::read()?;
-    let reach = settings.reach()?;
+    let reach = settings.reach_to_save()?;
     let mut outcome = Outcome::new("");
     let own = part.setting(setting::INDEX).or(part.setting(setting::SNAPSHOT));
     let names: Vec<String> = match own.filter(|own| !own.is_empty()) {
         Some(own) => own.lines().map(str::to_owned).collect(),
         None => of_part(part, resolve(&reach.client, &settings, &mut outcome)?, &mut outcome),
     };
-    match part.setting(setting::SNAPSHOT) {
-        Some(_) if !names.is_empty() => save::snapshot(&reach, part, &names, outcome),
-        _ => save::export(&reach, &names, outcome),
+    if names.is_empty() {
+        let why = why(&outcome.findings);
+        return save::nothing(part, &why, outcome);
     }
+    match part.setting(setting::SNAPSHOT) {
+        Some(_) => save::snapshot(&reach, part, &names, outcome),
+        None => save::export(&reach, &names, outcome),
+    }
+}
+
+/// Why there is no index to save: what was said of those that Nuxeo's step names.
+fn why(findings: &[Finding]) -> String {
+    findings.first().map_or("Nuxeo's step names none of this kind", |finding| &finding.message).to_owned()
 }
 
 /// Those that a part saves, sequences last: their moment is behind that of all others.

@@ -12,6 +12,8 @@ pub const CODES: &[&str] = &[
     "index-missing",
     "index-written",
     "indices-unset",
+    "not-self-contained",
+    "reference-lost",
     "sequences-missing",
     "sequences-needed",
     "snapshot-impossible",
@@ -27,7 +29,8 @@ mod tests {
 
     #[test]
     fn the_codes_of_the_shared_crate_are_among_them_and_all_are_in_order() {
-        assert!(strongroom_search::findings::CODES.iter().all(|code| CODES.contains(code)));
+        let shared = [strongroom_search::findings::CODES, strongroom_search::findings::OF_REFERENCES];
+        assert!(shared.concat().iter().all(|code| CODES.contains(code)));
         assert!(CODES.is_sorted());
     }
 }

@@ -54,7 +54,7 @@ pub fn inspect() -> Result<Inspection> {
         let message = "nothing is to be saved: set indices, such as [\"nuxeo-audit\"], or nuxeo-step";
         return Ok(seen.finding(Finding::blocker("indices-unset", part::INDICES, message)));
     }
-    let reach = match settings.reach() {
+    let reach = match settings.reach_to_save() {
         Ok(reach) => reach,
         Err(error) if error.code == ErrorCode::Denied => {
             // The host says which grant is missing.
@@ -79,9 +79,11 @@ pub fn inspect() -> Result<Inspection> {
         seen = seen.fact("indices", "known when Nuxeo's step has run: one part for all");
         indices.clear();
     }
+    // Of a snapshot that stays with the engine nothing is seen here.
+    let directory = reach.repository.is_none().then_some(grant::SNAPSHOTS);
     seen.parts.extend(match (is_export, settings.nuxeo_step.is_some()) {
-        (false, true) => vec![snapshot(part::SNAPSHOT, &[]), snapshot(part::SEQUENCES, &[])],
-        (false, false) => snapshots(indices),
+        (false, true) => vec![snapshot(directory, part::SNAPSHOT, &[]), snapshot(directory, part::SEQUENCES, &[])],
+        (false, false) => snapshots(directory, indices),
         (true, true) => vec![whole()],
         (true, false) => indices.iter().map(|index| one(client, index)).collect::<Result<_>>()?,
     });
@@ -92,17 +94,21 @@ fn whole() -> Part {
     exported(Part::new(part::INDICES, Stage::Fence).summary("all documents of the indices"))
 }
 
-fn snapshots(indices: Vec<Index>) -> Vec<Part> {
+fn snapshots(directory: Option<&str>, indices: Vec<Index>) -> Vec<Part> {
     let (sequences, others): (Vec<_>, Vec<_>) = indices.into_iter().partition(is_sequence);
     let parts = [(part::SNAPSHOT, others), (part::SEQUENCES, sequences)].into_iter();
-    parts.filter(|(_, indices)| !indices.is_empty()).map(|(name, indices)| snapshot(name, &indices)).collect()
+    parts
+        .filter(|(_, indices)| !indices.is_empty())
+        .map(|(name, indices)| snapshot(directory, name, &indices))
+        .collect()
 }
 
-fn snapshot(name: &str, indices: &[Index]) -> Part {
+fn snapshot(directory: Option<&str>, name: &str, indices: &[Index]) -> Part {
     let names: Vec<_> = indices.iter().map(|index| index.name.as_str()).collect();
     let part = Part::new(name, stage(name == part::SEQUENCES)).set(setting::SNAPSHOT, names.join("\n"));
     let of = if names.is_empty() { "the indices".to_owned() } else { names.join(", ") };
-    exported(part.summary(format!("the engine's snapshot of {of}"))).uses(format!("dirs.{}", grant::SNAPSHOTS))
+    let part = exported(part.summary(format!("the engine's snapshot of {of}")));
+    directory.into_iter().fold(part, |part, directory| part.uses(format!("dirs.{directory}")))
 }
 
 /// An index that keeps nothing but ids and versions counts: the entries of another index are numbered by it.

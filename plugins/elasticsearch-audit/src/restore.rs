@@ -17,5 +17,6 @@ pub use inspect::inspect;
 pub fn restore(part: &Part) -> Result<Outcome> {
     let settings = Settings::read()?;
     let reach = settings.reach()?;
-    restore::restore(&reach, &Wanted { renamed: settings.rename, ..Wanted::default() }, part)
+    let wanted = Wanted { renamed: settings.rename, repository: settings.repository, ..Wanted::default() };
+    restore::restore(&reach, &wanted, part)
 }

@@ -27,6 +27,9 @@ pub struct Settings {
     pub page: u64,
     /// The directory granted as `snapshots`, as the engine sees it.
     pub location: Option<String>,
+    /// A repository of the engine's own in which its snapshots stay; the set then holds where they are, and nothing else. In a
+    /// restore: the name by which the engine knows that repository now.
+    pub repository: Option<String>,
     /// In a restore: the names under which indices come back, by the names that they had.
     pub rename: BTreeMap<String, String>,
 }
@@ -42,6 +45,7 @@ impl Default for Settings {
             slices: pace.slices,
             page: pace.page,
             location: None,
+            repository: None,
             rename: BTreeMap::new(),
         }
     }
@@ -62,6 +66,14 @@ impl Settings {
     /// As [`Reach::connect`].
     pub fn reach(&self) -> Result<Reach> {
         Reach::connect(grant::ENGINE, grant::SNAPSHOTS, self.location.as_deref(), self.pace())
+    }
+
+    /// The same to save indices with: their snapshots may stay with the engine.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    pub fn reach_to_save(&self) -> Result<Reach> {
+        Ok(self.reach()?.staying_in(self.repository.clone()))
     }
 
     /// How documents are read.
@@ -90,6 +102,11 @@ pub fn schema() -> Value {
             "slices": { "type": "integer", "minimum": 1, "maximum": 16, "default": pace.slices, "description": "how many pages are asked for at a time" },
             "page": { "type": "integer", "minimum": 1, "maximum": 100_000, "default": pace.page, "description": "the most documents of a page; index.max_result_window of the index is the engine's own limit" },
             "location": { "type": "string", "minLength": 1, "description": "the directory granted as snapshots, as the engine sees it; default: as it is granted" },
+            "repository": {
+                "type": "string",
+                "pattern": "^[^_\\\\/*?\"<>| ,#][^\\\\/*?\"<>| ,#]{0,254}$",
+                "description": "a repository of the engine's own in which its snapshot stays: the set then names it and does not hold it. In a restore: the name by which the engine knows it now"
+            },
             "rename": {
                 "type": "object",
                 "additionalProperties": name,
@@ -107,6 +124,7 @@ mod tests {
     fn every_setting_of_the_schema_can_be_read() {
         let given = json!({
             "indices": ["nuxeo-audit"], "location": "/snap", "nuxeo-step": "dam", "page": 5, "rename": {"a": "b"},
+            "repository": "backups",
             "sequences": false, "slices": 3, "way": "export"
         });
         let schema = schema();

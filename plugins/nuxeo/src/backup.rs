@@ -12,6 +12,7 @@ use crate::{
 mod blobs;
 mod configuration;
 mod mongodb;
+mod search;
 mod trees;
 
 pub use mongodb::{ARCHIVE, is_archive};
@@ -59,6 +60,7 @@ pub fn backup(part: &Part, pass: Pass) -> Result<Outcome> {
         part::MONGODB => gc::paused(part, mongodb::backup),
         part::DATABASE if part.setting(setting::EMBEDDED).is_some() => stopped::backup(part, &embedded::of(part)?),
         name if part::is_database(name) => gc::paused(part, |part| dump::backup(part, &Content::of(part)?)),
+        part::SEARCH => search::backup(part),
         name if part::is_blobs(name) => blobs::backup(part, pass),
         _ => trees::backup(part),
     }

@@ -38,6 +38,8 @@ pub const CODES: &[&str] = &[
     "redis-elsewhere",
     "restore-tool",
     "search-embedded",
+    "search-open",
+    "search-unread",
     "sequence-index",
     "skipped",
     "stream-outside",

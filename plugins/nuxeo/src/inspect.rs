@@ -12,6 +12,7 @@ mod data;
 mod database;
 mod facts;
 mod fitness;
+mod search;
 mod stores;
 
 /// Names of parts.
@@ -30,6 +31,8 @@ pub mod part {
     pub const TRANSIENT: &str = "transient";
     /// Chronicle queues outside of the data directory.
     pub const STREAM: &str = "stream";
+    /// The embedded search engine's files, copied while Nuxeo is stopped.
+    pub const SEARCH: &str = "search";
     /// Where the readers of Chronicle queues are.
     pub const POSITIONS: &str = "stream-positions";
     /// `nuxeo.conf`, templates, packages, keys.

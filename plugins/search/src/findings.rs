@@ -10,3 +10,6 @@ pub const CODES: &[&str] = &[
     "snapshot-impossible",
     "snapshot-left",
 ];
+
+/// Those of a plugin whose snapshots may stay with the engine ([`crate::Reach::staying_in`]), in alphabetical order.
+pub const OF_REFERENCES: &[&str] = &["not-self-contained", "reference-lost"];

@@ -1,4 +1,5 @@
 //! What a part holds that is an engine's own snapshot: `snapshot.json`, and the files of the engine's repository below `repository/`.
+//! Where the snapshot has stayed with the engine, only the former.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +17,37 @@ pub const FILE: &str = "snapshot.json";
 pub const FILES: &str = "repository";
 /// The version of the format.
 pub const VERSION: u32 = 1;
+/// That of a [`Reference`], which readers of the first version would take for a snapshot without files.
+pub const VERSION_REFERENCE: u32 = 2;
 const JSON_BYTES_MAX: usize = 32 << 20;
 
 /// `snapshot.json`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Kept {
-    /// [`VERSION`]
+    /// [`VERSION`], [`VERSION_REFERENCE`]
     pub version: u32,
     /// What the engine said of its snapshot.
     pub made: Made,
+    /// Where it is, if not in the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     /// Files and directories below `repository/`.
     pub entries: u64,
     /// By name.
     pub indices: BTreeMap<String, Index>,
+}
+
+/// A snapshot that has stayed in the engine's own repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Reference {
+    /// The name under which the engine knew the repository.
+    pub repository: String,
+    /// `fs`, `s3` and the like.
+    pub kind: String,
+    /// The snapshot's name.
+    pub snapshot: String,
 }
 
 /// One index of the snapshot.
@@ -60,9 +78,12 @@ impl Kept {
         }
         let text = archive::read_to_string(part, FILE, JSON_BYTES_MAX)?;
         let kept: Self = store::parse(&text).context(format!("reading {part}/{FILE}"))?;
-        match kept.version {
-            VERSION => Ok(Some(kept)),
-            other => {
+        match (kept.version, &kept.reference) {
+            (VERSION, None) | (VERSION_REFERENCE, Some(_)) => Ok(Some(kept)),
+            (VERSION | VERSION_REFERENCE, _) => {
+                Err(Error::corrupt(format!("{part}/{FILE} does not say where the engine's snapshot is")))
+            }
+            (other, _) => {
                 Err(Error::unsupported(format!("{part}/{FILE} is of version {other}: a newer program has written it")))
             }
         }

@@ -24,6 +24,7 @@ pub mod objects;
 pub mod page;
 pub mod place;
 pub mod reach;
+pub mod reference;
 pub mod repository;
 pub mod restore;
 pub mod save;

@@ -26,6 +26,8 @@ pub enum Made {
     Repository(String),
     /// A repository that is read, and the directory of that name.
     Copy(String),
+    /// A snapshot that is not finished, in a repository of the engine's own: that, then its name.
+    Snapshot(String, String),
 }
 
 impl Made {
@@ -39,10 +41,15 @@ impl Made {
         Self::Copy(own(random))
     }
 
+    /// A snapshot in a repository of the engine's own.
+    pub fn snapshot(repository: &str, random: &[u8]) -> Self {
+        Self::Snapshot(repository.to_owned(), own(random))
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
-            Self::Index(name) | Self::Repository(name) | Self::Copy(name) => name,
+            Self::Index(name) | Self::Repository(name) | Self::Copy(name) | Self::Snapshot(_, name) => name,
         }
     }
 
@@ -72,7 +79,7 @@ impl Made {
         match self {
             Self::Index(_) if import::is_temporary(name) => import::remove(client, name),
             Self::Repository(_) if is_own(name) => {
-                repository::delete(client, name)?;
+                repository::delete(client, name, repository::SNAPSHOT)?;
                 repository::forget(client, name)?;
                 remove_files(reach, name)
             }
@@ -80,6 +87,8 @@ impl Made {
                 repository::forget(client, name)?;
                 remove_files(reach, name)
             }
+            // The repository is not this plugin's.
+            Self::Snapshot(repository, _) if is_own(name) => repository::delete(client, repository, name),
             _ => foreign(),
         }
     }

@@ -84,81 +84,77 @@ pub fn aliases(
     Ok((free, taken))
 }
 
-/// Puts `from` into the place of `name`, with these settings and aliases, and waits until it is there. By an alias, `from`
-/// keeps its name.
-///
-/// # Errors
-/// What the engine says. Behind an index that was removed already, the proved one is left as it is.
-pub fn put(
-    client: &Client,
-    from: &str,
-    name: &str,
-    held: &Held,
-    settings: &Map<String, Value>,
-    aliases: &BTreeMap<String, Value>,
-) -> Result<()> {
-    match swap(client, held) {
-        Swap::Clone => clone(client, from, name, held, settings, aliases),
-        Swap::Alias => alias(client, from, name, held, settings, aliases),
-    }
+/// A proved index, and the place that is meant for it.
+pub struct Proved<'a> {
+    /// The name under which it was proved.
+    pub from: &'a str,
+    /// The name of its place.
+    pub name: &'a str,
+    /// What has that name.
+    pub held: &'a Held,
+    /// What it is given there.
+    pub settings: &'a Map<String, Value>,
+    /// Its further names.
+    pub aliases: &'a BTreeMap<String, Value>,
 }
 
-fn clone(
-    client: &Client,
-    from: &str,
-    name: &str,
-    held: &Held,
-    settings: &Map<String, Value>,
-    aliases: &BTreeMap<String, Value>,
-) -> Result<()> {
-    // Only what cannot be written to can be cloned.
-    set(client, from, &json!({ "index.blocks.write": true }))?;
-    let mut settings = settings.clone();
-    settings.entry("index.blocks.write").or_insert(Value::Null);
-    if *held == Held::ByIndex {
-        import::remove(client, name)?;
+impl Proved<'_> {
+    /// Puts it there, and waits until it is. By an alias, it keeps its name.
+    ///
+    /// # Errors
+    /// What the engine says. Behind an index that was removed already, the proved one is left as it is.
+    pub fn put(&self, client: &Client) -> Result<()> {
+        match swap(client, self.held) {
+            Swap::Clone => self.clone_to(client),
+            Swap::Alias => self.alias(client),
+        }
     }
-    let path = format!("/{}/_clone/{}", encoded(from), encoded(name));
-    let doing = format!("cloning the proved index {from} as {name}");
-    client.tell(&Question::put(&path).json(&json!({ "aliases": aliases }))?).context(&doing)?;
-    finish(client, from, name, &settings).map_err(|error| {
-        // Half a clone is none, and what it was made of is still there.
-        let _ = import::remove(client, name);
-        error.context(doing)
-    })
-}
 
-fn finish(client: &Client, from: &str, name: &str, settings: &Map<String, Value>) -> Result<()> {
-    import::ready(client, name)?;
-    if count(client, from)? != count(client, name)? {
-        return Err(Error::corrupt("the clone has another number of documents"));
+    fn clone_to(&self, client: &Client) -> Result<()> {
+        let Self { from, name, .. } = *self;
+        // Only what cannot be written to can be cloned.
+        set(client, from, &json!({ "index.blocks.write": true }))?;
+        if *self.held == Held::ByIndex {
+            import::remove(client, name)?;
+        }
+        let path = format!("/{}/_clone/{}", encoded(from), encoded(name));
+        let doing = format!("cloning the proved index {from} as {name}");
+        client.tell(&Question::put(&path).json(&json!({ "aliases": self.aliases }))?).context(&doing)?;
+        self.finish(client).map_err(|error| {
+            // Half a clone is none, and what it was made of is still there.
+            let _ = import::remove(client, name);
+            error.context(doing)
+        })
     }
-    // Not with the clone: a null would stay there as a setting.
-    set(client, name, &Value::Object(settings.clone()))
-}
 
-fn alias(
-    client: &Client,
-    from: &str,
-    name: &str,
-    held: &Held,
-    settings: &Map<String, Value>,
-    aliases: &BTreeMap<String, Value>,
-) -> Result<()> {
-    set(client, from, &Value::Object(settings.clone()))?;
-    let mut actions = match held {
-        Held::Free => Vec::new(),
-        Held::ByIndex => vec![json!({ "remove_index": { "index": name } })],
-        Held::ByAlias(indices) => vec![json!({ "remove": { "indices": indices, "alias": name } })],
-    };
-    actions.push(json!({ "add": { "index": from, "alias": name } }));
-    for (alias, value) in aliases.iter().filter(|(alias, _)| *alias != name) {
-        let mut add = value.as_object().cloned().unwrap_or_default();
-        add.insert("index".into(), from.into());
-        add.insert("alias".into(), alias.as_str().into());
-        actions.push(json!({ "add": add }));
+    fn finish(&self, client: &Client) -> Result<()> {
+        import::ready(client, self.name)?;
+        if count(client, self.from)? != count(client, self.name)? {
+            return Err(Error::corrupt("the clone has another number of documents"));
+        }
+        let mut settings = self.settings.clone();
+        settings.entry("index.blocks.write").or_insert(Value::Null);
+        // Not with the clone: a null would stay there as a setting.
+        set(client, self.name, &Value::Object(settings))
     }
-    client.tell(&Question::post("/_aliases").json(&json!({ "actions": actions }))?)
+
+    fn alias(&self, client: &Client) -> Result<()> {
+        let Self { from, name, .. } = *self;
+        set(client, from, &Value::Object(self.settings.clone()))?;
+        let mut actions = match self.held {
+            Held::Free => Vec::new(),
+            Held::ByIndex => vec![json!({ "remove_index": { "index": name } })],
+            Held::ByAlias(indices) => vec![json!({ "remove": { "indices": indices, "alias": name } })],
+        };
+        actions.push(json!({ "add": { "index": from, "alias": name } }));
+        for (alias, value) in self.aliases.iter().filter(|(alias, _)| *alias != name) {
+            let mut add = value.as_object().cloned().unwrap_or_default();
+            add.insert("index".into(), from.into());
+            add.insert("alias".into(), alias.as_str().into());
+            actions.push(json!({ "add": add }));
+        }
+        client.tell(&Question::post("/_aliases").json(&json!({ "actions": actions }))?)
+    }
 }
 
 fn set(client: &Client, name: &str, settings: &Value) -> Result<()> {

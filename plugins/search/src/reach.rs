@@ -14,6 +14,8 @@ pub struct Reach {
     pub location: Option<String>,
     /// How documents are read.
     pub pace: Pace,
+    /// A repository of the engine's own in which snapshots stay, where the operator names one.
+    pub repository: Option<String>,
 }
 
 impl Reach {
@@ -24,7 +26,13 @@ impl Reach {
     /// As [`Client::connect`].
     pub fn connect(engine: &str, snapshots: &'static str, location: Option<&str>, pace: Pace) -> Result<Self> {
         let location = granted(snapshots).map(|path| location.map_or(path, str::to_owned));
-        Ok(Self { client: Client::connect(engine)?, snapshots, location, pace })
+        Ok(Self { client: Client::connect(engine)?, snapshots, location, pace, repository: None })
+    }
+
+    /// With a repository in which snapshots stay.
+    #[must_use]
+    pub fn staying_in(self, repository: Option<String>) -> Self {
+        Self { repository, ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::client::{Client, Question};
 
 /// What the names of repositories and of their directories begin with: whatever is removed has such a name.
 pub const PREFIX: &str = "strongroom-";
-/// The name of the snapshot in each of them.
+/// The name of the snapshot in each repository that is made for one.
 pub const SNAPSHOT: &str = "snapshot";
 /// How long a snapshot or a restore may take: each question in between shows that the engine still answers.
 const WAIT_MAX: Duration = Duration::from_secs(12 * 3600);
@@ -21,6 +21,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What a finished snapshot says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
+    /// Which one of its name; engines before Elasticsearch 5 do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
     /// Indices in it.
     pub indices: Vec<String>,
     /// How many shards were asked for.
@@ -36,6 +39,7 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Snapshot {
+    uuid: Option<String>,
     state: String,
     #[serde(default)]
     indices: Vec<String>,
@@ -94,20 +98,69 @@ fn path(name: &str) -> String {
     format!("/_snapshot/{}", encoded(name))
 }
 
+fn path_of(name: &str, snapshot: &str) -> String {
+    format!("{}/{}", path(name), encoded(snapshot))
+}
+
+/// A repository that is known to the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// `fs`, `s3` and the like.
+    pub kind: String,
+    /// Whether nothing can be added to it here.
+    pub readonly: bool,
+}
+
+/// What the engine knows of a repository; none where it knows none of that name.
+///
+/// # Errors
+/// What the engine says.
+pub fn registered(client: &Client, name: &str) -> Result<Option<Registered>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        settings: BTreeMap<String, Value>,
+    }
+    let answer: Result<BTreeMap<String, Answer>> = client.ask(&Question::get(path(name)));
+    let mut found = match answer {
+        Err(error) if error.is_not_found() => return Ok(None),
+        answer => answer?,
+    };
+    Ok(found.remove(name).map(|Answer { kind, settings }| {
+        let readonly =
+            settings.get("readonly").is_some_and(|value| matches!(value.as_str(), Some("true")) || *value == true);
+        Registered { readonly: readonly || kind == "url", kind }
+    }))
+}
+
+/// A finished snapshot, if the repository has one of that name that is whole.
+///
+/// # Errors
+/// As [`make`]; `not-found`.
+pub fn find(client: &Client, name: &str, snapshot: &str, indices: &[String]) -> Result<Made> {
+    accept(first(client, &path_of(name, snapshot))?, indices)
+}
+
+fn first(client: &Client, path: &str) -> Result<Snapshot> {
+    let listed: Listed = client.ask(&Question::get(path))?;
+    let snapshot = listed.snapshots.into_iter().next();
+    snapshot.ok_or_else(|| Error::not_found("the engine has forgotten the snapshot"))
+}
+
 /// Makes the snapshot of these indices, and of nothing else, and waits for it.
 ///
 /// # Errors
 /// When it is not whole: any other state than `SUCCESS`, a failure, a failed shard, another list of indices.
-pub fn make(client: &Client, name: &str, indices: &[String]) -> Result<Made> {
+pub fn make(client: &Client, name: &str, snapshot: &str, indices: &[String]) -> Result<Made> {
     let body = json!({
         "indices": indices.join(","), "ignore_unavailable": false, "include_global_state": false, "partial": false
     });
-    let path = format!("{}/{SNAPSHOT}", path(name));
+    let path = path_of(name, snapshot);
     client.tell(&Question::put(format!("{path}?wait_for_completion=false")).json(&body)?)?;
     let snapshot = wait(|| {
-        let listed: Listed = client.ask(&Question::get(&path))?;
-        let snapshot = listed.snapshots.into_iter().next();
-        let snapshot = snapshot.ok_or_else(|| Error::not_found("the engine has forgotten the snapshot"))?;
+        let snapshot = first(client, &path)?;
         let is_under_way = matches!(snapshot.state.as_str(), "IN_PROGRESS" | "STARTED" | "INIT");
         Ok((!is_under_way).then_some(snapshot))
     })?;
@@ -128,7 +181,7 @@ fn accept(snapshot: Snapshot, indices: &[String]) -> Result<Made> {
     has.sort();
     wanted.sort();
     match has == wanted {
-        true => Ok(Made { indices: has, shards: counted.total, successful: counted.successful }),
+        true => Ok(Made { uuid: snapshot.uuid, indices: has, shards: counted.total, successful: counted.successful }),
         false => Err(refused(format!("it holds {}, and {} were asked for", has.join(", "), wanted.join(", ")))),
     }
 }
@@ -137,13 +190,13 @@ fn accept(snapshot: Snapshot, indices: &[String]) -> Result<Made> {
 ///
 /// # Errors
 /// What the engine says; `timeout`.
-pub fn restore(client: &Client, name: &str, index: &str, into: &str) -> Result<()> {
+pub fn restore(client: &Client, name: &str, snapshot: &str, index: &str, into: &str) -> Result<()> {
     let body = json!({
         "indices": index, "ignore_unavailable": false, "include_global_state": false, "include_aliases": false,
         "partial": false, "rename_pattern": "^.+$", "rename_replacement": into,
         "index_settings": { "index.number_of_replicas": 0, "index.auto_expand_replicas": "false" },
     });
-    let path = format!("{}/{SNAPSHOT}/_restore?wait_for_completion=false", path(name));
+    let path = format!("{}/_restore?wait_for_completion=false", path_of(name, snapshot));
     client.tell(&Question::post(path).json(&body)?)?;
     #[derive(Deserialize)]
     struct Health {
@@ -160,8 +213,8 @@ pub fn restore(client: &Client, name: &str, index: &str, into: &str) -> Result<(
 ///
 /// # Errors
 /// What the engine says.
-pub fn delete(client: &Client, name: &str) -> Result<()> {
-    gone(client.tell(&Question::delete(format!("{}/{SNAPSHOT}", path(name)))))
+pub fn delete(client: &Client, name: &str, snapshot: &str) -> Result<()> {
+    gone(client.tell(&Question::delete(path_of(name, snapshot))))
 }
 
 /// Lets the engine forget the repository, if it knows it; files stay.

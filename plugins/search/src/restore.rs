@@ -10,9 +10,9 @@ use crate::{
     import,
     kept::Kept,
     made::Made,
-    place::{self, Held, Swap},
+    place::{self, Held, Proved, Swap},
     reach::Reach,
-    size,
+    save, size,
     store::{self, Manifest},
 };
 
@@ -30,6 +30,8 @@ pub type Names = BTreeMap<String, String>;
 pub struct Wanted {
     /// Under other names than they had.
     pub renamed: Names,
+    /// Where the engine's snapshot has stayed, if the engine knows that repository by another name now.
+    pub repository: Option<String>,
     /// Only these, by the names that they had; all where nothing is said.
     pub only: Option<BTreeSet<String>>,
     /// Whether the indices are worth something only all together: then aliases come when all indices are in their places,
@@ -71,10 +73,16 @@ pub fn restore(reach: &Reach, wanted: &Wanted, part: &Part) -> Result<Outcome> {
 /// Every index into its place.
 fn indices(reach: &Reach, wanted: &Wanted, part: &Part, done: &mut Done) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
+        if let Some(reference) = &kept.reference {
+            return snapshot::from_engine(reach, wanted, &kept, reference, done);
+        }
         return snapshot::restore(reach, wanted, part, &kept, done);
     }
     let mut outcome = Outcome::new("");
     let (mut documents, mut names) = (0, store::indices(&part.name)?);
+    if names.is_empty() {
+        return save::had_nothing(&part.name);
+    }
     names.retain(|name| wanted.has(name));
     for name in &names {
         let manifest = Manifest::read(&part.name, name)?;
@@ -150,7 +158,8 @@ fn settle(
     // A clone beside nothing can be made again. Else the proved index is what is left, or what stands in the place: from
     // here on nobody removes it.
     let hold = if swap == Swap::Clone && *held == Held::Free { Some(hold) } else { hold.dropped().map(|()| None)? };
-    place::put(client, made.name(), target, held, &import::later(manifest), &aliases)?;
+    let settings = import::later(manifest);
+    Proved { from: made.name(), name: target, held, settings: &settings, aliases: &aliases }.put(client)?;
     if swap == Swap::Clone {
         made.remove(reach)?;
     }

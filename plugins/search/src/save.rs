@@ -1,7 +1,7 @@
 //! Stores indices: document by document, or as the engine's own snapshot of all of them.
 
 use serde::{Deserialize, Serialize};
-use strongroom_plugin::{Finding, Outcome, Result, context, snapshot::settled};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result, context, snapshot::settled};
 
 use crate::{export::Export, reach::Reach, size, store::Manifest};
 
@@ -14,6 +14,11 @@ pub mod note {
     /// What an index must hold: a JSON object of [`super::Noted`].
     pub fn index(name: &str) -> String {
         format!("index {name}")
+    }
+
+    /// Set where a part rightly holds no index.
+    pub fn nothing(part: &str) -> String {
+        format!("no index {part}")
     }
 }
 
@@ -34,6 +39,31 @@ impl Noted {
     pub fn of(manifest: &Manifest) -> Self {
         Self { documents: manifest.documents, hash: manifest.hash.clone(), objects: manifest.objects }
     }
+}
+
+/// Stores that there is no index to store, and why: nobody shall take an empty part for a saved index.
+///
+/// # Errors
+/// As [`settled`] and [`context::set_note`].
+pub fn nothing(part: &Part, why: &str, mut outcome: Outcome) -> Result<Outcome> {
+    settled()?;
+    context::set_note(&note::nothing(&part.name), why)?;
+    outcome.summary = format!("no index is saved: {why}");
+    // As many as were meant: a part without a receipt proves nothing, and the set could not be complete.
+    Ok(outcome.receipt("indices", 0, 0))
+}
+
+/// The same for what is read: the part must say so itself, or its indices were taken out of it.
+///
+/// # Errors
+/// `corrupt` when it does not.
+pub(crate) fn had_nothing(part: &str) -> Result<Outcome> {
+    let Some(why) = context::note(&note::nothing(part))? else {
+        return Err(Error::corrupt(format!(
+            "the part {part} holds no index, and does not say why: use another snapshot"
+        )));
+    };
+    Ok(Outcome::new(format!("no index was saved: {why}")).receipt("indices", 0, 0))
 }
 
 /// Stores these indices document by document, each as of a moment of its own, in their order.

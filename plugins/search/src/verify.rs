@@ -6,7 +6,8 @@ use strongroom_plugin::{Finding, Outcome, Part, Result, archive, context};
 use crate::{
     check::{self, Checked},
     kept::{self, Kept},
-    save::{Noted, note},
+    reference,
+    save::{self, Noted, note},
     size,
     store::{self, Manifest},
 };
@@ -19,9 +20,13 @@ pub fn verify(part: &Part) -> Result<Outcome> {
     if let Some(kept) = Kept::read(&part.name)? {
         return snapshot(part, &kept);
     }
+    let names = store::indices(&part.name)?;
+    if names.is_empty() {
+        return save::had_nothing(&part.name);
+    }
     let mut outcome = Outcome::new("");
     let mut documents = 0;
-    for name in store::indices(&part.name)? {
+    for name in names {
         let manifest = Manifest::read(&part.name, &name)?;
         let checked = check::index(&part.name, &manifest)?;
         documents += checked.tally.documents;
@@ -34,7 +39,8 @@ pub fn verify(part: &Part) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The files of an engine's snapshot: only an engine can read what is in them, so they are counted.
+/// The files of an engine's snapshot: only an engine can read what is in them, so they are counted. Where it has stayed with
+/// the engine, nobody can be asked here: that is said.
 fn snapshot(part: &Part, kept: &Kept) -> Result<Outcome> {
     let mut items = archive::items(&part.name, kept::FILES);
     let entries = items.try_fold(0_u64, |count, item| item.map(|_| count + 1))?;
@@ -42,6 +48,10 @@ fn snapshot(part: &Part, kept: &Kept) -> Result<Outcome> {
         Outcome::new(format!("{} of {}", size::shards(kept.made.shards), size::indices(kept.indices.len())))
             .receipt("entries", kept.entries, entries)
             .receipt("shards", kept.made.shards, kept.made.successful);
+    if let Some(reference) = &kept.reference {
+        outcome = outcome.findings(reference::noted(&part.name, reference, &kept.made)?);
+        outcome = outcome.finding(reference::not_self_contained(reference));
+    }
     for index in kept.indices.values().filter(|index| index.is_exact()) {
         outcome = outcome.findings(noted(&index.manifest)?);
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use strongroom_plugin::{ErrorCode, Finding, Result};
 
-use crate::{reach::Reach, repository};
+use crate::{reach::Reach, reference, repository};
 
 /// How indices are saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Chosen {
 /// # Errors
 /// What the engine says.
 pub fn choose(way: Way, reach: &Reach) -> Result<Chosen> {
+    if let Some(repository) = &reach.repository {
+        return reference::choose(way, reach, repository);
+    }
     if way == Way::Export {
         return Ok(Chosen { way: Way::Export, why: "as it is set".into(), blocker: None });
     }
@@ -43,12 +46,16 @@ pub fn choose(way: Way, reach: &Reach) -> Result<Chosen> {
             Chosen { way: Way::Snapshot, why, blocker: None }
         }
         (Way::Snapshot, Some(why)) => {
-            let message = format!("no snapshot can be made: {why}");
-            let blocker = Some(Finding::blocker("snapshot-impossible", "snapshot", message));
+            let blocker = Some(impossible(&why));
             Chosen { way: Way::Snapshot, why, blocker }
         }
         (_, Some(why)) => Chosen { way: Way::Export, why, blocker: None },
     })
+}
+
+/// What is said of a snapshot that was asked for.
+pub(crate) fn impossible(why: &str) -> Finding {
+    Finding::blocker("snapshot-impossible", "snapshot", format!("no snapshot can be made: {why}"))
 }
 
 fn hindrance(reach: &Reach) -> Result<Option<String>> {

@@ -61,7 +61,7 @@ fn proof(set: &Path, secret: &Secret) -> Result<Proof, Error> {
 fn an_encrypted_repository_keeps_every_promise_of_a_repository() {
     let directory = tempfile::tempdir().unwrap();
     let (recipient, secret) = pair(directory.path(), "key");
-    conformance::check(&repository(directory.path(), &[recipient], Some(&secret)));
+    conformance::check(&repository(directory.path(), &[recipient], Some(&secret)), 3);
     assert_eq!(fs::read_dir(directory.path().join("spill")).unwrap().count(), 0);
 }
 

@@ -4,13 +4,19 @@ use std::{cell::Cell, fs, path::PathBuf};
 
 use serde_json::json;
 use strongroom_plugin::{
-    Pass, Plugin, Purpose, Severity,
+    Part, Pass, Plugin, Purpose, Severity, Stage,
     context::Operation,
-    testing::{Answered, Host, WebCall, proven},
+    testing::{Answered, Host, STEP, WebCall, proven},
 };
 use strongroom_search::{kept::Kept, testing::Engine};
 
-use crate::ElasticsearchAudit;
+use crate::{
+    ElasticsearchAudit,
+    inspect::{part, setting},
+    names::note,
+};
+
+mod reference;
 
 /// What the engine does with repositories: one file in each, and a snapshot of that state.
 fn repositories(root: PathBuf, state: &'static str, written: bool) -> impl Fn(&WebCall) -> Option<Answered> {
@@ -74,7 +80,7 @@ fn a_whole_snapshot_is_taken_and_removed_from_the_engine() {
     let _host = host.stored_as_archive("snapshot").operation(Operation::Verify);
     let kept = Kept::read("snapshot").unwrap().unwrap();
     assert!(kept.indices["i"].is_exact() && kept.indices["i"].documents == (2, 2));
-    let part = strongroom_plugin::Part::new("snapshot", strongroom_plugin::Stage::Fence);
+    let part = Part::new("snapshot", Stage::Fence);
     let outcome = ElasticsearchAudit.verify(&part).unwrap();
     assert!(proven(&outcome.receipts) && outcome.findings.is_empty(), "{outcome:?}");
 }
@@ -100,4 +106,28 @@ fn an_index_that_is_written_to_meanwhile_is_not_said_to_have_a_hash() {
     assert!(outcome.facts.is_empty() && host.noted("index i").is_none());
     let _host = host.stored_as_archive("snapshot");
     assert!(!Kept::read("snapshot").unwrap().unwrap().indices["i"].is_exact());
+}
+
+#[test]
+fn an_audit_that_is_in_the_database_is_said_to_be_there_and_no_index_to_be_saved() {
+    let config = json!({ "nuxeo-step": STEP });
+    let host = Host::new().config(&config).note(note::CONF, "nuxeo.conf").note(note::VERSION, "2021.45");
+    let host = Engine::default().granted(host, "2.19.5");
+    let part = Part::new(part::INDICES, Stage::Fence);
+    let outcome = ElasticsearchAudit.backup(&part, Pass::InStage).unwrap();
+    assert!(outcome.summary.starts_with("no index is saved: ") && outcome.summary.contains("in its database"));
+    assert_eq!(outcome.findings.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), ["audit-elsewhere"]);
+    assert!(proven(&outcome.receipts) && host.has_settled() && host.stored_paths().is_empty());
+    let sequences = Part::new(part::SEQUENCES, Stage::Records).set(setting::SNAPSHOT, "");
+    let outcome = ElasticsearchAudit.backup(&sequences, Pass::InStage).unwrap();
+    assert!(outcome.summary.starts_with("no index is saved: ") && outcome.findings.is_empty());
+    for done in [ElasticsearchAudit.verify(&part), ElasticsearchAudit.restore(&part)] {
+        let outcome = done.unwrap();
+        assert!(proven(&outcome.receipts) && outcome.summary.starts_with("no index was saved: "), "{outcome:?}");
+    }
+    // Whatever took the indices out of another part did not say so before.
+    let emptied = Part::new("index-a", Stage::Fence);
+    for done in [ElasticsearchAudit.verify(&emptied), ElasticsearchAudit.restore(&emptied)] {
+        assert!(done.unwrap_err().message.contains("does not say why"));
+    }
 }

@@ -76,11 +76,11 @@ fn a_snapshot_of_sequences_is_made_behind_that_of_the_entries() {
         Index { name: name.into(), uuid: "u".into(), shards: 1, settings, mappings, aliases }
     };
     let (entries, counts) = (json!({ "properties": {} }), json!({ "_source": { "enabled": false } }));
-    let seen = snapshots(vec![index("b", counts.clone()), index("a", entries.clone()), index("c", entries)]);
+    let seen = snapshots(None, vec![index("b", counts.clone()), index("a", entries.clone()), index("c", entries)]);
     let seen: Vec<_> =
         seen.iter().map(|part| (part.name.as_str(), part.stage, part.setting(setting::SNAPSHOT).unwrap())).collect();
     assert_eq!(seen, [("snapshot", Stage::Fence, "a\nc"), ("snapshot-sequences", Stage::Records, "b")]);
-    assert_eq!(snapshots(vec![index("b", counts)]).len(), 1);
+    assert_eq!(snapshots(None, vec![index("b", counts)]).len(), 1);
 }
 
 #[test]

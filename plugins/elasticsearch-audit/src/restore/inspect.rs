@@ -2,7 +2,9 @@
 
 use strongroom_plugin::{ErrorCode, Inspection, Part, Result, Stage, archive};
 use strongroom_search::{
-    restore,
+    Reach,
+    kept::Kept,
+    reference, restore,
     way::{self, Way},
 };
 
@@ -26,23 +28,29 @@ pub fn inspect() -> Result<Inspection> {
     };
     seen = seen.fact("engine", format!("{} ({})", reach.client.engine(), reach.client.engine().cluster));
     for name in archive::parts()? {
-        let part = Part::new(&name, Stage::Fence).uses(format!("http.{}", grant::ENGINE));
-        let (is_snapshot, manifests) = restore::manifests(&name)?;
-        let part = match is_snapshot {
-            true => {
-                // What keeps the engine from reading its own files.
-                seen.findings.extend(way::choose(Way::Snapshot, &reach)?.blocker);
-                part.uses(format!("dirs.{}", grant::SNAPSHOTS))
-            }
-            false => part,
-        };
-        let mut said = Vec::new();
-        for manifest in &manifests {
-            let (what, occupied) = restore::look(&reach, manifest, restore::target(&settings.rename, &manifest.index))?;
-            said.push(what);
-            seen.findings.extend(occupied);
-        }
-        seen.parts.push(part.summary(said.join("; ")));
+        look(&reach, &settings, &name, &mut seen)?;
     }
     Ok(seen)
+}
+
+fn look(reach: &Reach, settings: &Settings, name: &str, seen: &mut Inspection) -> Result<()> {
+    let mut part = Part::new(name, Stage::Fence).uses(format!("http.{}", grant::ENGINE));
+    let (is_snapshot, manifests) = restore::manifests(name)?;
+    let kept = Kept::read(name)?;
+    if let Some((reference, made)) = kept.as_ref().and_then(|kept| Some((kept.reference.as_ref()?, &kept.made))) {
+        seen.findings.extend(reference::look(&reach.client, settings.repository.as_ref(), reference, made)?);
+    } else if is_snapshot {
+        // What keeps the engine from reading its own files.
+        seen.findings.extend(way::choose(Way::Snapshot, reach)?.blocker);
+        part = part.uses(format!("dirs.{}", grant::SNAPSHOTS));
+    }
+    let mut said = Vec::new();
+    for manifest in &manifests {
+        let (what, occupied) = restore::look(reach, manifest, restore::target(&settings.rename, &manifest.index))?;
+        said.push(what);
+        seen.findings.extend(occupied);
+    }
+    let said = if said.is_empty() { "no index was saved".to_owned() } else { said.join("; ") };
+    seen.parts.push(part.summary(said));
+    Ok(())
 }

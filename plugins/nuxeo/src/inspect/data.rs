@@ -1,22 +1,17 @@
 //! The data directory and what belongs to it elsewhere: transient stores, and streams that are files.
 
 use strongroom_database::located::{Located, below, pattern};
-use strongroom_plugin::{
-    Finding, Inspection, Need, Part, Result, Stage,
-    dirs::{self, Usage},
-};
+use strongroom_plugin::{Finding, Inspection, Need, Part, Result, Stage};
 
-use super::{part, setting, stores::Stores};
+use super::{part, search, setting, stores::Stores};
 use crate::{
-    conf::effective::{Client, Database, Engine},
+    conf::effective::{Database, Engine},
     describe,
     instance::Instance,
 };
 
 /// Directories of Chronicle that say how far a group has read.
 const POSITIONS: &str = "offset-*/";
-/// The embedded search engine's files.
-const SEARCH: &str = "elasticsearch";
 /// What Nuxeo makes anew.
 const LEFT_OUT: [&str; 3] = ["/tmp", "/cache", "*.tmp"];
 
@@ -33,9 +28,12 @@ pub(super) fn look(instance: &Instance, stores: &Stores, seen: &mut Inspection) 
     parts.extend(transient(instance, seen)?.inspect(|part| own.extend(place(part))));
     parts.extend(streams(instance, &mut excludes, seen)?);
     own.extend(embedded(instance));
+    if let Some(files) = search::look(instance, &data, seen)? {
+        own.push(files.at);
+        parts.extend(files.part);
+    }
     let own = own.iter().filter_map(|at| instance.paths.path(&at.grant, &at.path));
     excludes.extend(own.filter_map(|path| Some(pattern(within(instance, &path)?))));
-    excludes.extend(search(instance, &data, seen)?);
     let summary = format!("{} without what has its own part", directories.data);
     parts.push(tree(part::DATA, Stage::Files, &data, summary).set(setting::EXCLUDE, excludes.join("\n")));
     Ok(parts)
@@ -67,7 +65,7 @@ fn place(part: &Part) -> Option<Located> {
 }
 
 /// A part that is a directory.
-fn tree(name: &str, stage: Stage, at: &Located, summary: String) -> Part {
+pub(super) fn tree(name: &str, stage: Stage, at: &Located, summary: String) -> Part {
     let part = Part::new(name, stage).summary(summary).uses(format!("dirs.{}", at.grant));
     part.set(setting::GRANT, &at.grant).set(setting::PATH, &at.path)
 }
@@ -116,19 +114,4 @@ fn streams(instance: &Instance, excludes: &mut Vec<String>, seen: &mut Inspectio
         }
     }
     Ok(parts)
-}
-
-/// An embedded search engine's files can be copied while nobody has them open, and never otherwise.
-fn search(instance: &Instance, data: &Located, seen: &mut Inspection) -> Result<Option<String>> {
-    if instance.effective.search.client != Client::Embedded {
-        return Ok(None);
-    }
-    let path = if data.path.is_empty() { SEARCH.to_owned() } else { format!("{}/{SEARCH}", data.path) };
-    let dir = dirs::get(&data.grant)?;
-    if !dir.exists(&path)? || dir.in_use(&path)? == Usage::Free {
-        return Ok(None);
-    }
-    let message = "the embedded search engine is running, or nobody can tell: its files are left out. Stop Nuxeo for a copy of them, or export its indexes";
-    seen.findings.push(Finding::warning("search-embedded", part::DATA, message));
-    Ok(Some(format!("/{SEARCH}")))
 }

@@ -6,7 +6,7 @@ use super::part;
 use crate::{
     conf::{
         chain::Origin,
-        effective::{AuditIndex, Client, Database, Engine, OverflowStore},
+        effective::{Client, Database, Engine, OverflowStore},
     },
     instance::Instance,
 };
@@ -14,7 +14,6 @@ use crate::{
 pub(super) fn findings(instance: &Instance) -> Vec<Finding> {
     let all = [version(instance), environment(instance), defaults(instance), encrypted(instance), redis(instance)];
     let mut findings: Vec<Finding> = all.into_iter().flatten().collect();
-    findings.extend(search(instance));
     findings.extend(streams(instance));
     findings
 }
@@ -68,26 +67,6 @@ fn redis(instance: &Instance) -> Option<Finding> {
     let message =
         format!("work that waits is in Redis at {address}, which is not captured: save its RDB file beside this set");
     Some(Finding::warning("redis-elsewhere", "redis", message))
-}
-
-fn search(instance: &Instance) -> Vec<Finding> {
-    let search = &instance.effective.search;
-    let mut findings = Vec::new();
-    let nodes: Vec<String> = search.nodes.iter().map(|node| node.address.to_string()).collect();
-    let at = if nodes.is_empty() { "the embedded engine".to_owned() } else { nodes.join(", ") };
-    if let AuditIndex::Must(index) = &search.audit {
-        let message = format!(
-            "the audit log is only in the index {index} at {at}: without a step that captures it, with this one in its after, the set is not complete"
-        );
-        findings.push(Finding::warning("audit-index", "search", message));
-    }
-    if let Some(index) = &search.uid_index {
-        let message = format!(
-            "the index {index} at {at} numbers documents: capture it with the audit log, or numbers other than the audit's begin anew"
-        );
-        findings.push(Finding::info("sequence-index", "search", message));
-    }
-    findings
 }
 
 fn streams(instance: &Instance) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! The way back, past an engine that is busy, forgets or refuses.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeMap};
 
 use strongroom_plugin::testing::{Answered, Host, WebCall};
 
@@ -151,7 +151,9 @@ fn put(name: &str) -> (Host, Engine) {
     let shelf = json!({ "old": {} });
     engine.0.borrow_mut().indices.get_mut("i").unwrap().aliases = serde_json::from_value(shelf).unwrap();
     let held = place::held(&client, name).unwrap();
-    place::put(&client, "strongroom-restore-x", name, &held, &later(&manifest), &Default::default()).unwrap();
+    let (settings, aliases) = (later(&manifest), BTreeMap::new());
+    let from = "strongroom-restore-x";
+    place::Proved { from, name, held: &held, settings: &settings, aliases: &aliases }.put(&client).unwrap();
     (host, engine)
 }
 

@@ -27,7 +27,7 @@ const WHOLE: &str =
 #[test]
 fn a_whole_snapshot_is_accepted_and_names_its_indices_only() {
     let (host, client) = client(Host::new(), WHOLE);
-    let made = make(&client, "r", &["a".into(), "b".into()]).unwrap();
+    let made = make(&client, "r", SNAPSHOT, &["a".into(), "b".into()]).unwrap();
     assert_eq!((made.indices, made.shards), (vec!["a".to_owned(), "b".to_owned()], 3));
     let asked = host.requests().into_iter().find(|call| call.method == "PUT").unwrap();
     let body: Value = serde_json::from_slice(&asked.body).unwrap();
@@ -49,7 +49,7 @@ fn whatever_is_not_whole_is_refused() {
         ("\"shards\"", "\"shard\""),
     ] {
         let (_host, client) = client(Host::new(), &WHOLE.replace(from, to));
-        let error = make(&client, "r", &["a".into(), "b".into()]).unwrap_err();
+        let error = make(&client, "r", SNAPSHOT, &["a".into(), "b".into()]).unwrap_err();
         assert!(error.message.contains("not whole"), "{to}: {error}");
     }
 }
@@ -57,7 +57,7 @@ fn whatever_is_not_whole_is_refused() {
 #[test]
 fn a_snapshot_that_never_ends_is_not_waited_for_for_ever() {
     let (host, client) = client(Host::new(), &WHOLE.replace("SUCCESS", "IN_PROGRESS"));
-    let error = make(&client, "r", &["a".into()]).unwrap_err();
+    let error = make(&client, "r", SNAPSHOT, &["a".into()]).unwrap_err();
     assert_eq!(error.code, strongroom_plugin::ErrorCode::Timeout);
     assert!(host.requests().len() > 1000);
 }

@@ -1,16 +1,18 @@
 //! Brings indices back from the engine's own snapshot: its files are put where the engine sees them, and registered to be
-//! read only.
+//! read only; or from where it has stayed.
 
 use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, context, dirs};
 
 use super::{Done, Proof, Wanted};
 use crate::{
     import,
-    kept::{FILES, Index, Kept},
+    kept::{FILES, Index, Kept, Reference},
     made::Made,
     place,
     reach::Reach,
-    repository, size,
+    reference,
+    repository::{self, SNAPSHOT},
+    size,
 };
 
 pub(super) fn restore(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, done: &mut Done) -> Result<Outcome> {
@@ -32,11 +34,41 @@ fn from_copy(reach: &Reach, wanted: &Wanted, part: &Part, kept: &Kept, copy: &st
     let report = archive::restore_subtree(&part.name, FILES, &directory, copy, &TreeOptions::default())?;
     let (client, location) = (&reach.client, reach.location.as_deref().unwrap_or_default());
     repository::register(client, copy, &format!("{}/{copy}", location.trim_end_matches('/')), true)?;
+    let outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
+    each(reach, wanted, kept, done, outcome, |name, temporary| {
+        repository::restore(client, copy, SNAPSHOT, name, temporary)
+    })
+}
+
+/// Out of the engine's own repository, where it has stayed.
+pub(super) fn from_engine(
+    reach: &Reach,
+    wanted: &Wanted,
+    kept: &Kept,
+    reference: &Reference,
+    done: &mut Done,
+) -> Result<Outcome> {
+    let client = &reach.client;
+    let repository = wanted.repository.as_ref().unwrap_or(&reference.repository);
+    reference::find(client, repository, reference, &kept.made)?;
+    each(reach, wanted, kept, done, Outcome::new(""), |name, temporary| {
+        repository::restore(client, repository, &reference.snapshot, name, temporary)
+    })
+}
+
+/// Every index into its place; `fetch` brings one back under a temporary name.
+fn each(
+    reach: &Reach,
+    wanted: &Wanted,
+    kept: &Kept,
+    done: &mut Done,
+    mut outcome: Outcome,
+    fetch: impl Fn(&str, &str) -> Result<()>,
+) -> Result<Outcome> {
     let mut restored = 0;
-    let mut outcome = Outcome::new("").receipt("entries", report.expected, report.stored);
     for (name, index) in kept.indices.iter().filter(|(name, _)| wanted.has(name)) {
         outcome = super::one(reach, wanted, &index.manifest, done, outcome, |temporary| {
-            repository::restore(client, copy, name, temporary)?;
+            fetch(name, temporary)?;
             prove(reach, index, temporary)
         })?;
         restored += 1;

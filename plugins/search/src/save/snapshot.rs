@@ -1,19 +1,22 @@
-//! The engine's own snapshot, into a repository that exists for this run only: its files are taken, then it is removed.
+//! The engine's own snapshot, into a repository that exists for this run only: its files are taken, then it is removed. Or
+//! into one of the engine's own, where it stays.
 
 use std::collections::BTreeMap;
 
-use strongroom_plugin::{Finding, Outcome, Part, Result, TreeOptions, context, dirs, snapshot};
+use strongroom_plugin::{Error, Finding, Outcome, Part, Result, TreeOptions, TreeReport, context, dirs, snapshot};
 
 use super::{Noted, note};
 use crate::{
     client::Client,
     export, import,
     index::Index,
-    kept::{self, FILE, FILES, Kept},
+    kept::{self, FILE, FILES, Kept, Reference},
     made::Made,
     place,
     reach::Reach,
-    repository, size,
+    reference,
+    repository::{self, SNAPSHOT},
+    size,
     store::Manifest,
 };
 
@@ -29,9 +32,16 @@ struct Before {
 /// # Errors
 /// When it is not whole: see [`repository::make`]; what the engine or the repository says.
 pub fn backup(reach: &Reach, part: &Part, names: &[String], outcome: Outcome) -> Result<Outcome> {
+    match &reach.repository {
+        Some(repository) => stays(reach, part, repository, names, outcome),
+        None => copied(reach, part, names, outcome),
+    }
+}
+
+fn copied(reach: &Reach, part: &Part, names: &[String], outcome: Outcome) -> Result<Outcome> {
     let made = Made::repository(&context::random(8));
     let hold = made.hold(&part.name)?;
-    let done = taken(reach, names, &made, outcome);
+    let done = taken(reach, part, names, &made, outcome);
     // The host does it again where this fails.
     let removed = made.remove(reach);
     if removed.is_ok() {
@@ -47,27 +57,81 @@ pub fn backup(reach: &Reach, part: &Part, names: &[String], outcome: Outcome) ->
     })
 }
 
-fn taken(reach: &Reach, names: &[String], made: &Made, outcome: Outcome) -> Result<Outcome> {
+fn taken(reach: &Reach, part: &Part, names: &[String], made: &Made, outcome: Outcome) -> Result<Outcome> {
     let (client, name) = (&reach.client, made.name());
     let location = reach.location.as_deref().unwrap_or_default();
-    let look = |name: &String| before(client, name);
+    described(reach, part, names, outcome, || {
+        repository::register(client, name, &format!("{}/{name}", location.trim_end_matches('/')), false)?;
+        let made = repository::make(client, name, SNAPSHOT, names)?;
+        snapshot::settled()?;
+        let files = dirs::get(reach.snapshots)?;
+        let report = snapshot::put_subtree(FILES, &files, name, &TreeOptions::default())?;
+        Ok(Saved { made, files: Some(report), reference: None })
+    })
+}
+
+/// The snapshot that is not finished goes whatever becomes of the run; the finished one stays.
+fn stays(reach: &Reach, part: &Part, repository: &str, names: &[String], outcome: Outcome) -> Result<Outcome> {
+    let made = Made::snapshot(repository, &context::random(8));
+    let hold = made.hold(&part.name)?;
+    let done = described(reach, part, names, outcome, || {
+        let client = &reach.client;
+        let registered = repository::registered(client, repository)?;
+        let registered = registered.ok_or_else(|| Error::not_found(reference::unknown(repository)))?;
+        let finished = repository::make(client, repository, made.name(), names)?;
+        snapshot::settled()?;
+        let (repository, snapshot) = (repository.to_owned(), made.name().to_owned());
+        let reference = Some(Reference { repository, kind: registered.kind, snapshot });
+        Ok(Saved { made: finished, files: None, reference })
+    });
+    match done {
+        Ok(outcome) => hold.dropped().map(|()| outcome),
+        Err(error) => {
+            // The host does it again where this fails.
+            if made.remove(reach).is_ok() {
+                hold.dropped()?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What the engine has made, and where it is now.
+struct Saved {
+    made: repository::Made,
+    files: Option<TreeReport>,
+    reference: Option<Reference>,
+}
+
+/// Looks at each index before and after `save` has the engine make its snapshot, and stores what is known of it.
+fn described(
+    reach: &Reach,
+    part: &Part,
+    names: &[String],
+    mut outcome: Outcome,
+    save: impl FnOnce() -> Result<Saved>,
+) -> Result<Outcome> {
+    let look = |name: &String| before(&reach.client, name);
     let before: Vec<Before> = names.iter().map(look).collect::<Result<_>>()?;
-    repository::register(client, name, &format!("{}/{name}", location.trim_end_matches('/')), false)?;
-    let engine = repository::make(client, name, names)?;
-    snapshot::settled()?;
-    let files = dirs::get(reach.snapshots)?;
-    let report = snapshot::put_subtree(FILES, &files, name, &TreeOptions::default())?;
-    let mut outcome =
-        outcome.receipt("shards", engine.shards, engine.successful).receipt("entries", report.expected, report.stored);
+    let Saved { made, files, reference } = save()?;
+    outcome = outcome.receipt("shards", made.shards, made.successful);
+    outcome.summary = format!("{} of {}", size::shards(made.shards), size::indices(names.len()));
+    if let Some(report) = &files {
+        outcome = outcome.receipt("entries", report.expected, report.stored);
+        outcome.summary = format!("{}, {}", outcome.summary, report.summary());
+    }
+    if let Some(reference) = &reference {
+        outcome.summary = format!("{}, {}", outcome.summary, reference::place(reference));
+        outcome = reference::said(&part.name, outcome, reference, &made)?;
+    }
     let mut indices = BTreeMap::new();
     for before in before {
         let (kept, said) = after(reach, before, outcome)?;
         outcome = said;
         indices.insert(kept.manifest.index.clone(), kept);
     }
-    outcome.summary =
-        format!("{} of {}, {}", size::shards(engine.shards), size::indices(names.len()), report.summary());
-    let kept = Kept { version: kept::VERSION, made: engine, entries: report.stored, indices };
+    let version = if reference.is_some() { kept::VERSION_REFERENCE } else { kept::VERSION };
+    let kept = Kept { version, made, reference, entries: files.map_or(0, |report| report.stored), indices };
     snapshot::put_bytes(FILE, &serde_json::to_vec_pretty(&kept)?)?;
     Ok(outcome)
 }

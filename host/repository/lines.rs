@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{catalog::Entry, header::Shape};
+use super::{
+    Error, Item, Kind, Meta,
+    catalog::{Entry, Shape},
+};
 use crate::{
     digest::Digest,
     name::{RawPath, text},
     plan::inspection::Attributes,
-    repository::{Item, Kind},
 };
 
 /// Below this lies what strongroom itself adds.
@@ -43,7 +45,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Of what a draft holds.
-    pub(super) fn of_entry(entry: &Entry) -> Self {
+    pub(super) fn of_entry<S>(entry: &Entry<S>) -> Self {
         let file = entry.shape == Shape::File;
         Self {
             path: text(&entry.path),
@@ -88,6 +90,20 @@ impl Line {
         .filter_map(|(fact, same)| (!same).then_some(fact))
         .collect()
     }
+}
+
+/// What strongroom adds is for the owner of the set.
+pub(super) fn own_meta() -> Meta {
+    Meta { mode: Some(0o600), ..Meta::default() }
+}
+
+/// Refuses a path that only strongroom itself may store.
+pub(super) fn refuse_own(path: &RawPath) -> Result<(), Error> {
+    let first = path.as_bytes().split(|byte| *byte == b'/').next();
+    if first == Some(OWN.as_bytes()) || first == Some(SUMS.as_bytes()) {
+        return Err(Error::Refused(format!("{path}: that name is kept for strongroom itself")));
+    }
+    Ok(())
 }
 
 /// A line of `SHA256SUMS`, as GNU sha256sum writes it: where a name holds a backslash, a newline or a carriage return,

@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import documents
@@ -67,6 +68,17 @@ def number_on(engine: Engine, ledger: Ledger, last: int) -> None:
         sent = time.time()
         engine.bulk(SEQUENCES, [json.dumps(action).encode(), b"{}"])
         ledger.wrote(SEQUENCES, name, version, None, None, sent)
+
+
+def add(engine: Engine, ledger: Ledger, source: Callable[[int], bytes] = documents.source) -> int:
+    """One entry, as Nuxeo adds one: its id is the version that the sequencer's document has then, and it must be new."""
+    sent = time.time()
+    number = engine.put(SEQUENCES, SEQUENCE, b"{}")
+    ledger.wrote(SEQUENCES, SEQUENCE, number, None, None, sent)
+    entry, way, sent = source(number), documents.routing(number), time.time()
+    version = engine.put(INDEX, str(number), entry, way, create=True)
+    ledger.wrote(INDEX, str(number), version, way, entry, sent)
+    return number
 
 
 def main() -> None:

@@ -5,40 +5,52 @@
 //! are encrypted, too.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, HashSet},
     fs::File,
     hash::{BuildHasher, RandomState},
     io::{self, BufReader, Read},
+    marker::PhantomData,
     os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    vec::IntoIter,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    cipher::Veil,
-    header::{Content, Method, Shape},
-    health::Health,
-    set::Place,
-};
-use crate::{
-    digest::Digest,
-    name::RawPath,
-    repository::{Error, Held, Identity, Kind, Meta, Pass},
-};
+use super::{Error, Held, Identity, Kind, Meta, Pass, health::Health, veil::Veil};
+use crate::{digest::Digest, name::RawPath};
 
-/// All that a draft knows of an entry.
+/// Kinds of entries, without a link's target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Shape {
+    File,
+    Directory,
+    Symlink,
+}
+
+impl Shape {
+    /// The file type bits of `st_mode`, and the permissions of what has none.
+    pub(super) const fn mode(self) -> (u32, u32) {
+        match self {
+            Self::File => (0o100_000, 0o600),
+            Self::Directory => (0o040_000, 0o700),
+            Self::Symlink => (0o120_000, 0o777),
+        }
+    }
+}
+
+/// All that a draft knows of an entry. `S`: what its format must know to find the content again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct Entry<S> {
     pub path: Vec<u8>,
     pub shape: Shape,
     pub target: Vec<u8>,
-    pub place: Place,
-    pub method: Method,
-    pub crc: u32,
+    pub stored: S,
+    /// Bytes of content; of a link, those of its target.
     pub size: u64,
-    pub packed: u64,
     pub sha256: [u8; 32],
     pub modified: Option<(i64, u32)>,
     pub mode: Option<u32>,
@@ -47,9 +59,40 @@ pub(super) struct Entry {
     pub identity: Option<(u64, u64, u64, i128, i128)>,
 }
 
-impl Entry {
-    pub(super) fn content(&self) -> Content {
-        Content { method: self.method, crc: self.crc, size: self.size, packed: self.packed }
+impl<S> Entry<S> {
+    /// The facts of an entry without content.
+    pub(super) fn bare(path: &RawPath, shape: Shape, meta: &Meta) -> Self
+    where
+        S: Default,
+    {
+        Self {
+            path: path.as_bytes().to_vec(),
+            shape,
+            target: Vec::new(),
+            stored: S::default(),
+            size: 0,
+            sha256: *Digest::of(b"").as_bytes(),
+            modified: meta.modified,
+            mode: meta.mode.map(|mode| mode & 0o7777),
+            owner: meta.owner,
+            attributes: meta.attributes.clone(),
+            identity: None,
+        }
+    }
+
+    /// Notes how the source looked.
+    pub(super) fn seen_as(&mut self, identity: Option<Identity>) {
+        self.identity = identity.map(|id| (id.device, id.inode, id.size, id.modified_ns, id.changed_ns));
+    }
+
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity.map(|(device, inode, size, modified_ns, changed_ns)| Identity {
+            device,
+            inode,
+            size,
+            modified_ns,
+            changed_ns,
+        })
     }
 
     pub(super) fn meta(&self) -> Meta {
@@ -66,24 +109,18 @@ impl Entry {
     }
 
     pub(super) fn held(&self, pass: Pass) -> Held {
-        let identity = self.identity.map(|(device, inode, size, modified_ns, changed_ns)| Identity {
-            device,
-            inode,
-            size,
-            modified_ns,
-            changed_ns,
-        });
         let (kind, sha256) = (self.kind(), Digest::from_bytes(self.sha256));
         let size = if self.shape == Shape::File { self.size } else { 0 };
-        Held { kind, size, sha256, identity, pass }
+        Held { kind, size, sha256, identity: self.identity(), pass }
     }
 }
 
 type Key = [u64; 2];
 
 /// See the module.
-pub(super) struct Catalog {
+pub(super) struct Catalog<S> {
     file: File,
+    facts: PhantomData<fn() -> S>,
     /// What hides the facts.
     veil: Option<Veil>,
     keys: [RandomState; 2],
@@ -138,26 +175,26 @@ impl Spot {
 }
 
 /// The right to store one path, until it is dropped.
-pub(super) struct Claim<'a> {
-    catalog: &'a Catalog,
+pub(super) struct Claim<'a, S> {
+    catalog: &'a Catalog<S>,
     path: &'a RawPath,
     key: Key,
     shape: Shape,
     pass: Pass,
 }
 
-impl Catalog {
+impl<S: Serialize + DeserializeOwned> Catalog<S> {
     /// An empty one, in a file without a name in `scratch`; `hidden` for an encrypted set.
     pub(super) fn new(scratch: &Path, hidden: bool, health: Arc<Health>) -> Result<Self, Error> {
         let doing = || format!("making a file in {}", scratch.display());
         let file = health.run(doing, || tempfile::tempfile_in(scratch))?;
         let veil = hidden.then(Veil::new).transpose().map_err(Error::io("making a key"))?;
         let keys = [RandomState::new(), RandomState::new()];
-        Ok(Self { file, veil, keys, inner: Mutex::default(), health })
+        Ok(Self { file, facts: PhantomData, veil, keys, inner: Mutex::default(), health })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     fn key(&self, path: &[u8]) -> Key {
@@ -165,7 +202,7 @@ impl Catalog {
     }
 
     /// Claims `path` for storing.
-    pub(super) fn claim<'a>(&'a self, path: &'a RawPath, shape: Shape, pass: Pass) -> Result<Claim<'a>, Error> {
+    pub(super) fn claim<'a>(&'a self, path: &'a RawPath, shape: Shape, pass: Pass) -> Result<Claim<'a, S>, Error> {
         self.health.check()?;
         let key = self.key(path.as_bytes());
         let mut inner = self.lock();
@@ -203,7 +240,7 @@ impl Catalog {
     }
 
     /// What is held there.
-    pub(super) fn find(&self, path: &RawPath) -> Result<Option<(Entry, Pass)>, Error> {
+    pub(super) fn find(&self, path: &RawPath) -> Result<Option<(Entry<S>, Pass)>, Error> {
         let spot = self.spot(path);
         spot.map(|spot| Ok((self.read(spot.offset())?, spot.pass()))).transpose()
     }
@@ -233,7 +270,7 @@ impl Catalog {
         removed.map(|_| ()).ok_or_else(|| Error::NotFound(path.to_text()))
     }
 
-    fn read(&self, offset: u64) -> Result<Entry, Error> {
+    fn read(&self, offset: u64) -> Result<Entry<S>, Error> {
         self.health.check()?;
         let inner = self.lock();
         let facts = match offset.checked_sub(inner.written) {
@@ -253,19 +290,54 @@ impl Catalog {
         Ok(())
     }
 
+    /// Visits every live entry below `prefix`, in no order, until `visit` says no.
+    pub(super) fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
+        for entry in self.walk()? {
+            let (entry, pass) = entry?;
+            let path = RawPath::from_bytes(&entry.path)?;
+            if path.below(prefix).is_some() && !visit(&path, &entry.held(pass)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every live entry that is there now, in the order that `compare` gives their paths. It holds eight bytes an entry, and the paths of a batch.
+    pub(super) fn sorted(&self, compare: fn(&[u8], &[u8]) -> Ordering) -> Result<Sorted<'_, S>, Error> {
+        let (mut runs, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
+        let mut walk = self.walk()?;
+        while let Some(entry) = walk.next() {
+            batch.push((entry?.0.path, walk.last));
+            if batch.len() == BATCH {
+                runs.push(sorted_run(&mut batch, compare));
+            }
+        }
+        runs.push(sorted_run(&mut batch, compare));
+        let heads = runs.iter_mut().map(|run| self.head(run)).collect::<Result<_, _>>()?;
+        Ok(Sorted { catalog: self, compare, runs, heads })
+    }
+
+    /// The next entry of a run.
+    fn head(&self, run: &mut IntoIter<u64>) -> Result<Option<(Entry<S>, Pass)>, Error> {
+        let Some(offset) = run.next() else { return Ok(None) };
+        let entry = self.read(offset)?;
+        let pass = self.lock().index.get(&self.key(&entry.path)).map_or(Pass::Ahead, |spot| spot.pass());
+        Ok(Some((entry, pass)))
+    }
+
     /// Every live entry that is there now, in the order of storing.
-    pub(super) fn walk(&self) -> Result<Walk<'_>, Error> {
+    pub(super) fn walk(&self) -> Result<Walk<'_, S>, Error> {
         let mut inner = self.lock();
         self.flush(&mut inner)?;
         let end = inner.written;
         let file = Window { file: &self.file, at: 0, end };
-        Ok(Walk { catalog: self, file: BufReader::with_capacity(256 << 10, file), at: 0, end })
+        Ok(Walk { catalog: self, file: BufReader::with_capacity(256 << 10, file), at: 0, last: 0, end })
     }
 }
 
-impl Claim<'_> {
+impl<S: Serialize + DeserializeOwned> Claim<'_, S> {
     /// Makes the entry findable.
-    pub(super) fn commit(self, entry: &Entry) -> Result<(), Error> {
+    pub(super) fn commit(self, entry: &Entry<S>) -> Result<(), Error> {
         let mut facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
         let mut inner = self.catalog.lock();
         self.catalog.check_place(&inner, self.path, self.key, self.shape)?;
@@ -287,22 +359,28 @@ impl Claim<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl<S> Drop for Claim<'_, S> {
     fn drop(&mut self) {
-        self.catalog.lock().busy.remove(&self.key);
+        lock(&self.catalog.inner).busy.remove(&self.key);
     }
 }
 
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// See [`Catalog::walk`].
-pub(super) struct Walk<'a> {
-    catalog: &'a Catalog,
+pub(super) struct Walk<'a, S> {
+    catalog: &'a Catalog<S>,
     file: BufReader<Window<'a>>,
     at: u64,
+    /// Where the entry that was given last begins.
+    last: u64,
     end: u64,
 }
 
-impl Iterator for Walk<'_> {
-    type Item = Result<(Entry, Pass), Error>;
+impl<S: Serialize + DeserializeOwned> Iterator for Walk<'_, S> {
+    type Item = Result<(Entry<S>, Pass), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.at < self.end {
@@ -312,6 +390,7 @@ impl Iterator for Walk<'_> {
                     self.at += length;
                     let known = self.catalog.lock().index.get(&self.catalog.key(&entry.path)).copied();
                     if let Some(spot) = known.filter(|known| known.offset() == offset) {
+                        self.last = offset;
                         return Some(Ok((entry, spot.pass())));
                     }
                 }
@@ -323,6 +402,52 @@ impl Iterator for Walk<'_> {
         }
         None
     }
+}
+
+/// Paths that are held at once while sorting.
+const BATCH: usize = 100_000;
+
+fn sorted_run(batch: &mut Vec<(Vec<u8>, u64)>, compare: fn(&[u8], &[u8]) -> Ordering) -> IntoIter<u64> {
+    batch.sort_unstable_by(|one, other| compare(&one.0, &other.0));
+    batch.drain(..).map(|(_, offset)| offset).collect::<Vec<_>>().into_iter()
+}
+
+/// See [`Catalog::sorted`].
+pub(super) struct Sorted<'a, S> {
+    catalog: &'a Catalog<S>,
+    compare: fn(&[u8], &[u8]) -> Ordering,
+    /// Places of entries, each run in order.
+    runs: Vec<IntoIter<u64>>,
+    /// The next entry of each run.
+    heads: Vec<Option<(Entry<S>, Pass)>>,
+}
+
+impl<S: Serialize + DeserializeOwned> Iterator for Sorted<'_, S> {
+    type Item = Result<(Entry<S>, Pass), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = |number: usize| self.heads[number].as_ref().map(|(entry, _)| &entry.path[..]);
+        let heads = (0..self.heads.len()).filter_map(|number| Some((number, path(number)?)));
+        let (first, _) = heads.min_by(|one, other| (self.compare)(one.1, other.1))?;
+        let next = self.catalog.head(&mut self.runs[first]);
+        match next {
+            Ok(next) => std::mem::replace(&mut self.heads[first], next).map(Ok),
+            Err(why) => {
+                self.heads.clear();
+                Some(Err(why))
+            }
+        }
+    }
+}
+
+/// Orders paths name by name, so that a directory's content follows it at once.
+pub(super) fn by_names(one: &[u8], other: &[u8]) -> Ordering {
+    names(one).cmp(names(other))
+}
+
+/// A path's bytes, where the slash comes ahead of all others.
+fn names(path: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    path.iter().map(|byte| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 })
 }
 
 /// A stretch of a file that others read too.
@@ -342,7 +467,7 @@ impl Read for Window<'_> {
 }
 
 /// Reads the facts of the entry at `place`, and how many bytes they take.
-fn facts(from: &mut impl Read, veil: Option<&Veil>, place: u64) -> io::Result<(Entry, u64)> {
+fn facts<S: DeserializeOwned>(from: &mut impl Read, veil: Option<&Veil>, place: u64) -> io::Result<(Entry<S>, u64)> {
     let mut length = [0; PREAMBLE];
     from.read_exact(&mut length)?;
     let mut facts = vec![0; u32::from_le_bytes(length) as usize];

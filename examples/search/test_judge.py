@@ -1,14 +1,14 @@
 """A judge that cannot say no proves nothing: each kind of difference must be named.
 
-usage: PYTHONPATH=examples python3 -m unittest discover -s examples/audit-index/demo
+usage: python3 -m unittest discover -s examples/search
 """
 
 import json
 import unittest
 
-import compare
 import documents
 import engine
+import indices
 import ledger
 from ledger import Fence
 
@@ -52,19 +52,22 @@ class Judge(unittest.TestCase):
         was = {"settings": {"number_of_replicas": "1"}, "mappings": {"properties": {}}, "aliases": {"x": {}}}
         for kind in was:
             problems: list[str] = []
-            compare.compare_definition("a", was, was | {kind: {}}, problems)
+            indices.compare_definition("a", was, was | {kind: {}}, problems)
             self.assertEqual(1, len(problems), kind)
 
     def test_the_fence_is_between_the_start_of_a_part_and_its_settling(self) -> None:
         order = [{"at": f"1970-01-01T00:00:0{second}.5Z", "part": part, "what": what} for second, part, what in
                  ((0, "", "started"), (1, "audit/index-nuxeo-audit", "started"), (2, "audit/index-nuxeo-uidgen", "started"),
                   (3, "audit/index-nuxeo-audit", "settled"), (4, "audit/index-nuxeo-uidgen", "ended"), (5, "audit/index-nuxeo-audit", "ended"))]
-        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": order}, "nuxeo-audit"))
-        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": order}, "nuxeo-uidgen"))
+        self.assertEqual(Fence(1.5, 3.5), indices.fence({"order": order}, "nuxeo-audit"))
+        self.assertEqual(Fence(2.5, 4.5), indices.fence({"order": order}, "nuxeo-uidgen"))
         names = {"audit/index-nuxeo-audit": "audit/snapshot", "audit/index-nuxeo-uidgen": "audit/snapshot-sequences"}
         snapshots = [one | {"part": names.get(one["part"], "")} for one in order]
-        self.assertEqual(Fence(1.5, 3.5), compare.fence({"order": snapshots}, "nuxeo-audit"))
-        self.assertEqual(Fence(2.5, 4.5), compare.fence({"order": snapshots}, "nuxeo-uidgen"))
+        self.assertEqual(Fence(1.5, 3.5), indices.fence({"order": snapshots}, "nuxeo-audit"))
+        self.assertEqual(Fence(2.5, 4.5), indices.fence({"order": snapshots}, "nuxeo-uidgen"))
+        together = [one | {"part": "audit/indices"} for one in order if one["part"].endswith("uidgen") or one["what"] == "settled"]
+        for index in indices.INDICES:
+            self.assertEqual(Fence(2.5, 3.5), indices.fence({"order": together}, index))
 
     def test_a_page_is_read_byte_for_byte(self) -> None:
         sources = ['{"a" : 1.10,"b":"\\"_source\\":"}', '{"n":12345678901234567890}']

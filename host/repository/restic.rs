@@ -1,0 +1,264 @@
+//! A repository in restic's format, version 2: deduplicated, encrypted, and read by restic when strongroom is gone
+//! (<https://restic.readthedocs.io/en/stable/100_references.html>).
+//!
+//! `draft` writes (`intake` takes content, `cut` says where it is cut, `writer` saves blobs, `parent` knows what has not
+//! changed, `seal` ends it), `archive` reads (`trees` and `reader` find what is where) and `prove` reads all of it back.
+//! `storage` is where files lie, `vault` that with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
+//! and `keys` know the format.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    archive::ResticSet,
+    draft::{ResticDraft, Started},
+    keys::MasterKey,
+    lock::Lock,
+    snapshot::{Label, SnapshotFile},
+    storage::{Kind, Name, Storage, local::Local},
+    vault::Vault,
+};
+use super::{Archive, Draft, Error, Listed, Repository, health::Health};
+use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
+
+mod archive;
+mod cut;
+mod draft;
+mod index;
+mod intake;
+mod key;
+mod keys;
+mod lock;
+mod node;
+mod pack;
+mod parent;
+mod polynomial;
+mod prove;
+mod reader;
+mod seal;
+mod snapshot;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod trees;
+mod vault;
+mod writer;
+
+/// The version of the format that is written, and the only one that is read.
+const VERSION: u32 = 2;
+
+/// A repository, opened when it is first used.
+#[derive(Debug)]
+pub struct ResticRepository {
+    storage: Arc<dyn Storage>,
+    password: Secret,
+    compression: Compression,
+    spill: PathBuf,
+    vault: Mutex<Option<Vault>>,
+}
+
+/// The file `config`.
+#[derive(Serialize, Deserialize)]
+struct ConfigFile {
+    version: u32,
+    id: String,
+    chunker_polynomial: String,
+}
+
+impl ResticRepository {
+    /// The one in `directory`. `spill`: where this machine keeps what a run must remember until its end.
+    pub fn in_directory(directory: impl Into<PathBuf>, password: Secret, spill: PathBuf) -> Self {
+        Self {
+            storage: Arc::new(Local::new(directory)),
+            password,
+            compression: Compression::default(),
+            spill,
+            vault: Mutex::default(),
+        }
+    }
+
+    /// Whether new snapshots are compressed.
+    #[must_use]
+    pub fn compressing(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Removes locks that nobody holds any more, or all of them; returns how many.
+    ///
+    /// # Errors
+    /// When the repository cannot be opened, or a lock not be removed.
+    pub fn unlock(&self, all: bool) -> Result<usize, Error> {
+        lock::unlock(&self.vault()?, all)
+    }
+
+    /// The opened repository.
+    fn vault(&self) -> Result<Vault, Error> {
+        let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*vault {
+            Some(vault) => Ok(vault.clone()),
+            None => Ok(vault.insert(self.open_vault()?).clone()),
+        }
+    }
+
+    fn open_vault(&self) -> Result<Vault, Error> {
+        let place = self.place().display().to_string();
+        let damaged = |why: String| Error::Damaged(format!("{place}/config: {why}"));
+        let mut file = self.storage.read(&Name::config()).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => Error::NoRepository(place.clone()),
+            _ => Error::io(format!("reading {place}/config"))(cause),
+        })?;
+        let (master, _) = keys::open(&*self.storage, &self.password)?;
+        let key = master.key();
+        let json = key.open(&mut file).map_err(|why| damaged(why.to_string()))?;
+        let config: ConfigFile = serde_json::from_slice(json).map_err(|why| damaged(why.to_string()))?;
+        if config.version != VERSION {
+            return Err(Error::Refused(format!(
+                "{place} has version {} of restic's format, and strongroom knows {VERSION} only\n\
+                 help: `restic migrate upgrade_repo_v2` makes it one",
+                config.version
+            )));
+        }
+        let polynomial = u64::from_str_radix(&config.chunker_polynomial, 16).map_err(|why| damaged(why.to_string()))?;
+        Ok(Vault { storage: Arc::clone(&self.storage), key, polynomial })
+    }
+
+    /// Every snapshot file that can be read, and why others cannot.
+    fn files(&self) -> Result<(Vec<(String, SnapshotFile)>, Vec<String>), Error> {
+        let vault = self.vault()?;
+        let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+        for found in vault.list(Kind::Snapshot)? {
+            match vault.load(Kind::Snapshot, &found.name) {
+                Ok(file) => files.push((found.name, file)),
+                // Removed since it was listed.
+                Err(Error::NotFound(_)) => {}
+                Err(why) => unreadable.push(why.to_string()),
+            }
+        }
+        Ok((files, unreadable))
+    }
+
+    fn file(&self, id: &str) -> Result<(String, SnapshotFile), Error> {
+        let found = self.files()?.0.into_iter().find(|(name, file)| snapshot_id(name, file) == id);
+        found.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.place().display())))
+    }
+}
+
+/// Our id of a snapshot; of one that another program made, the begin of its file's name.
+fn snapshot_id(name: &str, file: &SnapshotFile) -> String {
+    Label::of(&file.tags).map_or_else(|| name[..name.len().min(16)].to_owned(), |label| label.snapshot)
+}
+
+/// The pipeline of snapshots that another program made.
+const FOREIGN: &str = "-";
+
+impl Repository for ResticRepository {
+    fn place(&self) -> PathBuf {
+        self.storage.place()
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        match self.storage.read(&Name::config()) {
+            Ok(_) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(Error::io(format!("reading {}/config", self.place().display()))(cause)),
+        }
+    }
+
+    fn maker(&self) -> &'static str {
+        "`strongroom init`"
+    }
+
+    fn init(&self) -> Result<(), Error> {
+        let making = || Error::io(format!("making {}", self.place().display()));
+        if self.exists()? {
+            return Err(Error::Exists(self.place().display().to_string()));
+        }
+        self.storage.create().map_err(making())?;
+        let master = MasterKey::random();
+        keys::add(&*self.storage, &master, &self.password)?;
+        let config = ConfigFile {
+            version: VERSION,
+            id: Digest::from_bytes(rand::random()).to_string(),
+            chunker_polynomial: format!("{:x}", polynomial::random()),
+        };
+        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
+        let mut file = Vec::new();
+        let start = key::Key::begin(&mut file);
+        file.extend(json);
+        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
+        self.storage.write(&Name::config(), &file).map_err(making())
+    }
+
+    fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
+        let (files, unreadable) = self.files()?;
+        let listed = |(name, file): (String, SnapshotFile)| {
+            let label = Label::of(&file.tags);
+            let totals = file.summary.clone();
+            Listed {
+                id: snapshot_id(&name, &file),
+                pipeline: label.as_ref().map_or_else(|| FOREIGN.to_owned(), |label| label.pipeline.clone()),
+                started: file.time.clone(),
+                state: label.map_or(State::Unproven, |label| label.state),
+                bytes: totals.as_ref().map(|totals| totals.total_bytes_processed),
+                stored_bytes: totals.map_or(0, |totals| totals.data_added_packed),
+                path: self.place().join(Kind::Snapshot.word()).join(name),
+            }
+        };
+        let mut snapshots: Vec<_> = files.into_iter().map(listed).collect();
+        snapshots.sort_by(|one, other| (&one.started, &one.id).cmp(&(&other.started, &other.id)));
+        Ok((snapshots, unreadable))
+    }
+
+    fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
+        Ok(Box::new(ResticSet::open(self.vault()?, self.file(id)?.1)?))
+    }
+
+    fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
+        let label = Started { id: id.to_owned(), pipeline: pipeline.to_owned(), started: started.to_owned() };
+        let (spill, health) = (&self.spill, Arc::<Health>::default());
+        Ok(Box::new(ResticDraft::begin(self.vault()?, label, spill, self.compression, health)?))
+    }
+
+    fn room(&self) -> Result<u64, Error> {
+        let asking = format!("asking for the room in {}", self.place().display());
+        Ok(self.storage.room().map_err(Error::io(asking))?.unwrap_or(u64::MAX))
+    }
+
+    fn forget(&self, id: &str) -> Result<(), Error> {
+        let vault = self.vault()?;
+        let _lock = Lock::take(&vault, true)?;
+        vault.remove(&Name::new(Kind::Snapshot, self.file(id)?.0))
+    }
+
+    fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+        scratches(&self.spill, pipeline)
+    }
+}
+
+/// Whether a repository of this format lies in `directory`.
+pub fn is_in(directory: &Path) -> bool {
+    directory.join("config").is_file() && directory.join("keys").is_dir()
+}
+
+/// What drafts of `pipeline` left in `spill`.
+fn scratches(spill: &Path, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
+    let listing = || Error::io(format!("listing {}", spill.display()));
+    let entries = match std::fs::read_dir(spill) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(listing())?,
+    };
+    let mut left = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(listing())?;
+        if entry.file_name().to_str().is_some_and(|name| draft::is_scratch(name, pipeline)) {
+            left.push(entry.path());
+        }
+    }
+    Ok(left)
+}

@@ -1,0 +1,234 @@
+//! A snapshot that is being written.
+
+use std::{
+    fs::{self, DirBuilder},
+    io::Read,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    index::{BlobLine, Index, PackLine},
+    intake::Intake,
+    lock::Lock,
+    pack,
+    parent::Parent,
+    seal,
+    storage::Kind as Stores,
+    vault::Vault,
+    writer::Writer,
+};
+use crate::{
+    config::Compression,
+    digest::Digest,
+    name::RawPath,
+    repository::{
+        Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+        catalog::{Catalog, Entry, Shape},
+        health::Health,
+        lines::{OWN, own_meta, refuse_own},
+    },
+};
+
+/// What the catalog keeps of an entry's content: its blobs.
+pub(super) type Blobs = Vec<[u8; 32]>;
+
+/// See the module.
+pub(super) struct ResticDraft {
+    pub(super) vault: Vault,
+    pub(super) label: Started,
+    pub(super) catalog: Catalog<Blobs>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) health: Arc<Health>,
+    pub(super) lock: Lock,
+    pub(super) parent: Option<Parent>,
+    intake: Intake,
+    scratch: Scratch,
+}
+
+/// What a draft is called.
+pub(super) struct Started {
+    pub id: String,
+    pub pipeline: String,
+    /// RFC 3339.
+    pub started: String,
+}
+
+/// A directory of this machine's own, gone with the draft.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(spill: &Path, label: &Started) -> Result<Self, Error> {
+        let path = spill.join(scratch_name(&label.pipeline, &label.id));
+        let making = format!("making {}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(Error::io(making))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next sweep.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Names of scratch directories; `is_scratch` knows them again.
+fn scratch_name(pipeline: &str, id: &str) -> String {
+    format!(".{pipeline}-{id}.restic.scratch")
+}
+
+/// Whether a draft of `pipeline` left `name` behind.
+pub(super) fn is_scratch(name: &str, pipeline: &str) -> bool {
+    let own = || {
+        let rest = name.strip_prefix('.')?.strip_prefix(pipeline)?.strip_prefix('-')?;
+        Some(rest.strip_suffix(".restic.scratch")?.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    own() == Some(true)
+}
+
+impl ResticDraft {
+    /// Begins a snapshot. `spill`: where this machine may keep what it must remember until the end.
+    pub(super) fn begin(
+        vault: Vault,
+        label: Started,
+        spill: &Path,
+        compression: Compression,
+        health: Arc<Health>,
+    ) -> Result<Self, Error> {
+        let scratch = Scratch::new(spill, &label)?;
+        let lock = Lock::take(&vault, false)?;
+        let catalog = Catalog::new(&scratch.0, true, Arc::clone(&health))?;
+        let mut index = Index::load(&vault)?;
+        let parent = Parent::find(&vault, &index, &label.pipeline)?;
+        let orphans = orphans(&vault, &mut index)?;
+        let writer = Writer::new(vault.clone(), index, orphans, compression, Arc::clone(&health))?;
+        let writer = Arc::new(writer);
+        let intake = Intake::new(Arc::clone(&writer), vault.polynomial);
+        Ok(Self { vault, label, catalog, writer, health, lock, parent, intake, scratch })
+    }
+
+    /// Stores content under any path.
+    pub(super) fn take(
+        &self,
+        path: &RawPath,
+        content: &mut dyn Read,
+        meta: &Meta,
+        identity: Option<Identity>,
+        pass: Pass,
+    ) -> Result<Stored, Error> {
+        refuse_root(path)?;
+        let claim = self.catalog.claim(path, Shape::File, pass)?;
+        let taken = self.intake.take(path, content)?;
+        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
+        entry.seen_as(identity);
+        (entry.size, entry.sha256) = (taken.stored.size, *taken.stored.sha256.as_bytes());
+        entry.stored = taken.blobs.iter().map(|blob| *blob.as_bytes()).collect();
+        claim.commit(&entry)?;
+        Ok(taken.stored)
+    }
+}
+
+fn refuse_root(path: &RawPath) -> Result<(), Error> {
+    match path.is_root() {
+        true => Err(Error::Refused("an entry needs a name".into())),
+        false => Ok(()),
+    }
+}
+
+/// Packs that no index file knows: a run that died stored them. What is in them need not be stored again.
+fn orphans(vault: &Vault, index: &mut Index) -> Result<Vec<PackLine>, Error> {
+    let mut orphans = Vec::new();
+    for found in vault.list(Stores::Pack)? {
+        let Ok(id) = found.name.parse::<Digest>() else { continue };
+        if index.has_pack(&id) {
+            continue;
+        }
+        // One that cannot be read stays for `prune`: nothing refers to it.
+        if let Ok(blobs) = pack::blobs(&*vault.storage, &vault.key, &found.name, found.size) {
+            index.add(id, blobs.iter().copied());
+            orphans.push(PackLine { id, blobs: blobs.iter().map(BlobLine::new).collect() });
+        }
+    }
+    Ok(orphans)
+}
+
+impl Draft for ResticDraft {
+    fn put(
+        &self,
+        path: &RawPath,
+        content: &mut dyn Read,
+        meta: &Meta,
+        identity: Option<Identity>,
+        pass: Pass,
+    ) -> Result<Stored, Error> {
+        refuse_own(path)?;
+        self.take(path, content, meta, identity, pass)
+    }
+
+    fn put_unchanged(
+        &self,
+        path: &RawPath,
+        meta: &Meta,
+        identity: &Identity,
+        pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        refuse_own(path)?;
+        let Some(parent) = &self.parent else { return Ok(None) };
+        let Some(known) = parent.unchanged(path, identity, &self.writer)? else { return Ok(None) };
+        let claim = self.catalog.claim(path, Shape::File, pass)?;
+        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
+        entry.seen_as(Some(*identity));
+        (entry.size, entry.sha256, entry.stored) = (identity.size, *known.sha256.as_bytes(), known.blobs);
+        claim.commit(&entry)?;
+        Ok(Some(Stored { size: identity.size, sha256: known.sha256, new_bytes: 0, tail: Vec::new() }))
+    }
+
+    fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error> {
+        refuse_own(path)?;
+        refuse_root(path)?;
+        let (shape, target) = match kind {
+            Kind::Directory => (Shape::Directory, &[][..]),
+            Kind::Symlink(target) => (Shape::Symlink, &target[..]),
+            Kind::File => return Err(Error::Refused(format!("{path} is a file and needs content"))),
+        };
+        let claim = self.catalog.claim(path, shape, pass)?;
+        let mut entry = Entry::<Blobs>::bare(path, shape, meta);
+        (entry.size, entry.target) = (target.len() as u64, target.to_vec());
+        claim.commit(&entry)
+    }
+
+    fn find(&self, path: &RawPath) -> Result<Option<Held>, Error> {
+        Ok(self.catalog.find(path)?.map(|(entry, pass)| entry.held(pass)))
+    }
+
+    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
+        self.catalog.pass_of(path)
+    }
+
+    fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
+        self.catalog.keep(path, pass)
+    }
+
+    fn remove(&self, path: &RawPath) -> Result<(), Error> {
+        self.catalog.remove(path)
+    }
+
+    fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
+        self.catalog.each(prefix, visit)
+    }
+
+    fn scratch(&self) -> &Path {
+        &self.scratch.0
+    }
+
+    fn put_own(&self, name: &str, content: &mut dyn Read) -> Result<Stored, Error> {
+        let path = RawPath::from_bytes(format!("{OWN}/{name}").as_bytes())?;
+        self.take(&path, content, &own_meta(), None, Pass::InStage)
+    }
+
+    fn seal(&self, record: &[u8]) -> Result<PathBuf, Error> {
+        seal::seal(self, record)
+    }
+}

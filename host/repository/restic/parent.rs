@@ -1,0 +1,70 @@
+//! The newest snapshot of the same pipeline: what has not changed since need not be read again.
+
+use std::sync::Arc;
+
+use super::{
+    draft::Blobs,
+    index::Index,
+    pack::BlobKind,
+    reader::Reader,
+    snapshot::{Label, SnapshotFile},
+    storage::Kind,
+    trees::Trees,
+    vault::Vault,
+    writer::Writer,
+};
+use crate::{
+    digest::Digest,
+    name::RawPath,
+    repository::{Error, Identity},
+};
+
+/// See the module.
+pub(super) struct Parent {
+    /// Of its snapshot file.
+    pub id: Digest,
+    trees: Trees,
+}
+
+/// Content that has not changed.
+pub(super) struct Unchanged {
+    pub sha256: Digest,
+    pub blobs: Blobs,
+}
+
+impl Parent {
+    /// Finds it. One that cannot be read is none: then everything is read.
+    pub(super) fn find(vault: &Vault, index: &Index, pipeline: &str) -> Result<Option<Self>, Error> {
+        let mut newest: Option<(String, Digest, SnapshotFile)> = None;
+        for found in vault.list(Kind::Snapshot)? {
+            let Ok(snapshot) = vault.load::<SnapshotFile>(Kind::Snapshot, &found.name) else { continue };
+            let Ok(id) = found.name.parse() else { continue };
+            let ours = Label::of(&snapshot.tags).is_some_and(|label| label.pipeline == pipeline);
+            if ours && newest.as_ref().is_none_or(|(time, ..)| *time < snapshot.time) {
+                newest = Some((snapshot.time.clone(), id, snapshot));
+            }
+        }
+        let Some((_, id, snapshot)) = newest else { return Ok(None) };
+        let reader = Arc::new(Reader::of_trees(vault.clone(), index));
+        Ok(Some(Self { id, trees: Trees::new(reader, snapshot.tree) }))
+    }
+
+    /// What it holds of `path`, where the file looked as it looks now and all of its blobs are stored.
+    pub(super) fn unchanged(
+        &self,
+        path: &RawPath,
+        identity: &Identity,
+        writer: &Writer,
+    ) -> Result<Option<Unchanged>, Error> {
+        // Damage in the parent only means that the file is read.
+        let Ok(Some(node)) = self.trees.find(path) else { return Ok(None) };
+        let blobs = node.content.as_deref().unwrap_or_default();
+        let Some(sha256) = node.sha256().filter(|_| node.kind == "file" && node.looked(identity)) else {
+            return Ok(None);
+        };
+        if !blobs.iter().all(|blob| writer.find(BlobKind::Data, blob).is_some()) {
+            return Ok(None);
+        }
+        Ok(Some(Unchanged { sha256, blobs: blobs.iter().map(|blob| *blob.as_bytes()).collect() }))
+    }
+}

@@ -1,0 +1,49 @@
+//! Reads blobs: finds each in its pack, opens it, and checks it against its name.
+
+use super::{
+    index::Index,
+    pack::{self, Blob, BlobKind},
+    storage::{Kind, Name},
+    vault::Vault,
+};
+use crate::{digest::Digest, repository::Error};
+
+/// See the module.
+pub(super) struct Reader {
+    pub vault: Vault,
+    index: Index,
+}
+
+impl Reader {
+    pub(super) fn new(vault: Vault, index: Index) -> Self {
+        Self { vault, index }
+    }
+
+    /// One that knows only trees.
+    pub(super) fn of_trees(vault: Vault, index: &Index) -> Self {
+        Self::new(vault, index.trees())
+    }
+
+    /// Where a blob is.
+    pub(super) fn find(&self, kind: BlobKind, id: &Digest) -> Result<(Digest, Blob), Error> {
+        let missing = || Error::Damaged(format!("no pack holds the blob {id}"));
+        self.index.find(kind, id).ok_or_else(missing)
+    }
+
+    /// A blob's content.
+    pub(super) fn read(&self, kind: BlobKind, id: &Digest) -> Result<Vec<u8>, Error> {
+        let (pack, blob) = self.find(kind, id)?;
+        let name = Name::new(Kind::Pack, pack);
+        let place = || format!("{}, blob {id} at byte {}", self.vault.path(&name).display(), blob.offset);
+        let mut sealed = vec![0; blob.length as usize];
+        let read = self.vault.storage.read_at(&name, blob.offset.into(), &mut sealed);
+        read.map_err(|why| match why.kind() {
+            // A pack that is gone or cut short is damage; a storage that fails is not.
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof => {
+                Error::Damaged(format!("{}: {why}", place()))
+            }
+            _ => Error::io(format!("reading {}", place()))(why),
+        })?;
+        pack::open(&self.vault.key, &blob, &mut sealed).map_err(|why| Error::Damaged(format!("{}: {why}", place())))
+    }
+}

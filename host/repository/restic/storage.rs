@@ -1,0 +1,117 @@
+//! Where a repository's files lie. One small trait; what wraps it (retries, faults) implements it, too.
+//!
+//! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config`).
+
+use std::{fmt, io, path::PathBuf};
+
+pub(super) mod local;
+
+/// Kinds of files, each in a directory of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// What is needed ahead of all else. There is one, without a name.
+    Config,
+    /// A master key, sealed with a password.
+    Key,
+    /// Who uses the repository.
+    Lock,
+    /// A snapshot.
+    Snapshot,
+    /// What is in which pack.
+    Index,
+    /// Many blobs.
+    Pack,
+}
+
+impl Kind {
+    /// Its directory; `config` is a file itself.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Key => "keys",
+            Self::Lock => "locks",
+            Self::Snapshot => "snapshots",
+            Self::Index => "index",
+            Self::Pack => "data",
+        }
+    }
+}
+
+/// One file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub kind: Kind,
+    /// 64 hex digits; of `config`, empty.
+    pub name: String,
+}
+
+impl Name {
+    pub(super) fn new(kind: Kind, name: impl fmt::Display) -> Self {
+        Self { kind, name: name.to_string() }
+    }
+
+    pub(super) fn config() -> Self {
+        Self { kind: Kind::Config, name: String::new() }
+    }
+
+    /// Below the repository, with `/`. Packs lie in 256 directories, by their first two digits.
+    pub(super) fn path(&self) -> String {
+        match (self.kind, self.name.get(..2)) {
+            (Kind::Config, _) => "config".to_owned(),
+            (Kind::Pack, Some(first)) => format!("data/{first}/{}", self.name),
+            (kind, _) => format!("{}/{}", kind.word(), self.name),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path())
+    }
+}
+
+/// A file as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// See the module. Every call blocks.
+pub(super) trait Storage: Send + Sync + fmt::Debug {
+    /// Makes the directories of an empty repository.
+    fn create(&self) -> io::Result<()>;
+
+    /// Files of a kind, in no order. Names that no repository gives are left out.
+    fn list(&self, kind: Kind) -> io::Result<Vec<Found>>;
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] where there is none.
+    fn read(&self, name: &Name) -> io::Result<Vec<u8>>;
+
+    /// `room.len()` bytes from `offset` on.
+    fn read_at(&self, name: &Name, offset: u64, room: &mut [u8]) -> io::Result<()>;
+
+    /// Writes a whole file: after it, all of it is there, and stays there after a crash; or nothing is.
+    fn write(&self, name: &Name, content: &[u8]) -> io::Result<()>;
+
+    /// Removes a file; one that is not there is removed already.
+    fn remove(&self, name: &Name) -> io::Result<()>;
+
+    /// Files that are worth writing at once.
+    fn connections(&self) -> usize;
+
+    /// Bytes that can still be written, where anybody knows.
+    fn room(&self) -> io::Result<Option<u64>>;
+
+    /// What people call it.
+    fn place(&self) -> PathBuf;
+}
+
+/// Whether a repository gives such names.
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

@@ -1,0 +1,149 @@
+//! A repository in a directory.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Found, Kind, Name, Storage, is_name};
+
+/// Files that are kept open for reading.
+const OPEN_MAX: usize = 64;
+
+/// See the module.
+pub(in crate::repository::restic) struct Local {
+    directory: PathBuf,
+    /// Read last, last.
+    open: Mutex<Vec<(String, Arc<File>)>>,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Local({})", self.directory.display())
+    }
+}
+
+impl Local {
+    pub(in crate::repository::restic) fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), open: Mutex::default() }
+    }
+
+    fn path(&self, name: &Name) -> PathBuf {
+        self.directory.join(name.path())
+    }
+
+    /// The file, opened for reading; one that was read lately still is.
+    fn file(&self, name: &Name) -> io::Result<Arc<File>> {
+        let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock();
+        if let Some(at) = open.iter().rposition(|(known, _)| *known == name.name) {
+            let found = open.remove(at);
+            open.push(found.clone());
+            return Ok(found.1);
+        }
+        drop(open);
+        let file = Arc::new(File::open(self.path(name))?);
+        let mut open = lock();
+        if open.len() >= OPEN_MAX {
+            open.remove(0);
+        }
+        open.push((name.name.clone(), file.clone()));
+        Ok(file)
+    }
+}
+
+impl Storage for Local {
+    fn create(&self) -> io::Result<()> {
+        let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        for kind in [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack] {
+            make(&self.directory.join(kind.word()))?;
+        }
+        (0..=255).try_for_each(|first| make(&self.directory.join(format!("data/{first:02x}"))))
+    }
+
+    fn list(&self, kind: Kind) -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        let directory = self.directory.join(kind.word());
+        match kind {
+            Kind::Config => return Ok(found),
+            Kind::Pack => {
+                for first in fs::read_dir(&directory)? {
+                    let first = first?;
+                    if first.file_type()?.is_dir() {
+                        list_into(&first.path(), &mut found)?;
+                    }
+                }
+            }
+            _ => list_into(&directory, &mut found)?,
+        }
+        Ok(found)
+    }
+
+    fn read(&self, name: &Name) -> io::Result<Vec<u8>> {
+        fs::read(self.path(name))
+    }
+
+    fn read_at(&self, name: &Name, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        self.file(name)?.read_exact_at(room, offset)
+    }
+
+    fn write(&self, name: &Name, content: &[u8]) -> io::Result<()> {
+        let path = self.path(name);
+        let directory = path.parent().unwrap_or(&self.directory);
+        let temporary = directory.join(format!("{}-tmp-{:016x}", name.name, rand::random::<u64>()));
+        let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            // What cannot be removed now is no file of the repository: nobody lists it.
+            let _ = fs::remove_file(&temporary);
+        }
+        written?;
+        File::open(directory)?.sync_all()
+    }
+
+    fn remove(&self, name: &Name) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    fn connections(&self) -> usize {
+        2
+    }
+
+    fn room(&self) -> io::Result<Option<u64>> {
+        let there = self.directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("."));
+        let room = rustix::fs::statvfs(there)?;
+        Ok(Some(room.f_bavail.saturating_mul(room.f_frsize)))
+    }
+
+    fn place(&self) -> PathBuf {
+        self.directory.clone()
+    }
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Read-only, as restic has it: nothing in a repository is ever changed.
+    let mut file = File::options().write(true).create_new(true).mode(0o400).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn list_into(directory: &Path, found: &mut Vec<Found>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if is_name(&name) {
+            match entry.metadata() {
+                Ok(metadata) => found.push(Found { name, size: metadata.len() }),
+                // Removed since the names were read.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+    Ok(())
+}
