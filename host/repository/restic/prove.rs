@@ -162,9 +162,8 @@ impl Proving<'_> {
             return;
         }
         let content = self.set.content(path, node, 0).map_err(|why| format!("{path}: {why}"));
-        let read = content.and_then(|inner| {
-            self.digest(Watched { inner, proving: self }, node).map_err(|why| why.to_string())
-        });
+        let read = content
+            .and_then(|inner| self.digest(Watched { inner, proving: self }, node).map_err(|why| why.to_string()));
         self.watch.moved(0, 1);
         match read {
             Err(_) if self.watch.stopped() => {}
