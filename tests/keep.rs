@@ -6,7 +6,7 @@ use crate::support::{Place, tree::Tree};
 
 const PIPELINE: &str = "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.local]\n\
     url = \"$DIR/repository\"\nFORMAT\n[step.letters]\nplugin = \"files\"\n\n\
-    [step.letters.grant.dirs.source]\npath = \"$DIR/source\"\n";
+    [step.letters.grant.dirs.source]\npath = \"$DIR/source\"\naccess = \"read\"\n";
 
 /// A pipeline that keeps the directory `source`; `format`: lines of its repository.
 fn place(format: &str) -> Place {
@@ -91,7 +91,7 @@ fn locks_that_nobody_holds_are_removed() {
 
 #[test]
 fn a_repository_of_sets_says_what_to_do_instead() {
-    let place = place("");
+    let place = place("format = \"zip\"\n");
     place.run(&["backup"]).exits(0);
     place.run(&["check"]).exits(5).says("strongroom verify");
     place.run(&["key", "list"]).exits(5).says("recipients");

@@ -3,7 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use super::{super::storage::local::Local, *};
-use crate::repository::restic::{MaxUnused, Pruned, Reading, storage::Storage, vault::Vault};
+use crate::repository::restic::{
+    MaxUnused, Pruned, Reading,
+    index::Index,
+    key::Key,
+    pack::BlobKind,
+    storage::{Kind as Stores, Name, Storage},
+    vault::Vault,
+};
 
 pub(super) const IDS: [&str; 3] = ["00000000000000a1", "00000000000000a2", "00000000000000a3"];
 
@@ -55,6 +62,14 @@ fn all_is_well(directory: &Path, repository: &ResticRepository, ids: &[&str]) {
         assert!(proof.damage.is_empty() && proof.entries > 0, "{proof:?}");
     }
     asked(directory, &["check", "--read-data"]);
+}
+
+/// Changes what is in a file that may only be read.
+fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(file).unwrap();
+    change(&mut bytes);
+    fs::remove_file(file).unwrap();
+    fs::write(file, bytes).unwrap();
 }
 
 fn size_of(directory: &Path) -> u64 {
@@ -158,21 +173,16 @@ fn a_damaged_blob_is_not_copied() {
     let directory = directory.path();
     let repository = three(directory);
     repository.forget(IDS[0]).unwrap();
-    // The first blob of the first snapshot's data is the one that all need.
-    let pack = walk(&directory.join("repo/data")).into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len());
-    let pack = pack.unwrap();
-    let mut changed = fs::read(&pack).unwrap();
-    (0..6000).step_by(30).for_each(|at| {
-        if let Some(byte) = changed.get_mut(at) {
-            *byte ^= 1
-        }
+    let shared = Digest::of(&b"for all ".repeat(200));
+    let (pack, blob) = Index::load(&repository.vault().unwrap()).unwrap().find(BlobKind::Data, &shared).unwrap();
+    change(&directory.join("repo").join(Name::new(Stores::Pack, pack).path()), |bytes| {
+        bytes[blob.offset as usize + 20] ^= 1;
     });
-    fs::remove_file(&pack).unwrap();
-    fs::write(&pack, changed).unwrap();
     let before = walk(&directory.join("repo/data"));
     let damaged = anew(&repository, directory);
     let why = damaged.prune(MaxUnused::Percent(0.0), false, &Quiet).unwrap_err();
-    assert!(why.to_string().contains("nothing was removed"), "{why}");
+    let why = why.to_string();
+    assert!(why.contains(&shared.to_string()) && why.contains("nothing was removed"), "{why}");
     assert!(before.iter().all(|pack| pack.exists()));
 }
 
@@ -241,18 +251,39 @@ fn check_finds_each_of_two_hundred_flipped_bits() {
 }
 
 #[test]
+fn check_sees_a_pack_that_opens_but_is_not_what_its_name_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let repository = three(directory);
+    let key = repository.vault().unwrap().key;
+    let pack = walk(&directory.join("repo/data")).remove(0);
+    change(&pack, |bytes| {
+        // The same list, sealed once more.
+        let end = bytes.len() - 4;
+        let length = u32::from_le_bytes(bytes[end..].try_into().unwrap()) as usize;
+        let list = key.open(&mut bytes[end - length..end]).unwrap().to_vec();
+        let mut sealed = Vec::new();
+        let start = Key::begin(&mut sealed);
+        sealed.extend(list);
+        key.seal(&mut sealed, start).unwrap();
+        bytes[end - length..end].copy_from_slice(&sealed);
+    });
+    let found = errors(&anew(&repository, directory), Reading::All);
+    assert!(found.len() == 1 && found[0].ends_with("its content is not what its name says"), "{found:?}");
+}
+
+#[test]
 fn check_names_the_files_of_a_damaged_blob_only() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let repository = made(directory);
     sample(&repository, ID);
-    let pack = walk(&directory.join("repo/data"));
-    let largest = pack.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
-    let mut changed = fs::read(largest).unwrap();
-    let middle = changed.len() / 2;
-    changed[middle] ^= 1;
-    fs::remove_file(largest).unwrap();
-    fs::write(largest, changed).unwrap();
+    let packs = walk(&directory.join("repo/data"));
+    let largest = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    change(largest, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
     let repository = anew(&repository, directory);
     assert_eq!(errors(&repository, Reading::Nothing), [""; 0]);
     let found = errors(&repository, Reading::All);
