@@ -163,7 +163,7 @@ mod tests {
             created: "2026-11-21T13:00:00Z".into(),
             in_use: true,
         };
-        let text = keys(&[listed.clone()], &["why".into()], false);
+        let text = keys(std::slice::from_ref(&listed), &["why".into()], false);
         assert!(text.contains("01234567 ") && text.contains("in use") && text.ends_with("unreadable: why\n"), "{text}");
         assert!(keys(&[listed], &[], true).contains("\"id\":\"0123456789abcdef\""));
     }

@@ -227,6 +227,6 @@ fn remove(vault: &Vault, lock: &Lock, names: &[Name]) -> Result<(), Error> {
             }
         }
     };
-    std::thread::scope(|scope| workers::start(scope, &work))?;
+    std::thread::scope(|scope| workers::start(scope, work))?;
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }

@@ -54,7 +54,7 @@ pub(super) fn repack(
             repack.note(repack.copy(id, *size, *wanted));
         }
     };
-    std::thread::scope(|scope| workers::start(scope, &work))?;
+    std::thread::scope(|scope| workers::start(scope, work))?;
     repack.finish()
 }
 
