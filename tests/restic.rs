@@ -19,7 +19,7 @@ fn place() -> Place {
     place.write("password", PASSWORD);
     place.write("strongroom.toml", &pipeline("source", "read"));
     place.write("back/strongroom.toml", &pipeline("target", "write"));
-    Tree::at(place.join("source")).file("a.txt", "text").file("deep/er/b.txt", &"line\n".repeat(500_000));
+    Tree::at(place.join("source")).file("a.txt", "text").file("deep/er/b.txt", "line\n".repeat(500_000));
     fs::create_dir(place.join("target")).unwrap();
     place.accept();
     place.run(&["-c", "back/strongroom.toml", "plugin", "accept", "--yes"]).exits(0);
