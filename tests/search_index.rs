@@ -49,7 +49,7 @@ fn filled() -> &'static Search {
         let settings = json!({ "index": { "number_of_shards": "2", "number_of_replicas": "0" } });
         let made = json!({ "settings": settings, "mappings": { "properties": fields }, "aliases": aliases });
         engine.ask("PUT", &format!("/{index}"), &made);
-        let source = |number: usize| json!({ "kind": if number % 3 == 0 { "page" } else { "blog" }, "text": "ü".repeat(number) });
+        let source = |number: usize| json!({ "kind": if number.is_multiple_of(3) { "page" } else { "blog" }, "text": "ü".repeat(number) });
         let documents: Vec<_> = (0..count).map(|number| (format!("{index}-{number}"), None, source(number))).collect();
         engine.bulk(index, &documents);
         engine.bulk(index, &documents[..1]);
