@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     draft::Blobs,
     index::Index,
@@ -24,7 +26,12 @@ pub(super) struct Parent {
     /// Of its snapshot file.
     pub id: Digest,
     trees: Trees,
+    /// What changed before that cannot have changed again unseen: nanoseconds since 1970.
+    settled_ns: i128,
 }
+
+/// How coarse a file system's clock may be: two changes within that may leave the same time.
+const COARSE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Content that has not changed.
 pub(super) struct Unchanged {
@@ -45,8 +52,10 @@ impl Parent {
             }
         }
         let Some((_, id, snapshot)) = newest else { return Ok(None) };
+        let Ok(began) = snapshot.time.parse::<Timestamp>() else { return Ok(None) };
+        let settled_ns = began.saturating_sub(COARSE).map_or(i128::MIN, Timestamp::as_nanosecond);
         let reader = Arc::new(Reader::of_trees(vault.clone(), index));
-        Ok(Some(Self { id, trees: Trees::new(reader, snapshot.tree) }))
+        Ok(Some(Self { id, trees: Trees::new(reader, snapshot.tree), settled_ns }))
     }
 
     /// What it holds of `path`, where the file looked as it looks now and all of its blobs are stored.
@@ -56,6 +65,10 @@ impl Parent {
         identity: &Identity,
         writer: &Writer,
     ) -> Result<Option<Unchanged>, Error> {
+        // It may have changed after it was read, within the same tick of the clock.
+        if identity.changed_ns >= self.settled_ns {
+            return Ok(None);
+        }
         // Damage in the parent only means that the file is read.
         let Ok(Some(node)) = self.trees.find(path) else { return Ok(None) };
         let blobs = node.content.as_deref().unwrap_or_default();

@@ -177,6 +177,41 @@ fn what_looks_as_it_did_is_not_read_again() {
 }
 
 #[test]
+fn what_changed_just_before_it_was_read_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = made(directory.path());
+    let began = STARTED.parse::<jiff::Timestamp>().unwrap().as_nanosecond();
+    let changed = |ns| Identity { device: 1, inode: 2, size: 1, modified_ns: 3, changed_ns: ns };
+    let (coarse, settled) = (changed(began - 1_000_000_000), changed(began - 3_000_000_000));
+    let meta = Meta { modified: Some((0, 3)), ..meta() };
+    let draft = repository.draft(ID, "wiki", STARTED).unwrap();
+    for (name, identity) in [("s/coarse", coarse), ("s/settled", settled)] {
+        draft.put(&path(name), &mut &b"x"[..], &meta, Some(identity), Pass::InStage).unwrap();
+    }
+    draft.seal(&record(ID, "wiki", STARTED)).unwrap();
+    drop(draft);
+    let draft = repository.draft("00000000000000ff", "wiki", "2026-11-22T13:00:00Z").unwrap();
+    assert_eq!(draft.put_unchanged(&path("s/coarse"), &meta, &coarse, Pass::InStage).unwrap(), None);
+    assert!(draft.put_unchanged(&path("s/settled"), &meta, &settled, Pass::InStage).unwrap().is_some());
+}
+
+#[test]
+fn nothing_is_taken_once_a_snapshot_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = made(directory.path());
+    let draft = repository.draft(ID, "wiki", STARTED).unwrap();
+    put(&*draft, "s/a", b"first");
+    draft.seal(&record(ID, "wiki", STARTED)).unwrap();
+    let late = draft.put(&path("s/b"), &mut &b"late"[..], &meta(), None, Pass::InStage);
+    assert!(matches!(late, Err(Error::Io { .. })), "{late:?}");
+    let long = draft.put(&path("s/c"), &mut &noise(3 << 20)[..], &meta(), None, Pass::InStage);
+    assert!(long.is_err());
+    drop(draft);
+    let proof = repository.open(ID).unwrap().prove(&Quiet).unwrap();
+    assert!(proof.damage.is_empty(), "{proof:?}");
+}
+
+#[test]
 fn what_a_run_that_died_stored_is_used_again() {
     let directory = tempfile::tempdir().unwrap();
     let repository = made(directory.path());

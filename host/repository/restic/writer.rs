@@ -59,7 +59,9 @@ struct Known {
 
 /// Places to seal at, one for each core.
 struct Benches {
-    idle: Mutex<Vec<Bench>>,
+    count: usize,
+    /// None once the snapshot is to end: then nobody may seal any more.
+    idle: Mutex<Option<Vec<Bench>>>,
     freed: Condvar,
 }
 
@@ -111,7 +113,7 @@ impl Writer {
         if !self.shared.is_new(kind, &id) {
             return Ok(Saved { id, new_bytes: 0 });
         }
-        let mut bench = self.benches.take();
+        let mut bench = self.benches.take()?;
         let saved = self.seal(&mut bench, kind, id, content);
         self.benches.give_back(bench);
         Ok(Saved { id, new_bytes: u64::from(saved?.length) })
@@ -259,15 +261,22 @@ impl Benches {
             let packs = [BlobKind::Data, BlobKind::Tree].map(|kind| Pack::new(kind, Vec::new()));
             zstd.map(|zstd| Bench { packs, zstd }).map_err(Error::io("starting zstd"))
         };
-        let idle = (0..cores()).map(|_| bench()).collect::<Result<_, _>>()?;
-        Ok(Self { idle: Mutex::new(idle), freed: Condvar::new() })
+        let idle: Vec<_> = (0..cores()).map(|_| bench()).collect::<Result<_, _>>()?;
+        Ok(Self { count: idle.len(), idle: Mutex::new(Some(idle)), freed: Condvar::new() })
     }
 
-    fn take(&self) -> Bench {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Bench>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Result<Bench, Error> {
+        let mut idle = self.lock();
         loop {
-            match idle.pop() {
-                Some(bench) => return bench,
+            let Some(benches) = idle.as_mut() else {
+                return Err(Error::io("sealing a blob")(io::Error::other("the snapshot has ended")));
+            };
+            match benches.pop() {
+                Some(bench) => return Ok(bench),
                 // Whoever has one gives it back when its blob is sealed.
                 None => idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner),
             }
@@ -275,11 +284,21 @@ impl Benches {
     }
 
     fn give_back(&self, bench: Bench) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(bench);
-        self.freed.notify_one();
+        if let Some(benches) = self.lock().as_mut() {
+            benches.push(bench);
+        }
+        self.freed.notify_all();
     }
 
+    /// All of them, once nobody seals any more: what somebody still holds has blobs in it that others rely on.
     fn all(&self) -> Vec<Bench> {
-        std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut idle = self.lock();
+        while idle.as_ref().is_some_and(|benches| benches.len() < self.count) {
+            idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+        let all = idle.take().unwrap_or_default();
+        // Those that wait for one must hear that there is none any more.
+        self.freed.notify_all();
+        all
     }
 }
