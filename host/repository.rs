@@ -4,7 +4,12 @@
 //! stores a directory in a draft, `extract` brings one back from an archive. What a draft holds is noted in its
 //! `catalog`.
 
-use std::{fs, io, path::PathBuf, sync::OnceLock};
+use std::{
+    fs,
+    io::{self, Read},
+    path::PathBuf,
+    sync::OnceLock,
+};
 
 use crate::{
     digest::Digest,
@@ -24,10 +29,13 @@ pub mod zip;
 
 mod beneath;
 mod catalog;
+mod cataloged;
+mod directory;
 mod damage;
 mod health;
 mod lines;
 mod patterns;
+mod pool;
 mod queue;
 mod sums;
 mod veil;
@@ -201,6 +209,9 @@ pub struct Item {
     pub meta: Meta,
 }
 
+/// Bytes that a record may take.
+const RECORD_MAX: u64 = 256 << 20;
+
 /// A snapshot that is being read.
 pub trait Archive: Send + Sync {
     /// A page of what lies below `prefix`, in byte order of the whole path, after `after`.
@@ -213,7 +224,13 @@ pub trait Archive: Send + Sync {
     fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn io::Read + Send>, Error>;
 
     /// `record.json`.
-    fn record(&self) -> Result<Vec<u8>, Error>;
+    fn record(&self) -> Result<Vec<u8>, Error> {
+        let mut record = Vec::new();
+        let path = RawPath::from_bytes(lines::RECORD.as_bytes())?;
+        let read = self.open(&path, 0)?.take(RECORD_MAX).read_to_end(&mut record);
+        read.map_err(|why| Error::Damaged(why.to_string()))?;
+        Ok(record)
+    }
 
     /// Reads every byte back and names each difference to the sums and to the list of entries.
     fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error>;
@@ -371,6 +388,11 @@ pub enum Error {
 pub fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from))
+}
+
+/// The machine's name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 impl Error {

@@ -177,7 +177,7 @@ async fn load(sandbox: &Sandbox, step: &Step, found: Found) -> anyhow::Result<Lo
 /// Who asks for a pipeline's lock.
 pub(super) fn holder(operation: &str) -> locks::Holder {
     locks::Holder {
-        host: crate::run::backup::host_name(),
+        host: crate::repository::host_name(),
         pid: std::process::id(),
         started: format!("{:.0}", jiff::Timestamp::now()),
         operation: operation.to_owned(),

@@ -97,8 +97,11 @@ pub(super) fn own_meta() -> Meta {
     Meta { mode: Some(0o600), ..Meta::default() }
 }
 
-/// Refuses a path that only strongroom itself may store.
+/// Refuses a path that only strongroom itself may store, and one that is none.
 pub(super) fn refuse_own(path: &RawPath) -> Result<(), Error> {
+    if path.is_root() {
+        return Err(Error::Refused("an entry needs a name".into()));
+    }
     let first = path.as_bytes().split(|byte| *byte == b'/').next();
     if first == Some(OWN.as_bytes()) || first == Some(SUMS.as_bytes()) {
         return Err(Error::Refused(format!("{path}: that name is kept for strongroom itself")));

@@ -24,7 +24,7 @@ use self::{
     storage::{Kind, Name, Storage, local::Local},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Repository, Watch, health::Health};
+use super::{Archive, Draft, Error, Listed, Repository, Watch, directory::names_in, health::Health};
 use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
 
 mod amount;
@@ -276,28 +276,12 @@ impl Repository for ResticRepository {
     }
 
     fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
-        scratches(&self.spill, pipeline)
+        let names = names_in(&self.spill)?.into_iter().filter(|name| draft::is_scratch(name, pipeline));
+        Ok(names.map(|name| self.spill.join(name)).collect())
     }
 }
 
 /// Whether a repository of this format lies in `directory`.
 pub fn is_in(directory: &Path) -> bool {
     directory.join("config").is_file() && directory.join("keys").is_dir()
-}
-
-/// What drafts of `pipeline` left in `spill`.
-fn scratches(spill: &Path, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
-    let listing = || Error::io(format!("listing {}", spill.display()));
-    let entries = match std::fs::read_dir(spill) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(listing())?,
-    };
-    let mut left = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(listing())?;
-        if entry.file_name().to_str().is_some_and(|name| draft::is_scratch(name, pipeline)) {
-            left.push(entry.path());
-        }
-    }
-    Ok(left)
 }

@@ -14,7 +14,7 @@ pub use cipher::BadIdentity;
 use cipher::Keys;
 use source::Source;
 
-use super::{Archive, Draft, Error, Listed, Repository};
+use super::{Archive, Draft, Error, Listed, Repository, directory};
 use crate::{
     config::{Compression, recipient::Recipient},
     secret::Secret,
@@ -83,26 +83,10 @@ impl ZipRepository {
         let mut endings = vec![format!("-{id}.zip")];
         endings.extend(State::ALL.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
         let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
-        let name = names_in(&self.directory)?.into_iter().find(is_it);
+        let name = directory::names_in(&self.directory)?.into_iter().find(is_it);
         let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
         Ok(self.directory.join(name))
     }
-}
-
-/// Names in a directory, sorted; none when it is not there yet.
-fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
-    let listing = || format!("listing {}", directory.display());
-    let entries = match fs::read_dir(directory) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(Error::io(listing()))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(Error::io(listing()))?.file_name();
-        names.extend(name.into_string().ok());
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// Whether plain `unzip` would drop bytes of this name: control characters and 0xff. `unzip -^` keeps them.
@@ -131,7 +115,7 @@ impl Repository for ZipRepository {
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
-        for name in names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
+        for name in directory::names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
             let path = self.directory.join(&name);
             match listed(&path, &self.keys) {
                 Ok(set) => sets.push(set),
@@ -156,10 +140,8 @@ impl Repository for ZipRepository {
     }
 
     fn room(&self) -> Result<u64, Error> {
-        let there = self.directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("."));
-        let asking = || format!("asking for the room in {}", there.display());
-        let room = rustix::fs::statvfs(there).map_err(|cause| Error::io(asking())(cause.into()))?;
-        Ok(room.f_bavail.saturating_mul(room.f_frsize))
+        let asking = format!("asking for the room in {}", self.directory.display());
+        directory::room_in(&self.directory).map_err(Error::io(asking))
     }
 
     fn forget(&self, id: &str) -> Result<(), Error> {
@@ -169,7 +151,7 @@ impl Repository for ZipRepository {
     fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
         let mut remains = Vec::new();
         for place in std::iter::once(&self.directory).chain(&self.spill) {
-            let names = names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
+            let names = directory::names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
             remains.extend(names.map(|name| place.join(name)));
         }
         Ok(remains)

@@ -210,11 +210,6 @@ pub(super) fn since_1970() -> (i64, u32) {
     (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
-/// The machine's name.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 /// Removes what a run that died left behind, and says so. Call it under the pipeline's lock only.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backup::{host_name, since_1970},
+    backup::since_1970,
     board::{Board, now},
     event::{Event, Observer, Operation, PartName},
     part::PartSide,
@@ -23,7 +23,7 @@ use crate::{
     diagnostic::Severity,
     diagnostic::causes,
     plan::inspection::Attributes,
-    repository::{Archive, Proof, Watch, cores},
+    repository::{Archive, Proof, Watch, cores, host_name},
     sandbox::{Answer, Plugin, Request, Session, fault::Fault, ledger::Fixed},
     snapshot::{
         receipts::Outcome,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    backup::{Running, host_name},
+    backup::Running,
     board::now,
     event::{Event, Operation, PartName, Summary},
     forget,
@@ -21,6 +21,7 @@ use crate::{
     repository::{
         Error,
         holdings::{PartHeld, StepHoldings, held_by_part},
+        host_name,
         whole::Whole,
     },
     snapshot::{

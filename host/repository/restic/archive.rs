@@ -19,12 +19,9 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Proof, Watch, lines::RECORD},
+    repository::{Archive, Error, Item, Kind, Proof, Watch},
     snapshot::record::Record,
 };
-
-/// Bytes that a record may take.
-const RECORD_MAX: u64 = 256 << 20;
 
 /// See the module.
 pub(super) struct ResticSet {
@@ -110,14 +107,6 @@ impl Archive for ResticSet {
             return Err(Error::Refused(format!("{path} is no file")));
         }
         Ok(Box::new(self.content(path, &node, offset)?))
-    }
-
-    fn record(&self) -> Result<Vec<u8>, Error> {
-        let mut record = Vec::new();
-        let path = RawPath::from_bytes(RECORD.as_bytes())?;
-        let read = self.open(&path, 0)?.take(RECORD_MAX).read_to_end(&mut record);
-        read.map_err(|why| Error::Damaged(why.to_string()))?;
-        Ok(record)
     }
 
     fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error> {

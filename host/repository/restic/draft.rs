@@ -24,10 +24,10 @@ use crate::{
     digest::Digest,
     name::RawPath,
     repository::{
-        Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+        Error, Identity, Meta, Pass, Stored,
         catalog::{Catalog, Entry, Shape},
+        cataloged::Cataloged,
         health::Health,
-        lines::{OWN, own_meta, refuse_own},
     },
 };
 
@@ -108,33 +108,6 @@ impl ResticDraft {
         let intake = Intake::new(Arc::clone(&writer), vault.polynomial);
         Ok(Self { vault, label, catalog, writer, health, lock, parent, intake, scratch })
     }
-
-    /// Stores content under any path.
-    pub(super) fn take(
-        &self,
-        path: &RawPath,
-        content: &mut dyn Read,
-        meta: &Meta,
-        identity: Option<Identity>,
-        pass: Pass,
-    ) -> Result<Stored, Error> {
-        refuse_root(path)?;
-        let claim = self.catalog.claim(path, Shape::File, pass)?;
-        let taken = self.intake.take(path, content)?;
-        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
-        entry.seen_as(identity);
-        (entry.size, entry.sha256) = (taken.stored.size, *taken.stored.sha256.as_bytes());
-        entry.stored = taken.blobs.iter().map(|blob| *blob.as_bytes()).collect();
-        claim.commit(&entry)?;
-        Ok(taken.stored)
-    }
-}
-
-fn refuse_root(path: &RawPath) -> Result<(), Error> {
-    match path.is_root() {
-        true => Err(Error::Refused("an entry needs a name".into())),
-        false => Ok(()),
-    }
 }
 
 /// Packs that no index file knows: a run that died stored them. What is in them need not be stored again.
@@ -154,8 +127,18 @@ fn orphans(vault: &Vault, index: &mut Index) -> Result<Vec<PackLine>, Error> {
     Ok(orphans)
 }
 
-impl Draft for ResticDraft {
-    fn put(
+impl Cataloged for ResticDraft {
+    type Facts = Blobs;
+
+    fn catalog(&self) -> &Catalog<Blobs> {
+        &self.catalog
+    }
+
+    fn spill(&self) -> &Path {
+        &self.scratch.0
+    }
+
+    fn take(
         &self,
         path: &RawPath,
         content: &mut dyn Read,
@@ -163,18 +146,23 @@ impl Draft for ResticDraft {
         identity: Option<Identity>,
         pass: Pass,
     ) -> Result<Stored, Error> {
-        refuse_own(path)?;
-        self.take(path, content, meta, identity, pass)
+        let claim = self.catalog.claim(path, Shape::File, pass)?;
+        let taken = self.intake.take(path, content)?;
+        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
+        entry.seen_as(identity);
+        (entry.size, entry.sha256) = (taken.stored.size, *taken.stored.sha256.as_bytes());
+        entry.stored = taken.blobs.iter().map(|blob| *blob.as_bytes()).collect();
+        claim.commit(&entry)?;
+        Ok(taken.stored)
     }
 
-    fn put_unchanged(
+    fn take_unchanged(
         &self,
         path: &RawPath,
         meta: &Meta,
         identity: &Identity,
         pass: Pass,
     ) -> Result<Option<Stored>, Error> {
-        refuse_own(path)?;
         let Some(parent) = &self.parent else { return Ok(None) };
         let Some(known) = parent.unchanged(path, identity, &self.writer)? else { return Ok(None) };
         let claim = self.catalog.claim(path, Shape::File, pass)?;
@@ -185,50 +173,14 @@ impl Draft for ResticDraft {
         Ok(Some(Stored { size: identity.size, sha256: known.sha256, new_bytes: 0, tail: Vec::new() }))
     }
 
-    fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error> {
-        refuse_own(path)?;
-        refuse_root(path)?;
-        let (shape, target) = match kind {
-            Kind::Directory => (Shape::Directory, &[][..]),
-            Kind::Symlink(target) => (Shape::Symlink, &target[..]),
-            Kind::File => return Err(Error::Refused(format!("{path} is a file and needs content"))),
-        };
+    fn take_plain(&self, path: &RawPath, shape: Shape, target: &[u8], meta: &Meta, pass: Pass) -> Result<(), Error> {
         let claim = self.catalog.claim(path, shape, pass)?;
         let mut entry = Entry::<Blobs>::bare(path, shape, meta);
         (entry.size, entry.target) = (target.len() as u64, target.to_vec());
         claim.commit(&entry)
     }
 
-    fn find(&self, path: &RawPath) -> Result<Option<Held>, Error> {
-        Ok(self.catalog.find(path)?.map(|(entry, pass)| entry.held(pass)))
-    }
-
-    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
-        self.catalog.pass_of(path)
-    }
-
-    fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
-        self.catalog.keep(path, pass)
-    }
-
-    fn remove(&self, path: &RawPath) -> Result<(), Error> {
-        self.catalog.remove(path)
-    }
-
-    fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
-        self.catalog.each(prefix, visit)
-    }
-
-    fn scratch(&self) -> &Path {
-        &self.scratch.0
-    }
-
-    fn put_own(&self, name: &str, content: &mut dyn Read) -> Result<Stored, Error> {
-        let path = RawPath::from_bytes(format!("{OWN}/{name}").as_bytes())?;
-        self.take(&path, content, &own_meta(), None, Pass::InStage)
-    }
-
-    fn seal(&self, record: &[u8]) -> Result<PathBuf, Error> {
+    fn finish(&self, record: &[u8]) -> Result<PathBuf, Error> {
         seal::seal(self, record)
     }
 }

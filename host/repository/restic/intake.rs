@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::JoinHandle,
 };
 
 use super::{
@@ -21,6 +20,7 @@ use crate::{
     name::RawPath,
     repository::{
         Error, Stored, cores,
+        pool::{Gone, Pool},
         sums::{Sums, fill},
     },
 };
@@ -38,14 +38,22 @@ pub(super) struct Taken {
 pub(super) struct Intake {
     writer: Arc<Writer>,
     cutter: Cutter,
-    pool: Pool,
+    /// Seals the blobs of all long contents.
+    pool: Pool<Job>,
     /// Room for small content and one byte more.
     rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Intake {
     pub(super) fn new(writer: Arc<Writer>, polynomial: u64) -> Self {
-        let pool = Pool::new(&writer);
+        let pool = Pool::new(cores(), || {
+            let writer = Arc::clone(&writer);
+            move |Job { blob, reply }| {
+                let saved = writer.save(BlobKind::Data, &blob);
+                // Nobody waits any more when the content has failed.
+                let _ = reply.send((saved, blob));
+            }
+        });
         Self { writer, cutter: Cutter::new(polynomial), pool, rooms: Mutex::default() }
     }
 
@@ -136,7 +144,9 @@ impl<'a> Cutting<'a> {
         blob.clear();
         blob.extend_from_slice(&self.ahead[..count]);
         self.ahead.drain(..count);
-        self.under_way.push_back(self.intake.pool.submit(blob)?);
+        let (reply, answer) = sync_channel(1);
+        self.intake.pool.submit(Job { blob, reply }).map_err(|Gone| gone())?;
+        self.under_way.push_back(answer);
         Ok(())
     }
 
@@ -159,52 +169,6 @@ struct Job {
     reply: SyncSender<Done>,
 }
 
-/// Threads that seal the blobs of all long contents.
-struct Pool {
-    jobs: Option<SyncSender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Pool {
-    fn new(writer: &Arc<Writer>) -> Self {
-        let (jobs, queue) = sync_channel::<Job>(cores());
-        let queue = Arc::new(Mutex::new(queue));
-        // Fewer do, and where there is none, `submit` finds the queue gone.
-        let work = |_| {
-            let (queue, writer) = (Arc::clone(&queue), Arc::clone(writer));
-            std::thread::Builder::new().spawn(move || serve(&queue, &writer)).ok()
-        };
-        Self { jobs: Some(jobs), threads: (0..cores()).filter_map(work).collect() }
-    }
-
-    fn submit(&self, blob: Vec<u8>) -> Result<Receiver<Done>, Error> {
-        let (reply, answer) = sync_channel(1);
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Job { blob, reply }).map_err(|_| gone())?;
-        Ok(answer)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has dropped its replies, and their contents have failed.
-            let _ = thread.join();
-        }
-    }
-}
-
 fn gone() -> Error {
     Error::io("sealing a blob")(io::Error::other("a sealing thread has died"))
-}
-
-fn serve(queue: &Mutex<Receiver<Job>>, writer: &Writer) {
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { blob, reply }) = job else { return };
-        let saved = writer.save(BlobKind::Data, &blob);
-        // Nobody waits any more when the content has failed.
-        let _ = reply.send((saved, blob));
-    }
 }

@@ -9,7 +9,11 @@ use super::{
     key::{KEY_BYTES, Key},
     storage::{Found, Kind, Name, Storage},
 };
-use crate::{digest::Digest, repository::Error, secret::Secret};
+use crate::{
+    digest::Digest,
+    repository::{Error, host_name},
+    secret::Secret,
+};
 
 /// scrypt's N (2^15), r and p for new keys: 32 MiB and a fifth of a second, as OWASP's password cheat sheet has it.
 const COST: (u8, u32, u32) = (15, 8, 3);
@@ -103,7 +107,7 @@ impl KeyFile {
         let mut file = Self {
             created: jiff::Timestamp::now().to_string(),
             username: std::env::var("USER").unwrap_or_default(),
-            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            hostname: host_name(),
             kdf: "scrypt".into(),
             n: 1 << log_n,
             r,

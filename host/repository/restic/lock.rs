@@ -15,7 +15,7 @@ use super::{
     storage::{Kind, Name},
     vault::Vault,
 };
-use crate::repository::Error;
+use crate::repository::{Error, host_name};
 
 /// How often a lock is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(5 * 60);
@@ -87,10 +87,6 @@ fn processes() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{} {}", boot.trim(), space.display()))
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// A lock that is held, and renewed by a thread of its own until it is dropped.

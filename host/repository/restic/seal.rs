@@ -21,6 +21,8 @@ use crate::{
     repository::{
         Error, Pass,
         catalog::{Entry, Shape, Sorted, by_names},
+        cataloged::Cataloged,
+        host_name,
         lines::{RECORD, SUMS, own_meta, sum_line},
     },
     snapshot::state::State,
@@ -79,7 +81,7 @@ fn snapshot(draft: &ResticDraft, sealed: &Sealed, tree: Digest, paths: Vec<Strin
         parent: draft.parent.as_ref().map(|parent| parent.id),
         tree,
         paths,
-        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hostname: host_name(),
         username: std::env::var("USER").unwrap_or_default(),
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),

@@ -22,14 +22,11 @@ use super::{
 };
 use crate::{
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Meta, Proof, Watch, catalog::Shape, lines::RECORD},
+    repository::{Archive, Error, Item, Kind, Meta, Proof, Watch, catalog::Shape},
 };
 
 /// Bytes that a link's target may take; Linux allows no more.
 const TARGET_MAX: u64 = 4096;
-/// Bytes that a record may take.
-const RECORD_MAX: u64 = 256 << 20;
-
 /// See the module.
 pub(super) struct ZipSet {
     source: Arc<Source>,
@@ -198,14 +195,6 @@ impl Archive for ZipSet {
         let skipped = io::copy(&mut (&mut content).take(offset), &mut io::sink());
         skipped.map_err(|why| Error::Damaged(why.to_string()))?;
         Ok(Box::new(content))
-    }
-
-    fn record(&self) -> Result<Vec<u8>, Error> {
-        let mut record = Vec::new();
-        let path = RawPath::from_bytes(RECORD.as_bytes())?;
-        let read = self.open(&path, 0)?.take(RECORD_MAX).read_to_end(&mut record);
-        read.map_err(|why| Error::Damaged(why.to_string()))?;
-        Ok(record)
     }
 
     fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error> {

@@ -20,10 +20,10 @@ use crate::{
     config::{Compression, recipient::Recipient},
     name::RawPath,
     repository::{
-        Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+        Error, Identity, Meta, Pass, Stored,
         catalog::{Catalog, Entry, Shape},
+        cataloged::Cataloged,
         health::Health,
-        lines::{OWN, own_meta, refuse_own},
     },
     snapshot::state::State,
 };
@@ -123,26 +123,6 @@ impl ZipDraft {
         let set = Set::new(file, recipients, path, spools, Arc::clone(&health))?;
         Ok(Self { set, catalog, intake: Intake::new(compression), health, files })
     }
-
-    /// Stores content under any path.
-    pub(super) fn take(
-        &self,
-        path: &RawPath,
-        content: &mut dyn Read,
-        meta: &Meta,
-        identity: Option<Identity>,
-        pass: Pass,
-    ) -> Result<Stored, Error> {
-        let name = checked_name(path, Shape::File, meta)?;
-        let claim = self.catalog.claim(path, Shape::File, pass)?;
-        let taken = self.intake.take(&self.set, path, &name, content, meta)?;
-        let mut entry = Entry::<InSet>::bare(path, Shape::File, meta);
-        entry.set_content(taken.place, taken.content);
-        entry.sha256 = *taken.stored.sha256.as_bytes();
-        entry.seen_as(identity);
-        claim.commit(&entry)?;
-        Ok(taken.stored)
-    }
 }
 
 /// Where a set has an entry, and how it is packed there.
@@ -170,9 +150,6 @@ impl Entry<InSet> {
 fn checked_name(path: &RawPath, shape: Shape, meta: &Meta) -> Result<Vec<u8>, Error> {
     let name = header::name(path.as_bytes(), shape);
     let attributes: usize = meta.attributes.iter().map(|(key, value)| 6 * (key.len() + value.len()) + 8).sum();
-    if path.is_root() {
-        return Err(Error::Refused("an entry needs a name".into()));
-    }
     if name.len() > header::NAME_MAX {
         return Err(Error::Refused(format!("{path} is longer than the {} bytes of a zip's name", header::NAME_MAX)));
     }
@@ -185,8 +162,18 @@ fn checked_name(path: &RawPath, shape: Shape, meta: &Meta) -> Result<Vec<u8>, Er
     Ok(name)
 }
 
-impl Draft for ZipDraft {
-    fn put(
+impl Cataloged for ZipDraft {
+    type Facts = InSet;
+
+    fn catalog(&self) -> &Catalog<InSet> {
+        &self.catalog
+    }
+
+    fn spill(&self) -> &Path {
+        &self.files.scratch
+    }
+
+    fn take(
         &self,
         path: &RawPath,
         content: &mut dyn Read,
@@ -194,17 +181,18 @@ impl Draft for ZipDraft {
         identity: Option<Identity>,
         pass: Pass,
     ) -> Result<Stored, Error> {
-        refuse_own(path)?;
-        self.take(path, content, meta, identity, pass)
+        let name = checked_name(path, Shape::File, meta)?;
+        let claim = self.catalog.claim(path, Shape::File, pass)?;
+        let taken = self.intake.take(&self.set, path, &name, content, meta)?;
+        let mut entry = Entry::<InSet>::bare(path, Shape::File, meta);
+        entry.set_content(taken.place, taken.content);
+        entry.sha256 = *taken.stored.sha256.as_bytes();
+        entry.seen_as(identity);
+        claim.commit(&entry)?;
+        Ok(taken.stored)
     }
 
-    fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error> {
-        refuse_own(path)?;
-        let (shape, target) = match kind {
-            Kind::Directory => (Shape::Directory, &[][..]),
-            Kind::Symlink(target) => (Shape::Symlink, &target[..]),
-            Kind::File => return Err(Error::Refused(format!("{path} is a file and needs content"))),
-        };
+    fn take_plain(&self, path: &RawPath, shape: Shape, target: &[u8], meta: &Meta, pass: Pass) -> Result<(), Error> {
         let name = checked_name(path, shape, meta)?;
         let claim = self.catalog.claim(path, shape, pass)?;
         let mut entry = Entry::<InSet>::bare(path, shape, meta);
@@ -217,36 +205,7 @@ impl Draft for ZipDraft {
         claim.commit(&entry)
     }
 
-    fn find(&self, path: &RawPath) -> Result<Option<Held>, Error> {
-        Ok(self.catalog.find(path)?.map(|(entry, pass)| entry.held(pass)))
-    }
-
-    fn pass_of(&self, path: &RawPath) -> Result<Option<Pass>, Error> {
-        self.catalog.pass_of(path)
-    }
-
-    fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
-        self.catalog.keep(path, pass)
-    }
-
-    fn remove(&self, path: &RawPath) -> Result<(), Error> {
-        self.catalog.remove(path)
-    }
-
-    fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
-        self.catalog.each(prefix, visit)
-    }
-
-    fn scratch(&self) -> &Path {
-        &self.files.scratch
-    }
-
-    fn put_own(&self, name: &str, content: &mut dyn Read) -> Result<Stored, Error> {
-        let path = RawPath::from_bytes(format!("{OWN}/{name}").as_bytes())?;
-        self.take(&path, content, &own_meta(), None, Pass::InStage)
-    }
-
-    fn seal(&self, record: &[u8]) -> Result<PathBuf, Error> {
+    fn finish(&self, record: &[u8]) -> Result<PathBuf, Error> {
         seal::seal(self, record)
     }
 }

@@ -5,16 +5,12 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread::JoinHandle,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use crate::repository::cores;
+use crate::repository::{cores, pool};
 
 /// zlib's scale. Measured on a third text, a third binaries, a third noise: 2 % larger than `zip -6`, in a third of its
 /// processor time; level 6 takes a fifth more time for half a percent.
@@ -141,23 +137,14 @@ pub(super) struct Packed {
 }
 
 /// Threads that pack chunks for every long stream of a draft.
-pub(super) struct Pool {
-    jobs: Option<SyncSender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
+pub(super) struct Pool(pool::Pool<Job>);
 
 impl Pool {
-    /// As many threads as there are cores.
     pub(super) fn new() -> Self {
-        let threads = cores();
-        let (jobs, queue) = sync_channel::<Job>(threads * 2);
-        let queue = Arc::new(Mutex::new(queue));
-        // Fewer do, and where there is none, `submit` finds the queue gone.
-        let work = |_| {
-            let queue = Arc::clone(&queue);
-            std::thread::Builder::new().spawn(move || serve(&queue)).ok()
-        };
-        Self { jobs: Some(jobs), threads: (0..threads).filter_map(work).collect() }
+        Self(pool::Pool::new(cores() * 2, || {
+            let mut packer = Packer::new();
+            move |job| pack(&mut packer, job)
+        }))
     }
 
     /// Packs `input` some time; `before` is what came ahead of it in the stream. Waits when the pool has plenty to do.
@@ -169,19 +156,8 @@ impl Pool {
     ) -> io::Result<Receiver<io::Result<Packed>>> {
         let (reply, answer) = sync_channel(1);
         let before = before[before.len().saturating_sub(WINDOW)..].to_vec();
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Job { before, input, output, reply }).map_err(|_| gone())?;
+        self.0.submit(Job { before, input, output, reply }).map_err(|pool::Gone| gone())?;
         Ok(answer)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has dropped its replies, and their streams have failed.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -190,16 +166,12 @@ pub(super) fn gone() -> io::Error {
     io::Error::other("a packing thread has died")
 }
 
-fn serve(queue: &Mutex<Receiver<Job>>) {
-    let mut packer = Packer::new();
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { before, input, mut output, reply }) = job else { return };
-        output.clear();
-        let packed = packer.piece(&before, &input, &mut output).map(|()| Packed { input, output });
-        // Nobody waits any more when the stream has failed.
-        let _ = reply.send(packed);
-    }
+fn pack(packer: &mut Packer, job: Job) {
+    let Job { before, input, mut output, reply } = job;
+    output.clear();
+    let packed = packer.piece(&before, &input, &mut output).map(|()| Packed { input, output });
+    // Nobody waits any more when the stream has failed.
+    let _ = reply.send(packed);
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::{
     repository::{
         Error, Pass,
         catalog::{Entry, Shape, Walk},
+        cataloged::Cataloged,
         lines::{ENTRIES, Line, RECORD, SUMS, own_meta, sum_line},
     },
     snapshot::state::State,

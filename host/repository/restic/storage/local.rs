@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Found, Kind, Name, Storage, is_name};
+use crate::repository::directory::room_in;
 
 /// Files that are kept open for reading.
 const OPEN_MAX: usize = 64;
@@ -118,9 +119,7 @@ impl Storage for Local {
     }
 
     fn room(&self) -> io::Result<Option<u64>> {
-        let there = self.directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("."));
-        let room = rustix::fs::statvfs(there)?;
-        Ok(Some(room.f_bavail.saturating_mul(room.f_frsize)))
+        room_in(&self.directory).map(Some)
     }
 
     fn place(&self) -> PathBuf {
