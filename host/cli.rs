@@ -10,7 +10,7 @@ mod forget;
 mod repository;
 
 pub use forget::{ForgetArgs, KeepArgs};
-pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
+pub use repository::{CheckArgs, CopyArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -117,6 +117,8 @@ pub enum Verb {
     Key(KeyVerb),
     /// Remove locks that nobody holds any more from a repository of format restic
     Unlock(UnlockArgs),
+    /// Copy snapshots to the pipeline's other repositories, and prove the copies
+    Copy(CopyArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
     /// Write the content of one file of a snapshot to standard output, without any plugin
@@ -251,8 +253,8 @@ pub struct LockArgs {
 /// Which repository.
 #[derive(Args, Clone, Debug)]
 pub struct RepoArgs {
-    /// The repository's directory [default: the pipeline file's]
-    #[arg(long, value_name = "DIR", env = "STRONGROOM_REPO", hide_env_values = true)]
+    /// The repository's directory, or its name in the pipeline file [default: the one that backups are written to]
+    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true)]
     pub repo: Option<PathBuf>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]

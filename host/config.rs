@@ -59,6 +59,8 @@ pub struct Config {
     pub severity: BTreeMap<String, Severity>,
     /// Where snapshots go.
     pub repository: Repository,
+    /// Where each snapshot is copied to, in the order of the file.
+    pub copies: Vec<Repository>,
     /// What is kept of older snapshots.
     pub policy: Policy,
     /// In the order of the file.

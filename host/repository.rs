@@ -20,6 +20,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod copy;
 pub mod extract;
 pub mod holdings;
 pub mod restic;
@@ -162,6 +163,17 @@ pub trait Draft: Send + Sync {
         Ok(None)
     }
 
+    /// Stores a file without its content, where the repository holds all of its pieces. None: it must be read.
+    fn put_pieces(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _pieces: &Pieces,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
+
     /// Stores a directory or a symbolic link. A directory may be stored again in the same pass.
     fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error>;
 
@@ -196,6 +208,17 @@ pub trait Draft: Send + Sync {
     fn seal(&self, record: &[u8]) -> Result<PathBuf, Error>;
 }
 
+/// Content as the pieces that a deduplicating repository cut it into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// Bytes of all of them.
+    pub size: u64,
+    /// The SHA-256 of all of them.
+    pub sha256: Digest,
+    /// The SHA-256 of each, in order.
+    pub ids: Vec<Digest>,
+}
+
 /// An entry of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -222,6 +245,11 @@ pub trait Archive: Send + Sync {
 
     /// Its content from `offset` on. Ends in an error where the stored checksum does not match.
     fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn io::Read + Send>, Error>;
+
+    /// The pieces of a file's content, where they have names that another repository may know.
+    fn pieces(&self, _path: &RawPath) -> Result<Option<Pieces>, Error> {
+        Ok(None)
+    }
 
     /// `record.json`.
     fn record(&self) -> Result<Vec<u8>, Error> {
@@ -288,6 +316,12 @@ pub trait Repository: Send + Sync {
 
     /// Opens one by its whole id.
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error>;
+
+    /// Reads what must be read to know that a snapshot which was written just now is all there: every byte of it, unless
+    /// the repository has read back whatever it wrote while it wrote it.
+    fn prove_copy(&self, id: &str, watch: &dyn Watch) -> Result<Proof, Error> {
+        self.open(id)?.prove(watch)
+    }
 
     /// Begins one.
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error>;

@@ -33,6 +33,8 @@ mod encrypted;
 mod restic;
 /// Repositories that are checked, pruned, unlocked and re-keyed.
 mod keep;
+/// Copies in other repositories.
+mod copy;
 /// Changes to a product that are undone, whatever happens.
 mod holds;
 /// The demos name what they lack and leave alone what is not their own.

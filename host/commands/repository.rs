@@ -17,26 +17,62 @@ use crate::{
     secret::Source,
 };
 
-/// The pipeline's, for what opens no encrypted set.
+/// The one that backups are written to, for what opens no encrypted set.
 pub(super) fn of_pipeline(config: &Config) -> anyhow::Result<Arc<dyn Repository>> {
     Ok(match config.repository.format {
-        Format::Zip => Arc::new(zip(config)),
-        Format::Restic => Arc::new(of_restic(config)?),
+        Format::Zip => Arc::new(zip(config, &config.repository)),
+        Format::Restic => Arc::new(of_restic(config, &config.repository)?),
     })
 }
 
-/// The same before an identity is added.
-fn zip(config: &Config) -> ZipRepository {
-    let repository = &config.repository;
+/// One of the pipeline's, for what reads its snapshots. `identity` opens encrypted sets; none: the pipeline file's does.
+pub(super) fn to_read(
+    config: &Config,
+    repository: &config::Repository,
+    identity: Option<Source>,
+) -> anyhow::Result<Arc<dyn Repository>> {
+    Ok(match repository.format {
+        Format::Zip => opened(zip(config, repository), identity.or_else(|| repository.identity.clone()))?,
+        Format::Restic => Arc::new(of_restic(config, repository)?),
+    })
+}
+
+/// One that snapshots are copied to: whatever is written there is read back.
+pub(super) fn to_copy_to(config: &Config, repository: &config::Repository) -> anyhow::Result<Arc<dyn Repository>> {
+    let opened = match repository.format {
+        Format::Zip => to_read(config, repository, None)?,
+        Format::Restic => Arc::new(of_restic(config, repository)?.reading_back()),
+    };
+    exists(&*opened)?;
+    Ok(opened)
+}
+
+/// A zip repository before an identity is added.
+fn zip(config: &Config, repository: &config::Repository) -> ZipRepository {
     ZipRepository::new(&repository.url)
         .compressing(repository.compression)
         .encrypted_to(&repository.recipients, config.state.join("spill"))
 }
 
-fn of_restic(config: &Config) -> anyhow::Result<ResticRepository> {
-    let config::Repository { url, password, compression, .. } = &config.repository;
-    let password = password.as_ref().context("the pipeline file names no password for its repository")?;
+fn of_restic(config: &Config, repository: &config::Repository) -> anyhow::Result<ResticRepository> {
+    let config::Repository { name, url, password, compression, .. } = repository;
+    let password = password.as_ref().with_context(|| format!("[repository.{name}] names no password"))?;
     Ok(in_directory(url, password, config.state.join("spill"))?.compressing(*compression))
+}
+
+/// The pipeline file's repository that is meant: the one that backups are written to, or the one that `--repo` names. None:
+/// `--repo` is a directory.
+fn of_name(global: &Global, args: &RepoArgs) -> anyhow::Result<Option<(Config, config::Repository)>> {
+    let Some(named) = &args.repo else {
+        let config = pipeline::config(global)?;
+        let repository = config.repository.clone();
+        return Ok(Some((config, repository)));
+    };
+    // A directory is meant where there is no pipeline file, or none that can be read.
+    let Ok(config) = pipeline::config(global) else { return Ok(None) };
+    let is_named = |repository: &&config::Repository| Path::new(&repository.name) == named;
+    let repository = std::iter::once(&config.repository).chain(&config.copies).find(is_named).cloned();
+    Ok(repository.map(|repository| (config, repository)))
 }
 
 fn in_directory(directory: &Path, password: &Source, spill: std::path::PathBuf) -> anyhow::Result<ResticRepository> {
@@ -46,17 +82,9 @@ fn in_directory(directory: &Path, password: &Source, spill: std::path::PathBuf) 
 
 /// The one that is meant: `--repo`, else the pipeline's. It must be there.
 pub(super) fn named(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    let repository = match &args.repo {
-        Some(directory) => by_path(directory, args)?,
-        None => {
-            let config = pipeline::config(global)?;
-            match config.repository.format {
-                Format::Zip => {
-                    opened(zip(&config), args.identity.clone().map(Source::File).or(config.repository.identity))?
-                }
-                Format::Restic => of_pipeline(&config)?,
-            }
-        }
+    let repository = match (of_name(global, args)?, &args.repo) {
+        (Some((config, repository)), _) => to_read(&config, &repository, args.identity.clone().map(Source::File))?,
+        (None, directory) => by_path(directory.as_deref().unwrap_or(Path::new(".")), args)?,
     };
     exists(&*repository)?;
     Ok(repository)
@@ -72,18 +100,13 @@ pub(super) enum Meant {
 
 /// As [`named`].
 pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
-    let restic = match &args.repo {
-        Some(directory) if restic::is_in(directory) => by_password(directory, args)?,
-        Some(directory) => {
-            exists(&ZipRepository::new(directory))?;
+    let restic = match (of_name(global, args)?, &args.repo) {
+        (Some((_, repository)), _) if repository.format == Format::Zip => return Ok(Meant::Zip),
+        (Some((config, repository)), _) => of_restic(&config, &repository)?,
+        (None, Some(directory)) if restic::is_in(directory) => by_password(directory, args)?,
+        (None, directory) => {
+            exists(&ZipRepository::new(directory.as_deref().unwrap_or(Path::new("."))))?;
             return Ok(Meant::Zip);
-        }
-        None => {
-            let config = pipeline::config(global)?;
-            match config.repository.format {
-                Format::Zip => return Ok(Meant::Zip),
-                Format::Restic => of_restic(&config)?,
-            }
         }
     };
     exists(&restic)?;
@@ -130,16 +153,41 @@ pub(super) fn exists(repository: &dyn Repository) -> anyhow::Result<()> {
     }
 }
 
-/// `init`: makes the pipeline's repository.
+/// `init`: makes the repositories of the pipeline that are not there yet.
 pub(super) fn init(global: &Global) -> anyhow::Result<u8> {
     let config = pipeline::config(global)?;
-    let repository = of_pipeline(&config)?;
-    let place = repository.place();
-    if repository.exists().context("looking for the repository")? {
-        let message = format!("there is a repository at {} already; it was left as it is", place.display());
+    let mut made = false;
+    for repository in std::iter::once(&config.repository).chain(&config.copies) {
+        made |= make(global, &config, repository)?;
+    }
+    if !made {
+        let place = config.repository.url.display();
+        let message = match config.copies.len() {
+            0 => format!("there is a repository at {place} already; it was left as it is"),
+            _ => format!("there is a repository at {place} already, and so are all copies; they were left as they are"),
+        };
         return Err(Exit::refused(message).into());
     }
-    repository.init().context("making the repository")?;
-    report::print(&report::init::made(&place, config.repository.format, global.json))?;
     Ok(exit::DONE)
+}
+
+/// Makes one, unless it is there.
+fn make(global: &Global, config: &Config, repository: &config::Repository) -> anyhow::Result<bool> {
+    let opened: Arc<dyn Repository> = match repository.format {
+        Format::Zip => Arc::new(zip(config, repository)),
+        Format::Restic => Arc::new(of_restic(config, repository)?),
+    };
+    if opened.exists().context("looking for the repository")? {
+        return Ok(false);
+    }
+    let making = || format!("making the repository {}", repository.name);
+    // Copies that are cut alike share their pieces.
+    match (config.repository.format, repository.format) {
+        (Format::Restic, Format::Restic) if repository.name != config.repository.name => {
+            of_restic(config, repository)?.init_like(&of_restic(config, &config.repository)?).with_context(making)?;
+        }
+        _ => opened.init().with_context(making)?,
+    }
+    report::print(&report::init::made(&opened.place(), repository.format, global.json))?;
+    Ok(true)
 }

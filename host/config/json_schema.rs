@@ -65,8 +65,7 @@ fn of_file(key: &str) -> Option<Value> {
         "policy" => table("what is kept of older snapshots", schema::POLICY, &[], of_policy),
         "repository" => {
             let one = table("where snapshots go", schema::REPOSITORY, &["url", "format"], of_repository);
-            let named = with(named("exactly one repository, by its name", one), "minProperties", json!(1));
-            with(named, "maxProperties", json!(1))
+            with(named("one repository, by its name, and copies of it", one), "minProperties", json!(1))
         }
         "step" => {
             let one = table("one use of a plugin", schema::STEP, &["plugin"], of_step);
@@ -101,6 +100,7 @@ fn of_repository(key: &str) -> Option<Value> {
     Some(match key {
         "url" => text("a directory"),
         "format" => word("how snapshots are kept there", &["zip", "restic"]),
+        "copy-of" => text("the name of the repository whose snapshots are copied to this one"),
         "compression" => with(word("whether new snapshots are compressed", &["auto", "off"]), "default", json!("auto")),
         "recipients" => json!({
             "description": "age recipients that new sets are encrypted to", "type": "array", "minItems": 1,

@@ -5,7 +5,7 @@ pub const FILE: &[&str] = &["pipeline", "repository", "policy", "step"];
 /// `[pipeline]`
 pub const PIPELINE: &[&str] = &["name", "state", "order", "parallel", "severity"];
 /// `[repository.NAME]`
-pub const REPOSITORY: &[&str] = &["url", "format", "compression", "recipients", "identity", "password"];
+pub const REPOSITORY: &[&str] = &["url", "format", "copy-of", "compression", "recipients", "identity", "password"];
 /// `[policy]`
 pub const POLICY: &[&str] = &["forget", "keep"];
 /// `[policy.keep]`

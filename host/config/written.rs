@@ -43,9 +43,15 @@ fn tree(config: &Config) -> Table {
     let mut policy = Table::new();
     put(&mut policy, "forget", word(&config.policy.forget));
     put_filled(&mut policy, "keep", keep(&config.policy.keep));
-    let repository = Table::from_iter([(config.repository.name.clone(), repository(&config.repository).into())]);
+    let mut repositories = Table::new();
+    put(&mut repositories, &config.repository.name, repository(&config.repository));
+    for copy in &config.copies {
+        let mut table = repository(copy);
+        put(&mut table, "copy-of", config.repository.name.as_str());
+        put(&mut repositories, &copy.name, table);
+    }
     let steps: Table = config.steps.iter().map(|of| (of.name.clone(), step(of).into())).collect();
-    [("pipeline", pipeline), ("repository", repository), ("policy", policy), ("step", steps)]
+    [("pipeline", pipeline), ("repository", repositories), ("policy", policy), ("step", steps)]
         .map(|(key, table)| (key.to_owned(), table.into()))
         .into_iter()
         .collect()

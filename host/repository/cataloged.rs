@@ -8,7 +8,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+    Draft, Error, Held, Identity, Kind, Meta, Pass, Pieces, Stored,
     catalog::{Catalog, Shape},
     lines::{OWN, own_meta, refuse_own},
 };
@@ -45,6 +45,17 @@ pub(super) trait Cataloged: Send + Sync {
         Ok(None)
     }
 
+    /// See [`Draft::put_pieces`].
+    fn take_pieces(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _pieces: &Pieces,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
+
     /// Stores a directory, or a link to `target`.
     fn take_plain(&self, path: &RawPath, shape: Shape, target: &[u8], meta: &Meta, pass: Pass) -> Result<(), Error>;
 
@@ -74,6 +85,11 @@ impl<C: Cataloged> Draft for C {
     ) -> Result<Option<Stored>, Error> {
         refuse_own(path)?;
         self.take_unchanged(path, meta, identity, pass)
+    }
+
+    fn put_pieces(&self, path: &RawPath, meta: &Meta, pieces: &Pieces, pass: Pass) -> Result<Option<Stored>, Error> {
+        refuse_own(path)?;
+        self.take_pieces(path, meta, pieces, pass)
     }
 
     fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error> {

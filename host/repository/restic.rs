@@ -21,10 +21,10 @@ use self::{
     keys::MasterKey,
     lock::Lock,
     snapshot::{Label, SnapshotFile},
-    storage::{Kind, Name, Storage, local::Local},
+    storage::{Kind, Name, Storage, local::Local, read_back::ReadBack},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Repository, Watch, directory::names_in, health::Health};
+use super::{Archive, Draft, Error, Listed, Proof, Repository, Watch, directory::names_in, health::Health};
 use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
 
 mod amount;
@@ -68,6 +68,8 @@ pub struct ResticRepository {
     storage: Arc<dyn Storage>,
     password: Secret,
     compression: Compression,
+    /// Whether files are read back while they are written.
+    reads_back: bool,
     spill: PathBuf,
     vault: Mutex<Option<Vault>>,
 }
@@ -87,6 +89,7 @@ impl ResticRepository {
             storage: Arc::new(Local::new(directory)),
             password,
             compression: Compression::default(),
+            reads_back: false,
             spill,
             vault: Mutex::default(),
         }
@@ -97,6 +100,43 @@ impl ResticRepository {
     pub fn compressing(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
+    }
+
+    /// Reads each file back after it was written.
+    #[must_use]
+    pub fn reading_back(mut self) -> Self {
+        self.storage = Arc::new(ReadBack(self.storage));
+        self.reads_back = true;
+        self
+    }
+
+    /// Makes it, empty, to cut content where `other` does: then copies of the other's snapshots hold the same pieces.
+    ///
+    /// # Errors
+    /// As [`Repository::init`], and when the other cannot be opened.
+    pub fn init_like(&self, other: &Self) -> Result<(), Error> {
+        self.make(other.vault()?.polynomial)
+    }
+
+    fn make(&self, polynomial: u64) -> Result<(), Error> {
+        let making = || Error::io(format!("making {}", self.place().display()));
+        if self.exists()? {
+            return Err(Error::Exists(self.place().display().to_string()));
+        }
+        self.storage.create().map_err(making())?;
+        let master = MasterKey::random();
+        keys::add(&*self.storage, &master, &self.password)?;
+        let config = ConfigFile {
+            version: VERSION,
+            id: Digest::from_bytes(rand::random()).to_string(),
+            chunker_polynomial: format!("{polynomial:x}"),
+        };
+        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
+        let mut file = Vec::new();
+        let start = key::Key::begin(&mut file);
+        file.extend(json);
+        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
+        self.storage.write(&Name::config(), &file).map_err(making())
     }
 
     /// Removes locks that nobody holds any more, or all of them; returns how many.
@@ -214,24 +254,7 @@ impl Repository for ResticRepository {
     }
 
     fn init(&self) -> Result<(), Error> {
-        let making = || Error::io(format!("making {}", self.place().display()));
-        if self.exists()? {
-            return Err(Error::Exists(self.place().display().to_string()));
-        }
-        self.storage.create().map_err(making())?;
-        let master = MasterKey::random();
-        keys::add(&*self.storage, &master, &self.password)?;
-        let config = ConfigFile {
-            version: VERSION,
-            id: Digest::from_bytes(rand::random()).to_string(),
-            chunker_polynomial: format!("{:x}", polynomial::random()),
-        };
-        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
-        let mut file = Vec::new();
-        let start = key::Key::begin(&mut file);
-        file.extend(json);
-        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
-        self.storage.write(&Name::config(), &file).map_err(making())
+        self.make(polynomial::random())
     }
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
@@ -256,6 +279,16 @@ impl Repository for ResticRepository {
 
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
         Ok(Box::new(ResticSet::open(self.vault()?, self.file(id)?.1)?))
+    }
+
+    fn prove_copy(&self, id: &str, watch: &dyn Watch) -> Result<Proof, Error> {
+        if !self.reads_back {
+            return self.open(id)?.prove(watch);
+        }
+        let vault = self.vault()?;
+        let _lock = Lock::take_to_read(&vault)?;
+        let damage = check::check_one(&vault, id, self.file(id)?.1.tree, watch)?;
+        Ok(Proof { damage, ..Proof::default() })
     }
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {

@@ -186,6 +186,7 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         host: host_name(),
         started: running.started.clone(),
         ended: now(),
+        copies: running.job.plan.copies.iter().map(|copy| copy.name.clone()).collect(),
         order: running.board.take_order(),
         steps: step_records(running, parts),
         findings: running.board.take_findings(),

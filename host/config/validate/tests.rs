@@ -38,6 +38,11 @@ format = "zip"
 compression = "off"
 recipients = ["age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt"]
 identity = { file = "key.txt" }
+[repository.offsite]
+url = "../copies"
+format = "restic"
+copy-of = "local"
+password = { file = "password" }
 
 [policy]
 forget = "after-complete"
@@ -185,13 +190,29 @@ after = ["Wiki"]
       |
       = help: write the path of a directory
 
+    error: [repository.second] lacks `url`
+     --> /etc/strongroom/wiki.toml:8:13
+      |
+    8 | [repository.second]
+      |             ^^^^^^
+      |
+      = help: add url = "/srv/backup"
+
+    error: [repository.second] lacks `format`
+     --> /etc/strongroom/wiki.toml:8:13
+      |
+    8 | [repository.second]
+      |             ^^^^^^
+      |
+      = help: add format = "zip" or "restic"
+
     error: a second repository, "second"
      --> /etc/strongroom/wiki.toml:8:13
       |
     8 | [repository.second]
       |             ^^^^^^
       |
-      = help: this release writes to one repository: remove the others
+      = help: a backup is written to one: write copy-of = "local" in all others
 
     error: "Wiki" is no name
       --> /etc/strongroom/wiki.toml:10:7
@@ -490,6 +511,29 @@ fn rules_that_mean_nothing_are_refused_at_the_door() {
 /// Made by `age-keygen`; nobody has its secret key.
 const RECIPIENT: &str = "age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt";
 const SECRET_KEY: &str = "AGE-SECRET-KEY-1NOTREALLYONEBUTITMUSTNOTBESHOWN";
+
+#[test]
+fn one_repository_is_written_to_and_all_others_are_copies_of_it() {
+    let copy =
+        |name: &str, of: &str| format!("[repository.{name}]\nurl = \"{name}\"\nformat = \"zip\"\ncopy-of = \"{of}\"\n");
+    let step = "[step.wiki]\nplugin = \"wiki\"\n";
+    let config = read(&format!("{HEAD}{}{}{step}", copy("a", "local"), copy("b", "local"))).unwrap();
+    assert_eq!(config.repository.name, "local");
+    assert_eq!(config.copies.iter().map(|copy| copy.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let said = |text: &str| read(text).unwrap_err().render(false);
+    let chained = said(&format!("{HEAD}{}{}", copy("a", "local"), copy("b", "a")));
+    assert!(chained.contains("`copy-of` names \"a\", which is not where backups are written to"), "{chained}");
+    let circle = said(&HEAD.replace("format = \"zip\"", "format = \"zip\"\ncopy-of = \"local\""));
+    assert!(circle.contains("every repository is a copy"), "{circle}");
+    let same = said(&format!("{HEAD}{}", copy("a", "local").replace("url = \"a\"", "url = \"sets\"")));
+    assert!(same.contains("is where backups are written to"), "{same}");
+    let closed = HEAD.replace(
+        "format = \"zip\"",
+        "format = \"zip\"\nrecipients = [\"age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt\"]",
+    );
+    let closed = said(&format!("{closed}{}", copy("a", "local")));
+    assert!(closed.contains("copies cannot be made without an `identity`"), "{closed}");
+}
 
 #[test]
 fn a_repository_names_whom_it_encrypts_to_and_what_opens_it() {

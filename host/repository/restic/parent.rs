@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    draft::Blobs,
     index::Index,
     pack::BlobKind,
     reader::Reader,
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Error, Identity},
+    repository::{Error, Identity, Pieces},
 };
 
 /// See the module.
@@ -32,12 +31,6 @@ pub(super) struct Parent {
 
 /// How coarse a file system's clock may be: two changes within that may leave the same time.
 const COARSE: SignedDuration = SignedDuration::from_secs(2);
-
-/// Content that has not changed.
-pub(super) struct Unchanged {
-    pub sha256: Digest,
-    pub blobs: Blobs,
-}
 
 impl Parent {
     /// Finds it. One that cannot be read is none: then everything is read.
@@ -64,7 +57,7 @@ impl Parent {
         path: &RawPath,
         identity: &Identity,
         writer: &Writer,
-    ) -> Result<Option<Unchanged>, Error> {
+    ) -> Result<Option<Pieces>, Error> {
         // It may have changed after it was read, within the same tick of the clock.
         if identity.changed_ns >= self.settled_ns {
             return Ok(None);
@@ -78,6 +71,6 @@ impl Parent {
         if !blobs.iter().all(|blob| writer.find(BlobKind::Data, blob).is_some()) {
             return Ok(None);
         }
-        Ok(Some(Unchanged { sha256, blobs: blobs.iter().map(|blob| *blob.as_bytes()).collect() }))
+        Ok(Some(Pieces { size: node.size, sha256, ids: blobs.to_vec() }))
     }
 }

@@ -7,6 +7,7 @@ use std::{fmt, io, path::PathBuf};
 #[cfg(test)]
 pub(super) mod faulty;
 pub(super) mod local;
+pub(super) mod read_back;
 
 /// Kinds of files, each in a directory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -22,6 +22,8 @@ pub(in crate::repository::restic) enum Fault {
     Lies(u64),
     /// A call and all later ones fail, as after a power cut: what it was to write is not there.
     Dies(u64),
+    /// One call is to write, and writes other bytes than those that it was given.
+    Garbles(u64),
     /// The file of each kind that was written last is not listed so many times.
     ListsLate(u32),
 }
@@ -88,6 +90,8 @@ impl Storage for Faulty {
     }
 
     fn write(&self, name: &Name, content: &[u8]) -> io::Result<()> {
+        let garbles = self.fault == Fault::Garbles(self.calls() + 1);
+        let content = if garbles { &content[..content.len() / 2] } else { content };
         self.call(|| self.inner.write(name, content))?;
         if let Fault::ListsLate(lists) = self.fault {
             let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
