@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    digest::Digest,
+    digest::{Algorithm, Digest},
     name::{BadPath, RawPath},
     plan::inspection::Attributes,
     snapshot::state::State,
@@ -69,7 +69,16 @@ pub struct Meta {
 /// The annotation of a file that has holes, `yes`: restored, its zeros are holes again.
 const SPARSE: &str = "sparse";
 
+/// The annotation of a file that was compared with its name, and by which digest.
+const COMPARED: &str = "name-compared";
+
 impl Meta {
+    /// Notes that the file's content was compared with its name. What came of it stands in the findings.
+    pub(crate) fn compared_by(mut self, digest: Algorithm) -> Self {
+        self.attributes.push((COMPARED.to_owned(), digest.word().to_owned()));
+        self
+    }
+
     /// Notes that the file has holes.
     pub(crate) fn with_holes(mut self) -> Self {
         self.attributes.push((SPARSE.to_owned(), "yes".to_owned()));
@@ -152,7 +161,7 @@ pub trait Draft: Send + Sync {
     ) -> Result<Stored, Error>;
 
     /// Stores a file without reading it, where the repository knows from the snapshot before what is in a file that looks
-    /// like that. None: it must be read.
+    /// like that, and has the same annotations. None: it must be read.
     fn put_unchanged(
         &self,
         _path: &RawPath,
@@ -187,6 +196,9 @@ pub trait Draft: Send + Sync {
 
     /// Marks what an earlier pass stored there as seen unchanged in `pass`.
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error>;
+
+    /// Forgets how the entry's source looked: the next pass reads it again, and so does the next snapshot.
+    fn doubt(&self, path: &RawPath) -> Result<(), Error>;
 
     /// Removes the entry again (the source says that it is gone for good).
     fn remove(&self, path: &RawPath) -> Result<(), Error>;

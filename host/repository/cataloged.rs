@@ -113,6 +113,10 @@ impl<C: Cataloged> Draft for C {
         self.catalog().keep(path, pass)
     }
 
+    fn doubt(&self, path: &RawPath) -> Result<(), Error> {
+        self.catalog().doubt(path)
+    }
+
     fn remove(&self, path: &RawPath) -> Result<(), Error> {
         self.catalog().remove(path)
     }

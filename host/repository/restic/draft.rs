@@ -184,7 +184,7 @@ impl Cataloged for ResticDraft {
         pass: Pass,
     ) -> Result<Option<Stored>, Error> {
         let Some(parent) = &self.parent else { return Ok(None) };
-        let Some(known) = parent.unchanged(path, identity, &self.writer)? else { return Ok(None) };
+        let Some(known) = parent.unchanged(path, meta, identity, &self.writer)? else { return Ok(None) };
         self.hold(path, meta, &known, Some(*identity), pass).map(Some)
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Error, Identity, Pieces},
+    repository::{Error, Identity, Meta, Pieces},
 };
 
 /// See the module.
@@ -51,10 +51,12 @@ impl Parent {
         Ok(Some(Self { id, trees: Trees::new(reader, snapshot.tree), settled_ns }))
     }
 
-    /// What it holds of `path`, where the file looked as it looks now and all of its blobs are stored.
+    /// What it holds of `path`, where the file looked as it looks now, had the same annotations, and all of its blobs are
+    /// stored.
     pub(super) fn unchanged(
         &self,
         path: &RawPath,
+        meta: &Meta,
         identity: &Identity,
         writer: &Writer,
     ) -> Result<Option<Pieces>, Error> {
@@ -65,7 +67,10 @@ impl Parent {
         // Damage in the parent only means that the file is read.
         let Ok(Some(node)) = self.trees.find(path) else { return Ok(None) };
         let blobs = node.content.as_deref().unwrap_or_default();
-        let Some(sha256) = node.sha256().filter(|_| node.kind == "file" && node.looked(identity)) else {
+        let Some(sha256) = node
+            .sha256()
+            .filter(|_| node.kind == "file" && node.looked(identity) && node.meta().attributes == meta.attributes)
+        else {
             return Ok(None);
         };
         if !blobs.iter().all(|blob| writer.find(BlobKind::Data, blob).is_some()) {
