@@ -11,6 +11,7 @@ use crate::{
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod doctor;
 pub mod dump;
 pub mod forget;
@@ -75,6 +76,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Key(verb) => keep::key(global, verb),
         Verb::Unlock(args) => keep::unlock(global, args),
         Verb::Ls(args) => ls::ls(global, args),
+        Verb::Diff(args) => diff::diff(global, args),
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
         Verb::Restore(args) => restore::restore(global, args).await,

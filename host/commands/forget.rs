@@ -58,15 +58,15 @@ fn judge(
     repository: &dyn Repository,
     keep: &Keep,
 ) -> anyhow::Result<Vec<run::Judged>> {
-    let (judged, unreadable) =
-        run::judged(repository, &config.name, keep, &run::now_here()).context("listing the repository")?;
+    let (judged, unreadable) = run::judged(repository, &config.name, keep, args.group_by, &run::now_here())
+        .context("listing the repository")?;
     let paint = report::words::Paint { on: report::color(&std::io::stdout()) };
     report::print(&report::forget::judged(&judged, keep, args.dry_run, global.json, paint))?;
     warn(global, unreadable.iter().map(|set| format!("unreadable and left alone: {set}")))?;
     warn(global, run::uncounted(&judged).iter().map(|finding| format!("{}: {}", finding.subject, finding.message)))?;
     if run::leaves_none(&judged) && !args.unsafe_allow_remove_all {
         return Err(Exit::refused(
-            "the rules would remove every snapshot of the pipeline, so none is removed\n\
+            "the rules would remove every snapshot of the pipeline, or of a group, so none is removed\n\
              help: change the rules, or pass --unsafe-allow-remove-all",
         )
         .into());

@@ -8,6 +8,7 @@
 //! and `keys` know the format.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -236,6 +237,8 @@ impl Repository for ResticRepository {
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (files, unreadable) = self.files()?;
+        let ids: HashMap<String, String> =
+            files.iter().map(|(name, file)| (name.clone(), snapshot_id(name, file))).collect();
         let listed = |(name, file): (String, SnapshotFile)| {
             let label = Label::of(&file.tags);
             let totals = file.summary.clone();
@@ -243,6 +246,8 @@ impl Repository for ResticRepository {
                 id: snapshot_id(&name, &file),
                 pipeline: label.as_ref().map_or_else(|| FOREIGN.to_owned(), |label| label.pipeline.clone()),
                 started: file.time.clone(),
+                host: Some(file.hostname.clone()).filter(|host| !host.is_empty()),
+                parent: file.parent.and_then(|parent| ids.get(&parent.to_string()).cloned()),
                 state: label.map_or(State::Unproven, |label| label.state),
                 bytes: totals.as_ref().map(|totals| totals.total_bytes_processed),
                 stored_bytes: totals.map_or(0, |totals| totals.data_added_packed),
