@@ -12,7 +12,7 @@ mod repository;
 
 pub use diff::DiffArgs;
 pub use forget::{ForgetArgs, KeepArgs};
-pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
+pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, OthersArgs, PruneArgs, UnlockArgs};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -247,7 +247,8 @@ pub struct BackupArgs {
 /// How long to wait for another run.
 #[derive(Args, Clone, Debug)]
 pub struct LockArgs {
-    /// Wait this long for another run of the pipeline to end, such as 90s or 2h [default: do not wait]
+    /// Wait this long for another run of the pipeline, or others who use its repository, such as 90s or 2h [default: do
+    /// not wait]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub retry_lock: Option<Duration>,
 }

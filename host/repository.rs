@@ -356,6 +356,8 @@ pub trait Repository: Send + Sync {
 
 /// Someone who watches long work, and may end it.
 pub trait Watch: Sync {
+    /// Another phase of the work begins: what is done in it, and to how many bytes, where anybody knows.
+    fn phase(&self, _doing: &'static str, _total: Option<u64>) {}
     /// Bytes moved, and files ended.
     fn moved(&self, bytes: u64, files: u64);
     /// Whether to give up with [`Error::Canceled`].

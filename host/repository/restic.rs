@@ -220,8 +220,15 @@ impl Repository for ResticRepository {
             return Err(Error::Exists(self.place().display().to_string()));
         }
         self.storage.create().map_err(making())?;
-        let master = MasterKey::random();
-        keys::add(&*self.storage, &master, &self.password)?;
+        // One that could not be made to its end may have left a key; two that one password opens would be one too many.
+        let master = match keys::open(&*self.storage, &self.password) {
+            Ok((master, _)) => master,
+            Err(_) => {
+                let master = MasterKey::random();
+                keys::add(&*self.storage, &master, &self.password)?;
+                master
+            }
+        };
         let config = ConfigFile {
             version: VERSION,
             id: Digest::from_bytes(rand::random()).to_string(),

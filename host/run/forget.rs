@@ -32,6 +32,8 @@ pub struct Removal {
     pub listed: Listed,
     /// Why it is still there; none: it is gone.
     pub failure: Option<String>,
+    /// Whether that is because somebody else uses it, or the repository.
+    pub busy: bool,
 }
 
 impl Judged {
@@ -100,11 +102,20 @@ pub fn leaves_none(judged: &[Judged]) -> bool {
 
 /// Removes what goes, oldest first; one that stays does not keep the others.
 pub fn remove(repository: &dyn Repository, judged: &[Judged]) -> Vec<Removal> {
-    let remove = |judged: &Judged| Removal {
-        listed: judged.listed.clone(),
-        failure: repository.forget(&judged.listed.id).err().map(|error| causes(&error)),
-    };
-    judged.iter().filter(|judged| judged.goes()).map(remove).collect()
+    judged.iter().filter(|judged| judged.goes()).map(|judged| remove_one(repository, judged.listed.clone())).collect()
+}
+
+/// Tries those again that somebody else kept from being removed.
+pub fn remove_busy(repository: &dyn Repository, removals: &mut [Removal]) {
+    for removal in removals.iter_mut().filter(|removal| removal.busy) {
+        *removal = remove_one(repository, removal.listed.clone());
+    }
+}
+
+fn remove_one(repository: &dyn Repository, listed: Listed) -> Removal {
+    let error = repository.forget(&listed.id).err();
+    let busy = matches!(error, Some(Error::Busy(_)));
+    Removal { listed, failure: error.map(|error| causes(&error)), busy }
 }
 
 /// What the operator must know of snapshots whose dates cannot be right.
