@@ -6,11 +6,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{digest::Digest, report};
 
+mod diff;
 mod forget;
 mod repository;
 
+pub use diff::DiffArgs;
 pub use forget::{ForgetArgs, KeepArgs};
-pub use repository::{CheckArgs, CopyArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, PruneArgs, UnlockArgs};
+pub use repository::{
+    CheckArgs, CopyArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, OthersArgs, PruneArgs, UnlockArgs,
+};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -121,6 +125,8 @@ pub enum Verb {
     Copy(CopyArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
+    /// Show how two snapshots differ
+    Diff(DiffArgs),
     /// Write the content of one file of a snapshot to standard output, without any plugin
     Dump(DumpArgs),
     /// Read a snapshot back, every byte, and let its plugins check what it means
@@ -245,7 +251,8 @@ pub struct BackupArgs {
 /// How long to wait for another run.
 #[derive(Args, Clone, Debug)]
 pub struct LockArgs {
-    /// Wait this long for another run of the pipeline to end, such as 90s or 2h [default: do not wait]
+    /// Wait this long for another run of the pipeline, or others who use its repository, such as 90s or 2h [default: do
+    /// not wait]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub retry_lock: Option<Duration>,
 }
@@ -454,11 +461,14 @@ fn digest(text: &str) -> Result<Digest, String> {
 fn snapshot(text: &str) -> Result<String, String> {
     let id = text.to_ascii_lowercase();
     let hex = id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match id == "latest" || (hex && (4..=16).contains(&id.len())) {
+    let counted = id
+        .strip_prefix("latest~")
+        .is_some_and(|back| (1..=4).contains(&back.len()) && back.bytes().all(|digit| digit.is_ascii_digit()));
+    match id == "latest" || counted || (hex && (4..=16).contains(&id.len())) {
         true => Ok(id),
-        false => {
-            Err("expected `latest`, or 4 to 16 hex digits of an id, as `strongroom snapshots` prints them".to_owned())
-        }
+        false => Err("expected `latest`, `latest~1` for the one before it, or 4 to 16 hex digits of an id, as \
+                      `strongroom snapshots` prints them"
+            .to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod backup;
 pub mod completions;
 pub mod config;
 pub mod copy;
+pub mod diff;
 pub mod doctor;
 pub mod dump;
 pub mod forget;
@@ -77,6 +78,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Unlock(args) => keep::unlock(global, args),
         Verb::Copy(args) => copy::copy(global, args).await,
         Verb::Ls(args) => ls::ls(global, args),
+        Verb::Diff(args) => diff::diff(global, args),
         Verb::Dump(args) => dump::dump(global, args),
         Verb::Verify(args) => verify::verify(global, args).await,
         Verb::Restore(args) => restore::restore(global, args).await,

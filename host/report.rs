@@ -9,6 +9,7 @@ use std::{
 use crate::run::event::{Event, Observer};
 
 pub mod accept;
+pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod exit;

@@ -21,6 +21,7 @@ use crate::{
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod copy;
+pub mod difference;
 pub mod extract;
 pub mod holdings;
 pub mod restic;
@@ -206,6 +207,11 @@ pub trait Draft: Send + Sync {
     /// Every live entry below `prefix`, in no order; stops when `visit` says so.
     fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error>;
 
+    /// The id of the newest snapshot of the pipeline, by its date, that was there when this was begun, where anybody looked.
+    fn parent(&self) -> Option<String> {
+        None
+    }
+
     /// A directory on the repository's file system for what spills; gone with the draft.
     fn scratch(&self) -> &std::path::Path;
 
@@ -244,6 +250,27 @@ pub struct Item {
     pub meta: Meta,
 }
 
+/// What tells a file's content from another's without reading it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Print {
+    /// Its SHA-256.
+    pub sha256: Option<Digest>,
+    /// A digest of the names of the blobs that it is kept in, in their order.
+    pub blobs: Option<Digest>,
+}
+
+impl Print {
+    /// Whether both are of one content; none: nobody can tell without reading.
+    pub fn same(&self, other: &Self) -> Option<bool> {
+        match (self.sha256, other.sha256) {
+            (Some(one), Some(other)) => Some(one == other),
+            // The same content may be cut at other places, but not by one and the same program.
+            (None, None) => self.blobs.zip(other.blobs).map(|(one, other)| one == other),
+            _ => self.blobs.zip(other.blobs).filter(|(one, other)| one == other).map(|_| true),
+        }
+    }
+}
+
 /// Bytes that a record may take.
 const RECORD_MAX: u64 = 256 << 20;
 
@@ -251,6 +278,11 @@ const RECORD_MAX: u64 = 256 << 20;
 pub trait Archive: Send + Sync {
     /// A page of what lies below `prefix`, in byte order of the whole path, after `after`.
     fn items(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<Item>, Error>;
+
+    /// As [`Self::items`], and what tells the content of each from another's.
+    fn prints(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<(Item, Print)>, Error> {
+        Ok(self.items(prefix, after, count_max)?.into_iter().map(|item| (item, Print::default())).collect())
+    }
 
     /// One entry.
     fn stat(&self, path: &RawPath) -> Result<Item, Error>;
@@ -296,6 +328,10 @@ pub struct Listed {
     pub pipeline: String,
     /// RFC 3339, UTC: when its run began.
     pub started: String,
+    /// The machine that it was made on, where the snapshot says it.
+    pub host: Option<String>,
+    /// The id of the newest snapshot of the pipeline that was there when its run began, where the snapshot says it.
+    pub parent: Option<String>,
     /// What it is worth.
     pub state: State,
     /// Bytes of content; none: it is encrypted, and no identity opens it.
@@ -366,6 +402,8 @@ pub trait Repository: Send + Sync {
 
 /// Someone who watches long work, and may end it.
 pub trait Watch: Sync {
+    /// Another phase of the work begins: what is done in it, and to how many bytes, where anybody knows.
+    fn phase(&self, _doing: &'static str, _total: Option<u64>) {}
     /// Bytes moved, and files ended.
     fn moved(&self, bytes: u64, files: u64);
     /// Whether to give up with [`Error::Canceled`].

@@ -24,4 +24,5 @@ mod seal;
 mod stages;
 pub mod stop;
 pub mod target;
+pub mod telling;
 pub mod verify;

@@ -20,6 +20,8 @@ mod forged;
 /// Where secrets must not be seen.
 mod secrets;
 
+pub use disk::Small;
+
 /// A pipeline of the files plugin that backs up `files/` of the place, and one that restores into `restored/`.
 fn files_pipelines(place: &Place) {
     place.write("target.toml", &pipeline::files("target", "restored", "write"));

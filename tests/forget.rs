@@ -10,6 +10,8 @@ use crate::support::{
     scripted::{KEEP, pipeline},
 };
 
+mod clocks;
+
 /// A pipeline that stores one file, or (with `failing` there) fails in its second part, and keeps so many snapshots.
 fn keeping(last: u32) -> String {
     let dump = "[\n  { do = \"submit-tool\", path = \"dump\", tool = \"tool-dump\" },\n\
@@ -133,6 +135,27 @@ fn a_snapshot_that_is_dated_later_than_now_is_named_and_pushes_out_none() {
         .says("later than now")
         .says("removes 0 snapshots");
     assert_eq!(place.sets().len(), 2);
+}
+
+#[test]
+fn machines_that_share_a_pipeline_may_be_judged_apart() {
+    let place = place(1);
+    (0..2).for_each(|_| drop(back_up(&place, 0)));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let said = place.run(&["forget", "--dry-run", "--group-by", "host"]).exits(0).says("would remove 1 snapshot of 2");
+    assert!(said.out.starts_with(&format!("snapshots of {host}:\n")), "{said}");
+    place.run(&["forget", "--dry-run", "--group-by", ""]).exits(0).never_says("snapshots of");
+    place.run(&["forget", "--group-by", "tags"]).exits(2).says("tells no two snapshots of a pipeline apart");
+    // Another machine's, which has but this one.
+    let set = place.sets()[0].clone();
+    let (old, new) = (format!("\"host\":\"{host}\""), format!("\"host\":\"{}\"", "x".repeat(host.len())));
+    let mut bytes = fs::read(&set).unwrap();
+    // The comment is the label that a listing reads; it ends the file.
+    let at = bytes.windows(old.len()).rposition(|window| window == old.as_bytes()).expect("in the label");
+    bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+    fs::write(&set, bytes).unwrap();
+    place.run(&["forget", "--group-by", "host"]).exits(0).says("removes 0 snapshots of 2");
+    place.run(&["forget"]).exits(0).says("removes 1 snapshot of 2");
 }
 
 #[test]

@@ -27,6 +27,8 @@ mod runs;
 mod http;
 /// What is kept of older snapshots, and what is removed.
 mod forget;
+/// What has changed between two snapshots.
+mod diff;
 /// Sets that are encrypted, and who can read them.
 mod encrypted;
 /// Snapshots in restic's format, which restic judges.

@@ -183,6 +183,7 @@ async fn job(place: &Place, config: &Config, repository: Arc<dyn Repository>) ->
         state: config.state.clone(),
         findings: Vec::new(),
         repository,
+        retry_lock: std::time::Duration::ZERO,
         observer,
         stop,
     }

@@ -12,6 +12,9 @@ use rustix::process::Signal;
 
 use crate::support::{Place, tree::Tree, wait_for};
 
+mod full;
+mod kills;
+
 const PASSWORD: &str = "correct horse battery";
 
 /// A pipeline that keeps the directory `source`, and one that restores it to `target`.

@@ -21,7 +21,7 @@ install='' all='' sweep=(--faults 120)
 for argument in "$@"; do
   case $argument in
     --install) install=1 ;;
-    --all) all=1 sweep=(--faults 5700 --at-least 5000) && export STRONGROOM_RACE_SECONDS=30 ;;
+    --all) all=1 sweep=(--faults 5700 --at-least 5000) && export STRONGROOM_RACE_SECONDS=30 STRONGROOM_KILLS=25 ;;
     *) die 'usage: tests/run.sh [--install] [--all]' ;;
   esac
 done

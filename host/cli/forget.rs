@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::LockArgs;
-use crate::config::keep::{Count, Keep, Period, Reach, Rule, Unit};
+use crate::config::keep::{Count, GroupBy, Keep, Period, Reach, Rule, Unit};
 
 /// `forget`
 #[derive(Args, Clone, Debug)]
@@ -12,16 +12,22 @@ Examples:
   strongroom forget --dry-run                     what [policy.keep] of the pipeline file keeps, and what goes
   strongroom forget --keep-daily 7 --keep-monthly 12
   strongroom forget --keep-within 30d --keep-within-monthly 1y
+  strongroom forget --group-by host --keep-last 7         seven of each machine
 
 The rules have restic's names and meanings. With one or more of them on the command line, those of the file do not count. \
-Complete snapshots are judged by themselves: one that is not complete takes no place of one that is.")]
+Complete snapshots are judged by themselves: one that is not complete takes no place of one that is. So does none whose \
+date cannot be right; it is kept and named. Only the pipeline's own snapshots are ever judged, whatever the groups are: \
+others have rules and a lock of their own.")]
 pub struct ForgetArgs {
     #[command(flatten)]
     pub keep: KeepArgs,
+    /// Judge together what has the same of these, as in `host` or `host,pipeline`; '' is `pipeline`
+    #[arg(long, value_name = "GROUPS", default_value = "pipeline")]
+    pub group_by: GroupBy,
     /// Say what would be kept and removed, and remove nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Remove although no snapshot of the pipeline would be left
+    /// Remove although no snapshot of the pipeline, or of a group, would be left
     #[arg(long)]
     pub unsafe_allow_remove_all: bool,
     #[command(flatten)]

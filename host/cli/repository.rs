@@ -1,11 +1,19 @@
 //! The words of verbs about a repository as a whole: `check`, `prune`, `copy`, `key` and `unlock`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
 use super::{LockArgs, RepoArgs, snapshot};
 use crate::repository::restic::{MaxUnused, Reading};
+
+/// How long to wait for others.
+#[derive(Args, Clone, Debug)]
+pub struct OthersArgs {
+    /// Wait this long for others who use the repository, such as 90s or 2h [default: do not wait]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub retry_lock: Option<Duration>,
+}
 
 /// `check`
 #[derive(Args, Clone, Debug)]
@@ -27,6 +35,8 @@ pub struct CheckArgs {
     /// Read some packs: 2/5 is the second of five groups; 2.5% and 10G are chosen at random
     #[arg(long, value_name = "SUBSET")]
     pub read_data_subset: Option<Reading>,
+    #[command(flatten)]
+    pub others: OthersArgs,
     #[command(flatten)]
     pub repo: RepoArgs,
 }
@@ -57,6 +67,8 @@ pub struct PruneArgs {
     /// Let so much stay that nobody needs, so that less is copied: 5%, 10G or unlimited
     #[arg(long, value_name = "AMOUNT", default_value = "5%")]
     pub max_unused: MaxUnused,
+    #[command(flatten)]
+    pub others: OthersArgs,
     #[command(flatten)]
     pub repo: RepoArgs,
 }

@@ -71,7 +71,8 @@ async fn under_lock(
     let found: Vec<_> = found.into_iter().map(|finding| severity::weighed(&config.severity, finding)).collect();
     refuse(&found)?;
 
-    let summary = backup::backup(job(&pipeline, resolution, found, repository, observer, stop.clone()))
+    let retry = args.lock.retry_lock.unwrap_or_default();
+    let summary = backup::backup(job(&pipeline, resolution, found, repository, retry, observer, stop.clone()))
         .await
         .context("beginning a snapshot")?;
     let copied = match summary.path {
@@ -134,6 +135,7 @@ fn job(
     resolution: Resolution,
     findings: Vec<Finding>,
     repository: Arc<dyn Repository>,
+    retry_lock: Duration,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Backup {
@@ -156,6 +158,7 @@ fn job(
         plan: resolution.plan,
         findings,
         repository,
+        retry_lock,
         observer,
         stop,
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::Instant;
 
 use super::{
     Exit,
@@ -16,6 +17,9 @@ use crate::{
     repository::Repository,
     run::{backup, forget as run, locks},
 };
+
+/// How often a snapshot that somebody uses is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) async fn forget(global: &Global, args: &ForgetArgs) -> anyhow::Result<u8> {
     let config = pipeline::config(global)?;
@@ -31,7 +35,12 @@ pub(super) async fn forget(global: &Global, args: &ForgetArgs) -> anyhow::Result
         .context("clearing away what a run before left behind")?;
     warn(global, swept.iter().map(|finding| format!("{}: {}", finding.subject, finding.message)))?;
     let judged = judge(global, args, &config, &*repository, &keep)?;
-    let removals = run::remove(&*repository, &judged);
+    let mut removals = run::remove(&*repository, &judged);
+    let until = Instant::now() + retry;
+    while removals.iter().any(|removal| removal.busy) && Instant::now() < until {
+        tokio::time::sleep(RETRY_EVERY).await;
+        run::remove_busy(&*repository, &mut removals);
+    }
     report::print(&report::forget::removals(&removals, global.json))?;
     let failed = removals.iter().any(|removal| removal.failure.is_some());
     Ok(if failed { exit::PARTIAL } else { exit::DONE })
@@ -58,15 +67,15 @@ fn judge(
     repository: &dyn Repository,
     keep: &Keep,
 ) -> anyhow::Result<Vec<run::Judged>> {
-    let (judged, unreadable) =
-        run::judged(repository, &config.name, keep, &run::now_here()).context("listing the repository")?;
+    let (judged, unreadable) = run::judged(repository, &config.name, keep, args.group_by, &run::now_here())
+        .context("listing the repository")?;
     let paint = report::words::Paint { on: report::color(&std::io::stdout()) };
     report::print(&report::forget::judged(&judged, keep, args.dry_run, global.json, paint))?;
     warn(global, unreadable.iter().map(|set| format!("unreadable and left alone: {set}")))?;
     warn(global, run::uncounted(&judged).iter().map(|finding| format!("{}: {}", finding.subject, finding.message)))?;
     if run::leaves_none(&judged) && !args.unsafe_allow_remove_all {
         return Err(Exit::refused(
-            "the rules would remove every snapshot of the pipeline, so none is removed\n\
+            "the rules would remove every snapshot of the pipeline, or of a group, so none is removed\n\
              help: change the rules, or pass --unsafe-allow-remove-all",
         )
         .into());

@@ -1,9 +1,9 @@
 //! `check`, `prune`, `key` and `unlock`: what keeps a repository of format restic in order.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use super::{
     Exit,
@@ -12,29 +12,34 @@ use super::{
 use crate::{
     cli::{CheckArgs, Global, KeyNewArgs, KeyVerb, PruneArgs, UnlockArgs},
     report::{self, exit, keep},
-    repository::{Error, Watch, restic::ResticRepository},
-    run::stop,
+    repository::{Error, restic::ResticRepository},
+    run::{event::Observer, stop, telling::Telling},
     secret::{Secret, Source},
 };
 
-/// Ends long work when the process is to stop.
-struct Stop(CancellationToken);
+/// How often a repository that others use is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-impl Watch for Stop {
-    fn moved(&self, _bytes: u64, _files: u64) {}
-    fn stopped(&self) -> bool {
-        self.0.is_cancelled()
-    }
-}
-
-/// Does long work on a thread that may wait; one that was ended by a signal has its own code.
+/// Does long work on a thread that may wait, and tells how far it is; one that was ended by a signal has its own code.
+/// While others use the repository it is tried again, for `retry` at most.
 async fn at_length<T: Send + 'static>(
-    work: impl FnOnce(&Stop) -> Result<T, Error> + Send + 'static,
+    global: &Global,
+    retry: Option<Duration>,
+    work: impl Fn(&Telling) -> Result<T, Error> + Send + Sync + 'static,
 ) -> anyhow::Result<T> {
-    let stop = Stop(stop::on_signals()?);
-    match tokio::task::spawn_blocking(move || work(&stop)).await? {
-        Err(Error::Canceled) => Err(Exit::new(exit::CANCELED, "canceled").into()),
-        done => Ok(done?),
+    let stop = stop::on_signals()?;
+    let (observer, work): (Arc<dyn Observer>, _) = (Arc::new(global.report().observers()?), Arc::new(work));
+    let until = Instant::now() + retry.unwrap_or_default();
+    loop {
+        let (telling, trial) = (Telling::new(observer.clone(), stop.clone()), Arc::clone(&work));
+        match tokio::task::spawn_blocking(move || trial(&telling)).await? {
+            Err(Error::Canceled) => return Err(Exit::new(exit::CANCELED, "canceled").into()),
+            Err(Error::Busy(_)) if Instant::now() < until => tokio::select! {
+                () = tokio::time::sleep(RETRY_EVERY) => {}
+                () = stop.cancelled() => return Err(Exit::new(exit::CANCELED, "canceled").into()),
+            },
+            done => return Ok(done?),
+        }
     }
 }
 
@@ -44,7 +49,9 @@ pub(super) async fn check(global: &Global, args: &CheckArgs) -> anyhow::Result<u
         return Err(Exit::refused(message).into());
     };
     let reading = args.reading();
-    let checked = at_length(move |stop| repository.check(reading, stop)).await.context("checking the repository")?;
+    let checked = at_length(global, args.others.retry_lock, move |watch| repository.check(reading, watch))
+        .await
+        .context("checking the repository")?;
     let paint = report::words::Paint { on: report::color(&std::io::stdout()) };
     report::print(&keep::checked(&checked, global.json, paint))?;
     Ok(if checked.errors.is_empty() { exit::DONE } else { exit::FAILED })
@@ -57,7 +64,8 @@ pub(super) async fn prune(global: &Global, args: &PruneArgs) -> anyhow::Result<u
         return Ok(exit::DONE);
     };
     let (max_unused, dry_run) = (args.max_unused, args.dry_run);
-    let pruned = at_length(move |stop| repository.prune(max_unused, dry_run, stop)).await;
+    let pruned =
+        at_length(global, args.others.retry_lock, move |watch| repository.prune(max_unused, dry_run, watch)).await;
     report::print(&keep::pruned(&pruned.context("pruning the repository")?, dry_run, global.json))?;
     Ok(exit::DONE)
 }

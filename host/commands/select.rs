@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{Exit, repository};
 use crate::{
-    cli::{Global, SnapshotArgs},
+    cli::{Global, RepoArgs, SnapshotArgs},
     report::exit,
     repository::{Archive, Listed},
     snapshot::{
@@ -24,13 +24,7 @@ pub(super) struct Selected {
 
 /// Finds and opens the snapshot.
 pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Selected> {
-    let repository = repository::named(global, &args.repo)?;
-    let (listed, unreadable) = repository.snapshots().context("listing the repository")?;
-    if !global.json {
-        unreadable.iter().for_each(|set| eprintln!("warning: unreadable and left out of account: {set}"));
-    }
-    let listed = choose(listed, &unreadable, args)?;
-    let archive = repository.open(&listed.id).with_context(|| format!("opening snapshot {}", listed.id))?;
+    let [(listed, archive)] = opened(global, &args.repo, [&args.snapshot], args.any_state)?;
     let record = archive.record().with_context(|| format!("reading the record of snapshot {}", listed.id))?;
     let record: Record = serde_json::from_slice(&record)
         .with_context(|| format!("understanding the record of snapshot {}", listed.id))?;
@@ -44,7 +38,34 @@ pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Sel
     Ok(Selected { listed, archive: Arc::from(archive), record })
 }
 
-fn choose(mut listed: Vec<Listed>, unreadable: &[String], args: &SnapshotArgs) -> anyhow::Result<Listed> {
+/// Finds and opens snapshots of one repository. Those of other programs, which have no record, are opened, too.
+pub(super) fn opened<const COUNT: usize>(
+    global: &Global,
+    repo: &RepoArgs,
+    names: [&str; COUNT],
+    any_state: bool,
+) -> anyhow::Result<[(Listed, Box<dyn Archive>); COUNT]> {
+    let repository = repository::named(global, repo)?;
+    let (listed, unreadable) = repository.snapshots().context("listing the repository")?;
+    if !global.json {
+        unreadable.iter().for_each(|set| eprintln!("warning: unreadable and left out of account: {set}"));
+    }
+    let mut opened = Vec::with_capacity(COUNT);
+    for name in names {
+        let listed = choose(&listed, &unreadable, name, any_state)?.clone();
+        let archive = repository.open(&listed.id).with_context(|| format!("opening snapshot {}", listed.id))?;
+        opened.push((listed, archive));
+    }
+    opened.try_into().map_err(|_| anyhow::anyhow!("as many snapshots as were named"))
+}
+
+/// How many snapshots before the latest one `latest` and `latest~3` mean; none: it is no such word.
+fn back(name: &str) -> Option<usize> {
+    let rest = name.strip_prefix("latest")?;
+    if rest.is_empty() { Some(0) } else { rest.strip_prefix('~')?.parse().ok() }
+}
+
+fn choose<'a>(listed: &'a [Listed], unreadable: &[String], name: &str, any_state: bool) -> anyhow::Result<&'a Listed> {
     // Where sets cannot be read, what is asked for may be among them: that is damage, not absence.
     let (code, note) = match unreadable {
         [] => (exit::MISSING, String::new()),
@@ -52,19 +73,18 @@ fn choose(mut listed: Vec<Listed>, unreadable: &[String], args: &SnapshotArgs) -
         [first, ..] => (exit::FAILED, format!("\nhelp: {} sets cannot be read, {first} first", unreadable.len())),
     };
     let missing = |message: String| anyhow::Error::from(Exit::new(code, message));
-    if args.snapshot == "latest" {
-        let fits = |listed: &Listed| args.any_state || listed.state == State::Complete;
-        let help = if listed.is_empty() { "" } else { "; --any-state takes the latest of any state" };
-        return listed
-            .into_iter()
-            .rev()
-            .find(fits)
-            .ok_or_else(|| missing(format!("the repository holds no complete snapshot{help}{note}")));
+    if let Some(back) = back(name) {
+        let fitting = || listed.iter().rev().filter(|listed| any_state || listed.state == State::Complete);
+        let help = if listed.len() <= back { "" } else { "; --any-state takes the latest of any state" };
+        return fitting().nth(back).ok_or_else(|| match fitting().count() {
+            0 => missing(format!("the repository holds no complete snapshot{help}{note}")),
+            count => missing(format!("there is no {name}: the repository holds {count} such snapshots{help}{note}")),
+        });
     }
-    listed.retain(|listed| listed.id.starts_with(&args.snapshot));
-    match listed.len() {
-        1 => Ok(listed.remove(0)),
-        0 => Err(missing(format!("there is no snapshot {}{note}", args.snapshot))),
-        count => Err(missing(format!("{count} snapshots begin with {}: give more digits", args.snapshot))),
+    let mut named = listed.iter().filter(|listed| listed.id.starts_with(name));
+    match (named.next(), named.count()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => Err(missing(format!("there is no snapshot {name}{note}"))),
+        (_, more) => Err(missing(format!("{} snapshots begin with {name}: give more digits", more + 1))),
     }
 }

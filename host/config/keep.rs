@@ -204,6 +204,34 @@ impl fmt::Display for Keep {
     }
 }
 
+/// Which of a pipeline's snapshots are judged together: restic's `--group-by`, with the words that ours have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupBy {
+    /// Those of each machine by themselves.
+    pub host: bool,
+}
+
+impl FromStr for GroupBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut group_by = Self::default();
+        for word in text.split(',').filter(|_| !text.is_empty()) {
+            match word {
+                "pipeline" => {}
+                "host" => group_by.host = true,
+                "paths" | "tags" => {
+                    return Err(format!(
+                        "{word:?} tells no two snapshots of a pipeline apart: write `host` or `pipeline`"
+                    ));
+                }
+                _ => return Err(format!("{word:?} is no group: write `host`, `pipeline` or nothing")),
+            }
+        }
+        Ok(group_by)
+    }
+}
+
 /// An object from the key of each rule to its value as text.
 impl Serialize for Keep {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -233,6 +261,16 @@ mod tests {
         assert_eq!(before("1m").as_deref(), Some("2024-02-29T12:00:00"));
         assert_eq!(before("1y30d13h").as_deref(), Some("2023-02-28T23:00:00"));
         assert_eq!(before("65535y"), None);
+    }
+
+    #[test]
+    fn groups_are_of_hosts_or_of_nothing_more_than_the_pipeline() {
+        for (text, host) in [("", false), ("pipeline", false), ("host", true), ("host,pipeline", true)] {
+            assert_eq!(text.parse(), Ok(GroupBy { host }), "{text}");
+        }
+        for text in ["paths", "tags", "hosts", ",", "host,"] {
+            assert!(text.parse::<GroupBy>().is_err(), "{text}");
+        }
     }
 
     #[test]

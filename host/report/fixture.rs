@@ -112,6 +112,7 @@ fn record(state: State, parts: Vec<PartRecord>) -> Record {
         plan: Digest::of(b"plan"),
         strongroom: "0.1.0".into(),
         host: "backup1".into(),
+        parent: None,
         started: "2026-11-21T13:03:07Z".into(),
         ended: "2026-11-21T13:05:07Z".into(),
         copies: Vec::new(),

@@ -21,8 +21,19 @@ pub fn judged(judged: &[Judged], keep: &Keep, dry_run: bool, json: bool, paint: 
     if judged.is_empty() {
         return "no snapshots of this pipeline\n".to_owned();
     }
+    let tables: String =
+        judged.chunk_by(|one, other| one.host == other.host).map(|group| group_table(group, paint)).collect();
+    let going: Vec<_> = judged.iter().filter(|judged| judged.goes()).collect();
+    let bytes = words::bytes(going.iter().map(|judged| judged.listed.stored_bytes).sum());
+    let would = if dry_run { "would remove" } else { "removes" };
+    let count = words::counted(going.len() as u64, "snapshot", "snapshots");
+    format!("{tables}keeping {keep} {would} {count} of {}, {bytes}\n", judged.len())
+}
+
+/// Snapshots that were judged together.
+fn group_table(group: &[Judged], paint: Paint) -> String {
     let mut table = plain_table(&["snapshot", "started", "state", "stored", "", "why"], paint);
-    for judged in judged {
+    for judged in group {
         let word = if judged.goes() { paint.bad("remove") } else { paint.good("keep") };
         table.add_row(vec![
             words::line(&judged.listed.id),
@@ -33,17 +44,18 @@ pub fn judged(judged: &[Judged], keep: &Keep, dry_run: bool, json: bool, paint: 
             why(&judged.verdict),
         ]);
     }
-    let going: Vec<_> = judged.iter().filter(|judged| judged.goes()).collect();
-    let bytes = words::bytes(going.iter().map(|judged| judged.listed.stored_bytes).sum());
-    let would = if dry_run { "would remove" } else { "removes" };
-    let count = words::counted(going.len() as u64, "snapshot", "snapshots");
-    format!("{}keeping {keep} {would} {count} of {}, {bytes}\n", drawn(&mut table, &[3]), judged.len())
+    let head = match group.first().and_then(|judged| judged.host.as_deref()) {
+        None => String::new(),
+        Some("") => "snapshots of machines that they do not name:\n".to_owned(),
+        Some(host) => format!("snapshots of {}:\n", words::line(host)),
+    };
+    head + &drawn(&mut table, &[3])
 }
 
 fn why(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Keep(reasons) => reasons.join(", "),
-        Verdict::Uncounted => "counts for no rule: dated later than now, or not at all".to_owned(),
+        Verdict::Uncounted(why) => format!("counts for no rule: {why}"),
         Verdict::Remove(why) => (*why).to_owned(),
     }
 }
@@ -57,7 +69,7 @@ fn judged_line(judged: &Judged) -> String {
     let fields = json!({
         "snapshot": listed.id, "pipeline": listed.pipeline, "started": listed.started, "state": listed.state,
         "stored_bytes": listed.stored_bytes, "path": listed.path.to_string_lossy(),
-        "keep": !judged.goes(), "counted": judged.verdict != Verdict::Uncounted, "reasons": reasons,
+        "keep": !judged.goes(), "counted": judged.doubt().is_none(), "reasons": reasons, "host": listed.host,
     });
     lines::line("judged", fields)
 }

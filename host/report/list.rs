@@ -36,6 +36,7 @@ pub fn snapshots(
 fn listed_line(snapshot: &Listed, copies: Option<&Copies>) -> String {
     let mut fields = json!({
         "snapshot": snapshot.id, "pipeline": snapshot.pipeline, "started": snapshot.started, "state": snapshot.state,
+        "host": snapshot.host, "parent": snapshot.parent,
         "bytes": snapshot.bytes, "stored_bytes": snapshot.stored_bytes, "path": snapshot.path.to_string_lossy(),
     });
     if let Some(copies) = copies {
@@ -269,6 +270,8 @@ mod tests {
             id: "3f2a00112233aabb".into(),
             pipeline: "wiki".into(),
             started: "2026-11-21T13:03:07Z".into(),
+            host: Some("backup1".into()),
+            parent: None,
             state: State::Complete,
             bytes: Some(3 << 30),
             stored_bytes: 1 << 30,

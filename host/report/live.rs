@@ -85,6 +85,13 @@ impl Live {
     }
 }
 
+impl Drop for Live {
+    fn drop(&mut self) {
+        // Work that ends without a summary leaves no line behind.
+        self.clear();
+    }
+}
+
 fn set_total(line: &ProgressBar, total: Option<u64>) {
     let total = total.filter(|total| *total > 0);
     let template = if total.is_some() { TEMPLATE_OF } else { TEMPLATE };

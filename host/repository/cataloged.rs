@@ -59,6 +59,9 @@ pub(super) trait Cataloged: Send + Sync {
     /// Stores a directory, or a link to `target`.
     fn take_plain(&self, path: &RawPath, shape: Shape, target: &[u8], meta: &Meta, pass: Pass) -> Result<(), Error>;
 
+    /// See [`Draft::parent`].
+    fn before(&self) -> Option<String>;
+
     /// See [`Draft::seal`].
     fn finish(&self, record: &[u8]) -> Result<PathBuf, Error>;
 }
@@ -123,6 +126,10 @@ impl<C: Cataloged> Draft for C {
 
     fn each(&self, prefix: &RawPath, visit: &mut dyn FnMut(&RawPath, &Held) -> bool) -> Result<(), Error> {
         self.catalog().each(prefix, visit)
+    }
+
+    fn parent(&self) -> Option<String> {
+        self.before()
     }
 
     fn scratch(&self) -> &Path {

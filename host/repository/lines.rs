@@ -102,11 +102,16 @@ pub(super) fn refuse_own(path: &RawPath) -> Result<(), Error> {
     if path.is_root() {
         return Err(Error::Refused("an entry needs a name".into()));
     }
-    let first = path.as_bytes().split(|byte| *byte == b'/').next();
-    if first == Some(OWN.as_bytes()) || first == Some(SUMS.as_bytes()) {
-        return Err(Error::Refused(format!("{path}: that name is kept for strongroom itself")));
+    match is_own(path) {
+        true => Err(Error::Refused(format!("{path}: that name is kept for strongroom itself"))),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether strongroom itself adds what has that path.
+pub(super) fn is_own(path: &RawPath) -> bool {
+    let first = path.as_bytes().split(|byte| *byte == b'/').next();
+    first == Some(OWN.as_bytes()) || first == Some(SUMS.as_bytes())
 }
 
 /// A line of `SHA256SUMS`, as GNU sha256sum writes it: where a name holds a backslash, a newline or a carriage return,

@@ -8,6 +8,7 @@
 //! and `keys` know the format.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -124,8 +125,15 @@ impl ResticRepository {
             return Err(Error::Exists(self.place().display().to_string()));
         }
         self.storage.create().map_err(making())?;
-        let master = MasterKey::random();
-        keys::add(&*self.storage, &master, &self.password)?;
+        // One that could not be made to its end may have left a key; two that one password opens would be one too many.
+        let master = match keys::open(&*self.storage, &self.password) {
+            Ok((master, _)) => master,
+            Err(_) => {
+                let master = MasterKey::random();
+                keys::add(&*self.storage, &master, &self.password)?;
+                master
+            }
+        };
         let config = ConfigFile {
             version: VERSION,
             id: Digest::from_bytes(rand::random()).to_string(),
@@ -259,6 +267,8 @@ impl Repository for ResticRepository {
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
         let (files, unreadable) = self.files()?;
+        let ids: HashMap<String, String> =
+            files.iter().map(|(name, file)| (name.clone(), snapshot_id(name, file))).collect();
         let listed = |(name, file): (String, SnapshotFile)| {
             let label = Label::of(&file.tags);
             let totals = file.summary.clone();
@@ -266,6 +276,8 @@ impl Repository for ResticRepository {
                 id: snapshot_id(&name, &file),
                 pipeline: label.as_ref().map_or_else(|| FOREIGN.to_owned(), |label| label.pipeline.clone()),
                 started: file.time.clone(),
+                host: Some(file.hostname.clone()).filter(|host| !host.is_empty()),
+                parent: file.parent.and_then(|parent| ids.get(&parent.to_string()).cloned()),
                 state: label.map_or(State::Unproven, |label| label.state),
                 bytes: totals.as_ref().map(|totals| totals.total_bytes_processed),
                 stored_bytes: totals.map_or(0, |totals| totals.data_added_packed),

@@ -135,7 +135,8 @@ impl Repository for ZipRepository {
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
         let stem = &format!("{pipeline}-{}-{id}", stamp(started));
         let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.directory);
-        let name = draft::Name { directory: &self.directory, spill, stem };
+        let parent = newest(&self.directory, pipeline)?;
+        let name = draft::Name { directory: &self.directory, spill, stem, parent };
         Ok(Box::new(draft::ZipDraft::begin(&name, self.compression, &self.keys.recipients, Arc::default())?))
     }
 
@@ -182,6 +183,17 @@ fn stamp(started: &str) -> String {
     }
 }
 
+/// The id of the newest set of `pipeline`, as the names say.
+fn newest(directory: &Path, pipeline: &str) -> Result<Option<String>, Error> {
+    let names = directory::names_in(directory)?;
+    let sealed = names.iter().filter(|name| is_sealed(name)).filter_map(|name| {
+        let stem = name.strip_suffix(".zip").or_else(|| Some(name.strip_suffix(ENCRYPTED)?.rsplit_once('.')?.0))?;
+        let (stamp, id) = stem.strip_prefix(pipeline)?.strip_prefix('-')?.split_once('-')?;
+        (!id.contains('-')).then_some((stamp, id))
+    });
+    Ok(sealed.max().map(|(_, id)| id.to_owned()))
+}
+
 /// What a set says of itself: its comment, or, where that cannot be opened, its name.
 fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
     let reading = || Error::io(format!("reading {}", path.display()));
@@ -196,7 +208,8 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
         Ok(source) => source,
         Err(why) => match (why, named) {
             (Error::Refused(_), Some((id, pipeline, started, state))) => {
-                return Ok(Listed { id, pipeline, started, state, bytes: None, stored_bytes, path: path.to_owned() });
+                let (host, parent, path) = (None, None, path.to_owned());
+                return Ok(Listed { id, pipeline, started, host, parent, state, bytes: None, stored_bytes, path });
             }
             (why, _) => return Err(why),
         },
@@ -212,6 +225,8 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
         id: label.snapshot,
         pipeline: label.pipeline,
         started: label.started,
+        host: label.host,
+        parent: label.parent,
         state: label.state,
         bytes: Some(label.totals.bytes),
         stored_bytes,

@@ -5,7 +5,7 @@ use std::{
     io::Read,
     path::PathBuf,
     sync::Arc,
-    time::{Instant as Clock, SystemTime},
+    time::{Duration, Instant as Clock, SystemTime},
 };
 
 use tokio::sync::Semaphore;
@@ -52,6 +52,8 @@ pub struct Backup {
     pub findings: Vec<Finding>,
     /// Where the snapshot goes.
     pub repository: Arc<dyn Repository>,
+    /// How long to wait for those who use it alone.
+    pub retry_lock: Duration,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// The signal to stop.
@@ -80,7 +82,8 @@ pub(super) struct Running {
 /// When the repository cannot begin a snapshot; then nothing was done.
 pub async fn backup(job: Backup) -> Result<Summary, repository::Error> {
     let clock = Clock::now();
-    let running = Arc::new(begin(job)?);
+    let first = first(&job).await?;
+    let running = Arc::new(begin(job, first)?);
     let watching = Watching::begin(&running.holds, &running.sides);
     telling(&running.sides, stages::run(&running)).await;
     watching.end().await;
@@ -90,9 +93,34 @@ pub async fn backup(job: Backup) -> Result<Summary, repository::Error> {
     Ok(summary)
 }
 
-fn begin(job: Backup) -> Result<Running, repository::Error> {
-    let (id, started) = (new_id(), now());
-    let draft = job.repository.draft(&id, &job.plan.pipeline, &started)?;
+/// How often a repository that somebody else uses alone is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// A snapshot that has just begun: its id, when, and what is written.
+struct First {
+    id: String,
+    started: String,
+    draft: Box<dyn Draft>,
+}
+
+/// Begins the snapshot, and waits as long as it may for those who use the repository alone.
+async fn first(job: &Backup) -> Result<First, repository::Error> {
+    let until = Clock::now() + job.retry_lock;
+    loop {
+        let (id, started) = (new_id(), now());
+        match job.repository.draft(&id, &job.plan.pipeline, &started) {
+            Err(repository::Error::Busy(_)) if Clock::now() < until && !job.stop.is_cancelled() => {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY_EVERY) => {}
+                    () = job.stop.cancelled() => {}
+                }
+            }
+            draft => return Ok(First { id, started, draft: draft? }),
+        }
+    }
+}
+
+fn begin(job: Backup, First { id, started, draft }: First) -> Result<Running, repository::Error> {
     let after = job.plan.steps.iter().map(|step| (step.name.clone(), step.after.clone())).collect();
     let board = Arc::new(Board::new(job.observer.clone(), job.severity.clone(), &after, job.state.clone()));
     let holds = board.hold_with(holds(&job, &id)?);

@@ -1,9 +1,11 @@
 //! Removes what a pipeline's rules do not keep. Call it under the pipeline's lock; judging alone needs none.
 
+use std::collections::{BTreeMap, HashMap};
+
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use crate::{
-    config::keep::Keep,
+    config::keep::{GroupBy, Keep},
     diagnostic::{Finding, Severity, causes},
     repository::{Error, Listed, Repository},
     snapshot::{
@@ -17,6 +19,8 @@ use crate::{
 pub struct Judged {
     /// The snapshot.
     pub listed: Listed,
+    /// The machine whose snapshots it was judged with; none: they were not told apart.
+    pub host: Option<String>,
     /// What the rules say.
     pub verdict: Verdict,
 }
@@ -28,6 +32,8 @@ pub struct Removal {
     pub listed: Listed,
     /// Why it is still there; none: it is gone.
     pub failure: Option<String>,
+    /// Whether that is because somebody else uses it, or the repository.
+    pub busy: bool,
 }
 
 impl Judged {
@@ -35,10 +41,18 @@ impl Judged {
     pub fn goes(&self) -> bool {
         matches!(self.verdict, Verdict::Remove(_))
     }
+
+    /// Why its date cannot be right, where that is so.
+    pub fn doubt(&self) -> Option<&'static str> {
+        match self.verdict {
+            Verdict::Uncounted(why) => Some(why),
+            _ => None,
+        }
+    }
 }
 
-/// Judges what the repository holds of `pipeline`, oldest first; other pipelines' snapshots are left alone. What
-/// cannot be read is named beside, and left alone too.
+/// Judges what the repository holds of `pipeline`, group by group, each oldest first; other pipelines' snapshots are left
+/// alone: they have rules and a lock of their own. What cannot be read is named beside, and left alone too.
 ///
 /// # Errors
 /// When the repository cannot be listed.
@@ -46,17 +60,30 @@ pub fn judged(
     repository: &dyn Repository,
     pipeline: &str,
     keep: &Keep,
+    group_by: GroupBy,
     now: &Zoned,
 ) -> Result<(Vec<Judged>, Vec<String>), Error> {
-    let (mut listed, unreadable) = repository.snapshots()?;
-    listed.retain(|listed| listed.pipeline == pipeline);
+    let (listed, unreadable) = repository.snapshots()?;
+    let mut groups: BTreeMap<Option<String>, Vec<Listed>> = BTreeMap::new();
+    for listed in listed.into_iter().filter(|listed| listed.pipeline == pipeline) {
+        let host = group_by.host.then(|| listed.host.clone().unwrap_or_default());
+        groups.entry(host).or_default().push(listed);
+    }
+    let judged = groups.into_iter().flat_map(|(host, group)| judged_together(host, group, keep, now));
+    Ok((judged.collect(), unreadable))
+}
+
+fn judged_together(host: Option<String>, group: Vec<Listed>, keep: &Keep, now: &Zoned) -> Vec<Judged> {
+    let places: HashMap<&str, usize> = group.iter().enumerate().map(|(at, listed)| (listed.id.as_str(), at)).collect();
     let candidate = |listed: &Listed| Candidate {
         started: listed.started.parse::<Timestamp>().ok().map(|at| at.to_zoned(now.time_zone().clone())),
         complete: listed.state == State::Complete,
+        parent: listed.parent.as_deref().and_then(|parent| places.get(parent).copied()),
     };
-    let candidates: Vec<_> = listed.iter().map(candidate).collect();
+    let candidates: Vec<_> = group.iter().map(candidate).collect();
     let verdicts = judge(keep, &candidates, now);
-    Ok((listed.into_iter().zip(verdicts).map(|(listed, verdict)| Judged { listed, verdict }).collect(), unreadable))
+    let judged = |(listed, verdict)| Judged { listed, host: host.clone(), verdict };
+    group.into_iter().zip(verdicts).map(judged).collect()
 }
 
 /// Now, where the operator lives: days and weeks begin there.
@@ -64,38 +91,48 @@ pub fn now_here() -> Zoned {
     Timestamp::now().to_zoned(TimeZone::system())
 }
 
-/// Whether what the rules judged would all be gone.
+/// Whether what the rules judged would all be gone, of any group.
 pub fn leaves_none(judged: &[Judged]) -> bool {
-    let mut counted = judged.iter().filter(|judged| judged.verdict != Verdict::Uncounted).peekable();
-    counted.peek().is_some() && counted.all(Judged::goes)
+    let mut groups = judged.chunk_by(|one, other| one.host == other.host);
+    groups.any(|group| {
+        let mut counted = group.iter().filter(|judged| judged.doubt().is_none()).peekable();
+        counted.peek().is_some() && counted.all(Judged::goes)
+    })
 }
 
 /// Removes what goes, oldest first; one that stays does not keep the others.
 pub fn remove(repository: &dyn Repository, judged: &[Judged]) -> Vec<Removal> {
-    let remove = |judged: &Judged| Removal {
-        listed: judged.listed.clone(),
-        failure: repository.forget(&judged.listed.id).err().map(|error| causes(&error)),
-    };
-    judged.iter().filter(|judged| judged.goes()).map(remove).collect()
+    judged.iter().filter(|judged| judged.goes()).map(|judged| remove_one(repository, judged.listed.clone())).collect()
 }
 
-/// What the operator must know of snapshots that are dated later than now.
+/// Tries those again that somebody else kept from being removed.
+pub fn remove_busy(repository: &dyn Repository, removals: &mut [Removal]) {
+    for removal in removals.iter_mut().filter(|removal| removal.busy) {
+        *removal = remove_one(repository, removal.listed.clone());
+    }
+}
+
+fn remove_one(repository: &dyn Repository, listed: Listed) -> Removal {
+    let error = repository.forget(&listed.id).err();
+    let busy = matches!(error, Some(Error::Busy(_)));
+    Removal { listed, failure: error.map(|error| causes(&error)), busy }
+}
+
+/// What the operator must know of snapshots whose dates cannot be right.
 pub fn uncounted(judged: &[Judged]) -> Vec<Finding> {
-    let uncounted = judged.iter().filter(|judged| judged.verdict == Verdict::Uncounted);
     let finding = |judged: &Judged| {
+        let (why, date) = (judged.doubt()?, &judged.listed.started);
         let message = format!(
-            "it says that it was made at {}, which is later than now or no time: it is kept, counts for no rule, and \
-             can only be removed by hand. Was a clock wrong?",
-            judged.listed.started
+            "{why} ({date}): it is kept, counts for no rule, and can only be removed by hand. Was a clock wrong?"
         );
-        Finding::new(Severity::Warning, "future-snapshot", &judged.listed.id, message)
+        Some(Finding::new(Severity::Warning, "future-snapshot", &judged.listed.id, message))
     };
-    uncounted.map(finding).collect()
+    judged.iter().filter_map(finding).collect()
 }
 
 /// After a complete backup: removes, and says so in findings. A failure here takes nothing from the backup.
 pub(super) fn after_complete(repository: &dyn Repository, pipeline: &str, keep: &Keep) -> Vec<Finding> {
-    let judged = match judged(repository, pipeline, keep, &now_here()) {
+    let judged = match judged(repository, pipeline, keep, GroupBy::default(), &now_here()) {
         Ok((judged, _)) => judged,
         Err(error) => {
             let message = format!("older snapshots could not be listed, none was removed: {}", causes(&error));

@@ -184,6 +184,7 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         plan: Digest::of(&running.job.plan_json),
         strongroom: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_name(),
+        parent: running.draft.parent(),
         started: running.started.clone(),
         ended: now(),
         copies: running.job.plan.copies.iter().map(|copy| copy.name.clone()).collect(),

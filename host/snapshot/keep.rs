@@ -4,9 +4,9 @@
 //! (<https://restic.readthedocs.io/en/stable/060_forget.html>): calendar buckets in local time that count only where
 //! there is a snapshot, the newest of each bucket, `within` measured from the latest snapshot, and the oldest snapshot
 //! as well while a rule has not yet found all that it would keep. Added to them: complete snapshots are judged by
-//! themselves, and what is dated later than now counts for nothing.
+//! themselves, and what has a date that cannot be right counts for nothing and is kept.
 
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned};
 
 use crate::config::keep::{Count, Keep, Reach, Rule, Unit};
 
@@ -17,6 +17,8 @@ pub struct Candidate {
     pub started: Option<Zoned>,
     /// Whether it is complete.
     pub complete: bool,
+    /// Which of the snapshots that are judged with it was the newest one that was there when it began.
+    pub parent: Option<usize>,
 }
 
 /// What becomes of a snapshot.
@@ -24,8 +26,8 @@ pub struct Candidate {
 pub enum Verdict {
     /// Kept, by these rules: `last`, `daily`, `oldest weekly`, `within 30d`, `daily within 1y`.
     Keep(Vec<String>),
-    /// Kept and left out of account: its date is in the future, or is none.
-    Uncounted,
+    /// Kept and left out of account, since its date cannot be right for this reason.
+    Uncounted(&'static str),
     /// No rule keeps it, or this does not.
     Remove(&'static str),
 }
@@ -35,16 +37,26 @@ pub const OUTLIVED: &str = "not complete, and older than all complete ones that 
 /// Why any other goes.
 pub const NO_RULE: &str = "no rule keeps it";
 
-/// Judges the snapshots of one pipeline, in the order in which they are given.
+/// Why a date is not believed.
+pub const UNDATED: &str = "not dated";
+/// Another reason.
+pub const FUTURE: &str = "dated later than now";
+/// And another.
+pub const BEFORE_PARENT: &str = "dated before a snapshot that was there when it began";
+
+/// How far ahead of now a date may be: machines that share a repository have clocks of their own, and one that was set
+/// while summer time began or ended is an hour off. What is dated so much too late changes buckets by an hour at most.
+pub const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Judges the snapshots of one group, in the order in which they are given.
 pub fn judge(keep: &Keep, snapshots: &[Candidate], now: &Zoned) -> Vec<Verdict> {
-    let mut verdicts = vec![Verdict::Uncounted; snapshots.len()];
+    let dates: Vec<_> = (0..snapshots.len()).map(|index| date(snapshots, index, now)).collect();
+    let mut verdicts: Vec<_> = dates.iter().map(|date| Verdict::Uncounted(date.err().unwrap_or_default())).collect();
     let counted = |complete: bool| {
-        let mut lane: Vec<(usize, &Zoned)> = snapshots
-            .iter()
-            .enumerate()
-            .filter(|(_, snapshot)| snapshot.complete == complete)
-            .filter_map(|(index, snapshot)| Some((index, snapshot.started.as_ref().filter(|at| *at <= now)?)))
-            .collect();
+        let lane = dates.iter().zip(snapshots).enumerate();
+        let lane = lane.filter(|(_, (_, snapshot))| snapshot.complete == complete);
+        let mut lane: Vec<(usize, &Zoned)> =
+            lane.filter_map(|(index, (date, _))| Some((index, (*date).ok()?))).collect();
         lane.sort_by(|one, other| (other.1, other.0).cmp(&(one.1, one.0)));
         lane
     };
@@ -64,6 +76,19 @@ pub fn judge(keep: &Keep, snapshots: &[Candidate], now: &Zoned) -> Vec<Verdict> 
         }
     }
     verdicts
+}
+
+/// A snapshot's date, or why it cannot be right.
+fn date<'a>(snapshots: &'a [Candidate], index: usize, now: &Zoned) -> Result<&'a Zoned, &'static str> {
+    let possible = |index: usize| -> Result<&'a Zoned, &'static str> {
+        let at = snapshots.get(index).and_then(|snapshot| snapshot.started.as_ref()).ok_or(UNDATED)?;
+        let is_future = at.timestamp().duration_since(now.timestamp()) > AHEAD_MAX;
+        if is_future { Err(FUTURE) } else { Ok(at) }
+    };
+    let at = possible(index)?;
+    // A parent whose own date is impossible proves nothing.
+    let parent = snapshots[index].parent.and_then(|parent| possible(parent).ok());
+    if parent.is_some_and(|parent| parent > at) { Err(BEFORE_PARENT) } else { Ok(at) }
 }
 
 /// Which rules keep each of these moments, which are given newest first.

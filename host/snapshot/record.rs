@@ -33,6 +33,9 @@ pub struct Record {
     pub strongroom: String,
     /// The machine that it ran on.
     pub host: String,
+    /// The newest snapshot of the pipeline, by its date, that the repository held when the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// When the run began.
     pub started: String,
     /// When it was sealed.

@@ -6,10 +6,11 @@ use super::files_pipelines;
 use crate::support::{Place, scripted::pipeline, tree::Tree};
 
 /// A mounted file system; unmounted when it is dropped, which must be before its place is.
-struct Small(PathBuf);
+pub struct Small(PathBuf);
 
 impl Small {
-    fn mount(place: &Place, name: &str, size: &str) -> Self {
+    /// Mounts one at `name` of a place, of `size` as `mount` says it. Needs the right to mount.
+    pub fn mount(place: &Place, name: &str, size: &str) -> Self {
         let path = place.join(name);
         fs::create_dir_all(&path).unwrap();
         let options = format!("size={size},mode=0700");
@@ -19,8 +20,8 @@ impl Small {
         Self(path)
     }
 
-    /// Bytes of a file that leaves `left` bytes.
-    fn fill(&self, left: u64) {
+    /// Writes a file, `filler`, that leaves `left` bytes.
+    pub fn fill(&self, left: u64) {
         let room = rustix::fs::statvfs(&self.0).unwrap();
         let size = (room.f_bavail * room.f_frsize).saturating_sub(left);
         fs::write(self.0.join("filler"), vec![0; size as usize]).unwrap();

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Pieces, Proof, Watch},
+    repository::{Archive, Error, Item, Kind, Pieces, Print, Proof, Watch},
     snapshot::record::Record,
 };
 
@@ -94,6 +94,17 @@ impl Archive for ResticSet {
             })?;
         }
         Ok(items)
+    }
+
+    fn prints(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<(Item, Print)>, Error> {
+        let mut prints = Vec::new();
+        if count_max > 0 {
+            self.walk(prefix, after, &mut |item, node| {
+                prints.push((item, node.print()));
+                prints.len() < count_max
+            })?;
+        }
+        Ok(prints)
     }
 
     fn stat(&self, path: &RawPath) -> Result<Item, Error> {

@@ -90,9 +90,12 @@ pub(super) fn check(vault: &Vault, reading: Reading, watch: &dyn Watch) -> Resul
     let bad = Mutex::default();
     let packs = Packs { vault, sheets: &sheets, errors: &errors, bad: &bad, watch };
     let readable = packs.compare(vault.list(Kind::Pack)?, &mut checked.remarks);
-    (checked.packs_read, checked.bytes_read) = packs.read(reading.choose(readable), &index)?;
+    let chosen = reading.choose(readable);
+    watch.phase("reading packs", Some(chosen.iter().map(|(_, size)| *size).sum()));
+    (checked.packs_read, checked.bytes_read) = packs.read(chosen, &index)?;
     let bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
     sheets.remark(&mut checked.remarks);
+    watch.phase("walking trees", None);
     checked.trees = check_trees(vault, index, bad, &roots, &errors, watch)?;
     (checked.snapshots, checked.packs) = (roots.len() as u64, sheets.packs.len() as u64);
     checked.errors = errors.named();

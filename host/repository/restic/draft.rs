@@ -204,6 +204,10 @@ impl Cataloged for ResticDraft {
         claim.commit(&entry)
     }
 
+    fn before(&self) -> Option<String> {
+        self.parent.as_ref().map(|parent| parent.snapshot.clone())
+    }
+
     fn finish(&self, record: &[u8]) -> Result<PathBuf, Error> {
         seal::seal(self, record)
     }

@@ -120,6 +120,7 @@ impl Forest<'_> {
         let found = self.index().find(BlobKind::Tree, id);
         let (pack, blob) = found.ok_or_else(|| Error::Damaged(format!("the tree {id} is in no pack")))?;
         let json = reader::fetch(self.vault, &pack, &blob)?;
+        self.watch.moved(json.len() as u64, 0);
         serde_json::from_slice(&json)
             .map_err(|why| Error::Damaged(format!("the tree {id} cannot be understood: {why}")))
     }

@@ -137,12 +137,12 @@ impl Lock {
         }
     }
 
-    /// The same for one who only reads: a repository that cannot be written to is read without a lock, since nobody
-    /// else can remove anything there, either.
+    /// The same for one who only reads: a repository that cannot be written to is read without a lock. Nobody else can
+    /// remove anything there, either, unless room is made on a full disk; then what was removed is missed, and told.
     pub(super) fn take_to_read(vault: &Vault) -> Result<Option<Self>, Error> {
         match Self::take(vault, false) {
             Ok(lock) => Ok(Some(lock)),
-            Err(Error::Io { cause, .. }) if is_read_only(&cause) => Ok(None),
+            Err(Error::Io { cause, .. }) if is_unwritable(&cause) => Ok(None),
             Err(why) => Err(why),
         }
     }
@@ -196,8 +196,9 @@ impl Shared {
     }
 }
 
-fn is_read_only(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+fn is_unwritable(cause: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(cause.kind(), ReadOnlyFilesystem | PermissionDenied | StorageFull | QuotaExceeded)
 }
 
 fn write(vault: &Vault, exclusive: bool) -> Result<Name, Error> {

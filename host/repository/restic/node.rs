@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     plan::inspection::Attributes,
-    repository::{Identity, Kind, Meta},
+    repository::{Identity, Kind, Meta, Print},
 };
 
 /// A directory's content.
@@ -155,6 +155,15 @@ impl Node {
             Some([only]) => Some(*only),
             Some(_) => self.strongroom.as_ref()?.sha256,
         }
+    }
+
+    /// What tells its content from another's.
+    pub(super) fn print(&self) -> Print {
+        let sha256 = self.sha256();
+        let names = self.content.as_deref().unwrap_or_default();
+        let blobs = || Digest::of(&names.iter().flat_map(|id| *id.as_bytes()).collect::<Vec<u8>>());
+        // Where there is one blob its name says all.
+        Print { sha256, blobs: (names.len() > 1).then(blobs) }
     }
 
     /// What it is; none: neither file, directory nor link.

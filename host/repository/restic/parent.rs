@@ -9,6 +9,7 @@ use super::{
     pack::BlobKind,
     reader::Reader,
     snapshot::{Label, SnapshotFile},
+    snapshot_id,
     storage::Kind,
     trees::Trees,
     vault::Vault,
@@ -24,6 +25,8 @@ use crate::{
 pub(super) struct Parent {
     /// Of its snapshot file.
     pub id: Digest,
+    /// What people call it.
+    pub snapshot: String,
     trees: Trees,
     /// What changed before that cannot have changed again unseen: nanoseconds since 1970.
     settled_ns: i128,
@@ -48,7 +51,8 @@ impl Parent {
         let Ok(began) = snapshot.time.parse::<Timestamp>() else { return Ok(None) };
         let settled_ns = began.saturating_sub(COARSE).map_or(i128::MIN, Timestamp::as_nanosecond);
         let reader = Arc::new(Reader::of_trees(vault.clone(), index));
-        Ok(Some(Self { id, trees: Trees::new(reader, snapshot.tree), settled_ns }))
+        let name = snapshot_id(&id.to_string(), &snapshot);
+        Ok(Some(Self { id, snapshot: name, trees: Trees::new(reader, snapshot.tree), settled_ns }))
     }
 
     /// What it holds of `path`, where the file looked as it looks now, had the same annotations, and all of its blobs are

@@ -124,10 +124,12 @@ pub(super) fn prune(vault: &Vault, max_unused: MaxUnused, dry_run: bool, watch: 
     let roots = roots(vault)?;
     let found = packs(vault)?;
     let (index, uses, files) = load(vault, &found)?;
+    watch.phase("walking trees", None);
     let index = mark(vault, index, &roots, watch)?;
     let plan = Plan::new(&index, uses, found, max_unused, roots.len() as u64);
     let Some(lock) = lock.filter(|_| !dry_run && !plan.is_idle()) else { return Ok(plan.pruned) };
     let mut list = List::new(vault);
+    watch.phase("copying blobs", Some(plan.pruned.copied_bytes));
     repack(vault, &index, &plan, &mut list, watch)?;
     drop(index);
     refuse_changes(vault, &roots)?;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use flate2::bufread::DeflateDecoder;
@@ -21,8 +21,9 @@ use super::{
     source::Source,
 };
 use crate::{
+    digest::Digest,
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Meta, Proof, Watch, catalog::Shape},
+    repository::{Archive, Error, Item, Kind, Meta, Print, Proof, Watch, catalog::Shape},
 };
 
 /// Bytes that a link's target may take; Linux allows no more.
@@ -32,8 +33,12 @@ pub(super) struct ZipSet {
     source: Arc<Source>,
     directory: Arc<ZipArchiveMetadata>,
     pub(super) label: Option<Label>,
+    /// What it was read from.
+    pub(super) comment: Vec<u8>,
     /// Numbers of the directory's entries, in byte order of their paths.
     order: Vec<u32>,
+    /// What the list of entries says of each file's content, once somebody has asked.
+    sums: OnceLock<Vec<Option<Digest>>>,
 }
 
 /// What the central directory says of an entry.
@@ -72,7 +77,7 @@ impl ZipSet {
         }
         let directory = zip.metadata();
         let order = checked_order(&zip).map_err(|why| damaged(why.to_string()))?;
-        Ok(Self { source, directory, label, order })
+        Ok(Self { source, directory, label, comment: comment.to_vec(), order, sums: OnceLock::new() })
     }
 
     /// Entries of the directory.
@@ -179,6 +184,15 @@ impl Archive for ZipSet {
         let below = self.order[start..].iter().take_while(is_inside);
         let numbers = itself.into_iter().chain(below.map(|number| *number as usize));
         numbers.take(count_max).map(|number| self.item_at(number)).collect()
+    }
+
+    fn prints(&self, prefix: &RawPath, after: Option<&RawPath>, count_max: usize) -> Result<Vec<(Item, Print)>, Error> {
+        let sums = self.sums.get_or_init(|| prove::sums(self));
+        let print = |item: Item| {
+            let sha256 = self.number(&item.path).and_then(|number| *sums.get(number)?);
+            (item, Print { sha256, blobs: None })
+        };
+        Ok(self.items(prefix, after, count_max)?.into_iter().map(print).collect())
     }
 
     fn stat(&self, path: &RawPath) -> Result<Item, Error> {

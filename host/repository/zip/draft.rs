@@ -35,6 +35,7 @@ pub(super) struct ZipDraft {
     pub(super) intake: Intake,
     pub(super) health: Arc<Health>,
     pub(super) files: Files,
+    parent: Option<String>,
 }
 
 /// What a draft's files are called.
@@ -44,6 +45,8 @@ pub(super) struct Name<'a> {
     pub spill: &'a Path,
     /// `PIPELINE-TIME-ID`
     pub stem: &'a str,
+    /// The snapshot before.
+    pub parent: Option<String>,
 }
 
 /// Where a draft writes, and where its set will be. Dropped, it removes what is there under temporary names.
@@ -121,7 +124,7 @@ impl ZipDraft {
         let catalog = Catalog::new(&files.spools, encrypted, Arc::clone(&health))?;
         let (path, spools) = (files.partial.clone(), files.spools.clone());
         let set = Set::new(file, recipients, path, spools, Arc::clone(&health))?;
-        Ok(Self { set, catalog, intake: Intake::new(compression), health, files })
+        Ok(Self { set, catalog, intake: Intake::new(compression), health, files, parent: name.parent.clone() })
     }
 }
 
@@ -203,6 +206,10 @@ impl Cataloged for ZipDraft {
         bytes.extend(target);
         entry.set_content(self.set.append(&bytes)?, content);
         claim.commit(&entry)
+    }
+
+    fn before(&self) -> Option<String> {
+        self.parent.clone()
     }
 
     fn finish(&self, record: &[u8]) -> Result<PathBuf, Error> {

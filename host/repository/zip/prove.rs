@@ -50,6 +50,21 @@ pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
     Ok(proving.proof())
 }
 
+/// What the list of entries says of the content of each file, by the directory's numbers. What cannot be read says
+/// nothing: whoever asks must read the content then.
+pub(super) fn sums(set: &ZipSet) -> Vec<Option<Digest>> {
+    let mut sums = vec![None; set.len()];
+    let Ok(mut lines) = Lines::open(set, ENTRIES) else { return sums };
+    while let Ok(Some(line)) = lines.next() {
+        let Ok(line) = serde_json::from_slice::<Line>(&line) else { break };
+        let number = RawPath::from_text(&line.path).ok().and_then(|path| set.number(&path));
+        if let Some(sum) = number.and_then(|number| sums.get_mut(number)) {
+            *sum = line.sha256;
+        }
+    }
+    sums
+}
+
 struct Proving<'a> {
     set: &'a ZipSet,
     watch: &'a dyn Watch,
@@ -87,7 +102,11 @@ impl Proving<'_> {
         if let Err(why) = serde_json::from_slice::<Record>(&record) {
             self.damaged(format!("{RECORD} cannot be understood: {why}"));
         }
-        if self.set.label != serde_json::from_slice::<Label>(&record).ok() {
+        let plain = self.set.label.as_ref().is_some_and(|label| label.host.is_none());
+        let label = Label::of(&record, plain).ok();
+        let bytes = label.as_ref().and_then(|label| serde_json::to_vec(label).ok());
+        // Its bytes, too: what is not understood is no part of the record.
+        if self.set.label != label || bytes.is_none_or(|bytes| bytes != self.set.comment) {
             self.damaged(format!("the set's comment differs from {RECORD}"));
         }
     }

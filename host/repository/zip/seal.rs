@@ -33,8 +33,21 @@ pub(super) struct Label {
     pub snapshot: String,
     pub pipeline: String,
     pub started: String,
+    /// Older versions wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     pub state: State,
     pub totals: LabelTotals,
+}
+
+impl Label {
+    /// Of a record; as older versions wrote it where `plain`.
+    pub(super) fn of(record: &[u8], plain: bool) -> serde_json::Result<Self> {
+        let label: Self = serde_json::from_slice(record)?;
+        Ok(if plain { Self { host: None, ..label } } else { label })
+    }
 }
 
 /// A part of the record's totals.

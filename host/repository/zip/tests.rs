@@ -36,7 +36,7 @@ fn begin(directory: &Path) -> Box<dyn Draft> {
 
 fn begin_with(directory: &Path, recipients: &[Recipient], health: &Arc<Health>) -> Result<ZipDraft, Error> {
     ZipDraft::begin(
-        &Name { directory, spill: directory, stem: "set" },
+        &Name { directory, spill: directory, stem: "set", parent: None },
         Compression::Auto,
         recipients,
         Arc::clone(health),

@@ -19,11 +19,11 @@ fn zoned(text: &str, zone: &str) -> Zoned {
 }
 
 fn complete(text: &str) -> Candidate {
-    Candidate { started: Some(at(text)), complete: true }
+    Candidate { started: Some(at(text)), complete: true, parent: None }
 }
 
 fn partial(text: &str) -> Candidate {
-    Candidate { started: Some(at(text)), complete: false }
+    Candidate { started: Some(at(text)), complete: false, parent: None }
 }
 
 /// `daily 7, within 30d`
@@ -44,7 +44,7 @@ fn rules(text: &str) -> Keep {
 fn said(keep: &str, snapshots: &[Candidate]) -> Vec<String> {
     let word = |verdict: &Verdict| match verdict {
         Verdict::Keep(reasons) => reasons.join(","),
-        Verdict::Uncounted => "?".to_owned(),
+        Verdict::Uncounted(_) => "?".to_owned(),
         Verdict::Remove(_) => "-".to_owned(),
     };
     judge(&rules(keep), snapshots, &at(NOW)).iter().map(word).collect()
@@ -120,7 +120,7 @@ fn several_rules_are_named_together() {
 fn days_begin_where_the_operator_lives() {
     let moments = ["2026-06-01T21:00:00Z", "2026-06-01T23:00:00Z"];
     let kept = |zone: &str| {
-        let sets = moments.map(|moment| Candidate { started: Some(zoned(moment, zone)), complete: true });
+        let sets = moments.map(|moment| Candidate { started: Some(zoned(moment, zone)), ..complete(NOW) });
         let verdicts = judge(&rules("daily 2"), &sets, &at(NOW));
         verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Keep(why) if why == &["daily"])).count()
     };
@@ -160,8 +160,86 @@ fn a_snapshot_from_the_future_pushes_out_no_other() {
 
 #[test]
 fn a_snapshot_without_a_date_is_left_alone() {
-    let sets = [Candidate { started: None, complete: true }, complete("2026-06-02T02:00:00Z")];
+    let sets = [Candidate { started: None, ..complete(NOW) }, complete("2026-06-02T02:00:00Z")];
     assert_eq!(said("last 1", &sets), ["?", "last"]);
+}
+
+/// Which were dated so, and which was there when each began.
+fn chain(dates: &[(&str, Option<usize>)]) -> Vec<Candidate> {
+    dates.iter().map(|(date, parent)| Candidate { parent: *parent, ..complete(date) }).collect()
+}
+
+fn why(keep: &str, snapshots: &[Candidate], index: usize) -> Verdict {
+    judge(&rules(keep), snapshots, &at(NOW)).swap_remove(index)
+}
+
+#[test]
+fn a_snapshot_of_2099_evicts_none_and_proves_nothing_of_those_that_came_after_it() {
+    let sets = chain(&[
+        ("2026-06-01T02:00:00Z", None),
+        ("2099-01-01T00:00:00Z", Some(0)),
+        ("2026-06-03T02:00:00Z", Some(1)),
+        ("2026-06-04T02:00:00Z", Some(1)),
+    ]);
+    assert_eq!(said("last 2", &sets), ["-", "?", "last", "last"]);
+    assert_eq!(why("last 2", &sets, 1), Verdict::Uncounted(FUTURE));
+    assert_eq!(said("within 3d", &sets), ["-", "?", "within 3d", "within 3d"]);
+}
+
+#[test]
+fn a_date_is_believed_up_to_an_hour_ahead() {
+    let sets = dates(&["2026-06-30T11:00:00Z", "2026-06-30T13:00:00Z", "2026-06-30T13:00:01Z"]);
+    assert_eq!(said("last 1", &sets), ["-", "last", "?"]);
+}
+
+#[test]
+fn where_the_clock_was_set_back_the_newest_snapshot_is_not_the_one_that_goes() {
+    let sets = chain(&[
+        ("2026-06-01T02:00:00Z", None),
+        ("2026-06-02T02:00:00Z", Some(0)),
+        ("2020-01-01T00:00:00Z", Some(1)),
+        ("2020-01-02T00:00:00Z", Some(1)),
+    ]);
+    assert_eq!(said("last 1", &sets), ["-", "last", "?", "?"]);
+    assert_eq!(why("last 1", &sets, 3), Verdict::Uncounted(BEFORE_PARENT));
+    // A second is enough: the order is known.
+    let sets = chain(&[("2026-06-01T02:00:00Z", None), ("2026-06-01T01:59:59Z", Some(0))]);
+    assert_eq!(said("last 1", &sets), ["last", "?"]);
+    // Once the clock is right again it goes on as ever.
+    let mut sets = chain(&[
+        ("2026-06-02T02:00:00Z", None),
+        ("2020-01-01T00:00:00Z", Some(0)),
+        ("2026-06-03T02:00:00Z", Some(0)),
+        ("2026-06-04T02:00:00Z", Some(2)),
+    ]);
+    assert_eq!(said("last 2", &sets), ["-", "?", "last", "last"]);
+    // Nothing is known against it any more: its parent is gone.
+    sets.remove(0);
+    sets.iter_mut().for_each(|set| set.parent = None);
+    assert_eq!(said("last 2", &sets), ["-", "last", "last"]);
+}
+
+#[test]
+fn a_date_in_the_future_that_has_come_takes_no_younger_snapshot_with_it() {
+    // Made first, dated ahead; now that its time has come, all that were made since are dated before it.
+    let mut sets = chain(&[
+        ("2026-05-01T00:00:00Z", None),
+        ("2026-06-29T00:00:00Z", Some(0)),
+        ("2026-05-02T00:00:00Z", Some(1)),
+        ("2026-05-03T00:00:00Z", Some(1)),
+    ]);
+    assert_eq!(said("last 1", &sets), ["-", "last", "?", "?"]);
+    // It goes as soon as one is really newer.
+    sets.push(Candidate { parent: Some(1), ..complete("2026-06-30T00:00:00Z") });
+    assert_eq!(said("last 1", &sets), ["-", "-", "?", "?", "last"]);
+}
+
+#[test]
+fn a_parent_that_is_nowhere_or_has_no_date_proves_nothing() {
+    let mut sets = chain(&[("2026-06-01T02:00:00Z", Some(7)), ("2026-06-02T02:00:00Z", Some(2))]);
+    sets.push(Candidate { started: None, ..complete(NOW) });
+    assert_eq!(said("last 1", &sets), ["-", "last", "?"]);
+    assert_eq!(why("last 1", &sets, 2), Verdict::Uncounted(UNDATED));
 }
 
 /// The name of a bucket, cut out of the printed date.
@@ -225,12 +303,16 @@ proptest! {
         let keep = Keep::new(rules.iter().copied());
         let sets: Vec<Candidate> = moments
             .iter()
-            .map(|(hours, complete)| Candidate { started: Some(&now - hours.hours()), complete: *complete })
+            .map(|(hours, complete)| Candidate {
+                started: Some(&now - hours.hours()),
+                complete: *complete,
+                parent: None,
+            })
             .collect();
         let verdicts = judge(&keep, &sets, &now);
         let lane = |complete: bool| -> Vec<(usize, Zoned)> {
             let own = moments.iter().zip(&sets).enumerate();
-            let own = own.filter(|(_, ((hours, is), _))| *is == complete && *hours >= 0);
+            let own = own.filter(|(_, ((hours, is), _))| *is == complete && *hours >= -1);
             own.map(|(index, (_, set))| (index, set.started.clone().unwrap())).collect()
         };
         let keeps = |lane: &[(usize, Zoned)]| -> Vec<usize> {
@@ -247,7 +329,8 @@ proptest! {
             (0..sets.len()).filter(|index| matches!(verdicts[*index], Verdict::Keep(_))).collect();
         prop_assert_eq!(kept, expected);
         for (verdict, (hours, _)) in verdicts.iter().zip(&moments) {
-            prop_assert_eq!(*verdict == Verdict::Uncounted, *hours < 0);
+            // An hour ahead is believed.
+            prop_assert_eq!(*verdict == Verdict::Uncounted(FUTURE), *hours < -1);
         }
     }
 }
