@@ -16,7 +16,6 @@ pub mod inspect;
 mod journal;
 pub mod locks;
 mod part;
-mod progress;
 pub mod reading;
 pub mod restore;
 pub mod scratch;

@@ -69,11 +69,11 @@ fn a_copy_that_cannot_be_made_fails_the_run_but_not_the_snapshot_and_is_made_lat
     // What was forgotten there on purpose does not come back with the next backup.
     place.run(&["backup"]).exits(0);
     place.run(&["check", "--repo", "offsite", "--read-data"]).exits(0);
-    let listed = place.run(&["snapshots", "--repo", "offsite", "--json"]).exits(0).json();
-    fs::remove_file(listed[0]["path"].as_str().expect("a path")).unwrap();
+    place.run(&["forget", "--repo", "offsite", "--keep-last", "1"]).exits(0);
+    place.run(&["forget", "--repo", "repository", "--keep-last", "1"]).exits(5).says("no repository of the pipeline");
     place.run(&["backup"]).exits(0);
     assert_eq!(ids(&place, "offsite"), ids(&place, "local")[1..]);
-    place.run(&["copy"]).exits(0);
+    place.run(&["copy", "--to", "offsite"]).exits(0);
     assert_eq!(ids(&place, "offsite"), ids(&place, "local"));
 }
 

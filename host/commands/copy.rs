@@ -9,6 +9,7 @@ use super::{
     Exit,
     pipeline::{self, holder},
     repository,
+    select::choose,
 };
 use crate::{
     cli::{CopyArgs, Global},
@@ -16,7 +17,6 @@ use crate::{
     report::{self, exit},
     repository::{Listed, Repository},
     run::{backup, copy as run, locks, stop},
-    snapshot::state::State,
 };
 
 pub(super) async fn copy(global: &Global, args: &CopyArgs) -> anyhow::Result<u8> {
@@ -27,11 +27,12 @@ pub(super) async fn copy(global: &Global, args: &CopyArgs) -> anyhow::Result<u8>
     let _lock = locks::acquire(&config.state, &config.name, &holder("copy"), retry).await?;
     let from = repository::to_read(&config, &config.repository, None)?;
     repository::exists(&*from)?;
+    let (all, unreadable) = from.snapshots().context("listing the repository")?;
     let mut code = exit::DONE;
     for copy in copies {
         let to = repository::to_copy_to(&config, copy)?;
         let missing = run::missing(&*from, &*to, &config.name).context("comparing the repositories")?;
-        let snapshots = select(missing, &from.snapshots()?.0, args)?;
+        let snapshots = select(missing, &all, &unreadable, args)?;
         if snapshots.is_empty() {
             report::print(&report::keep::nothing(&format!("nothing to do: {} lacks nothing", copy.name), global.json))?;
         }
@@ -61,26 +62,22 @@ fn chosen<'c>(config: &'c Config, args: &CopyArgs) -> anyhow::Result<Vec<&'c con
 }
 
 /// Of what is missing, what the operator named.
-fn select(mut missing: Vec<Listed>, all: &[Listed], args: &CopyArgs) -> anyhow::Result<Vec<Listed>> {
+fn select(
+    mut missing: Vec<Listed>,
+    all: &[Listed],
+    unreadable: &[String],
+    args: &CopyArgs,
+) -> anyhow::Result<Vec<Listed>> {
     if args.snapshots.is_empty() {
         return Ok(missing);
     }
-    let ids: BTreeSet<String> = args.snapshots.iter().map(|named| find(all, named)).collect::<anyhow::Result<_>>()?;
+    let ids: BTreeSet<String> = args
+        .snapshots
+        .iter()
+        .map(|named| Ok(choose(all, unreadable, named, false)?.id.clone()))
+        .collect::<anyhow::Result<_>>()?;
     missing.retain(|listed| ids.contains(&listed.id));
     Ok(missing)
-}
-
-fn find(all: &[Listed], named: &str) -> anyhow::Result<String> {
-    let complete = |listed: &&Listed| listed.state == State::Complete;
-    let found: Vec<_> = match named {
-        "latest" => all.iter().rev().find(complete).into_iter().collect(),
-        digits => all.iter().filter(|listed| listed.id.starts_with(digits)).collect(),
-    };
-    match found[..] {
-        [one] => Ok(one.id.clone()),
-        [] => Err(Exit::new(exit::MISSING, format!("there is no snapshot {named}")).into()),
-        [..] => Err(Exit::new(exit::MISSING, format!("several snapshots begin with {named}: give more digits")).into()),
-    }
 }
 
 /// Copies one after the other; one that fails does not keep the others.

@@ -80,6 +80,21 @@ fn in_directory(directory: &Path, password: &Source, spill: std::path::PathBuf) 
     Ok(ResticRepository::in_directory(directory, password, spill))
 }
 
+/// The pipeline's that is meant, for what removes snapshots: it is never done to a directory that no pipeline names.
+pub(super) fn of_own(global: &Global, args: &RepoArgs) -> anyhow::Result<(Config, Arc<dyn Repository>)> {
+    let Some((config, repository)) = of_name(global, args)? else {
+        let message = "--repo names no repository of the pipeline file\nhelp: write it there, or name one that is";
+        return Err(Exit::refused(message).into());
+    };
+    // What is removed need not be opened; an identity only lists more of it.
+    let opened: Arc<dyn Repository> = match (repository.format, args.identity.clone().map(Source::File)) {
+        (Format::Zip, None) => Arc::new(zip(&config, &repository)),
+        (_, identity) => to_read(&config, &repository, identity)?,
+    };
+    exists(&*opened)?;
+    Ok((config, opened))
+}
+
 /// The one that is meant: `--repo`, else the pipeline's. It must be there.
 pub(super) fn named(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
     let repository = match (of_name(global, args)?, &args.repo) {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     copies::{self, CopyState},
     event::{Event, Observer, Operation, Summary},
-    progress::Progress,
     stop::EXIT_CANCELED,
+    telling::Telling,
 };
 use crate::{
     diagnostic::{Finding, Severity, causes},
@@ -120,9 +120,9 @@ impl Copy {
 
     async fn run(&self) -> Result<Copied, String> {
         let total = self.listed.bytes.unwrap_or_default();
-        let progress = Progress::new("copying", total, self.observer.clone(), self.stop.clone());
+        let telling = Telling::of("copying", total, self.observer.clone(), self.stop.clone());
         let (from, to, listed) = (self.from.clone(), self.to.clone(), self.listed.clone());
-        match tokio::task::spawn_blocking(move || copy::copy(&*from, &*to, &listed, &progress)).await {
+        match tokio::task::spawn_blocking(move || copy::copy(&*from, &*to, &listed, &telling)).await {
             Ok(copied) => copied.map_err(|error| causes(&error)),
             Err(broken) => Err(format!("copying broke off: {broken} (a bug of strongroom)")),
         }

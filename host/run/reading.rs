@@ -9,7 +9,7 @@ use super::{
     board::{Board, now},
     event::{Event, Observer, Operation, PartName},
     part::PartSide,
-    progress::Progress,
+    telling::Telling,
 };
 use crate::{
     config::{Grants, Limits},
@@ -119,7 +119,7 @@ impl Reading {
     /// Reads every byte of the snapshot back. What cannot even be read is damage too.
     pub(super) async fn prove(&self) -> Proof {
         let total = self.record.totals.bytes;
-        let watch = Progress::new("reading", total, self.observer.clone(), self.stop.clone());
+        let watch = Telling::of("reading", total, self.observer.clone(), self.stop.clone());
         let archive = self.archive.clone();
         let proof = tokio::task::spawn_blocking(move || archive.prove(&watch)).await;
         let failed = |why: String| Proof { damage: vec![why], ..Proof::default() };
