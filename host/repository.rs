@@ -37,6 +37,7 @@ mod lines;
 mod patterns;
 mod pool;
 mod queue;
+mod storage;
 mod sums;
 mod veil;
 mod workers;

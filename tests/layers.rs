@@ -64,7 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("md5", &["digest"]),
     ("mysql_async", &["sandbox/database"]),
     ("postcard", &["repository/catalog"]),
-    ("rand", &["repository/restic"]),
+    ("rand", &["repository/restic", "repository/storage"]),
     ("rustix", &[]),
     ("rustls", &["sandbox/tls"]),
     ("scrypt", &["repository/restic/keys"]),

@@ -4,7 +4,7 @@
 //! `draft` writes (`intake` takes content, `cut` says where it is cut, `writer` saves blobs, `parent` knows what has not
 //! changed, `seal` ends it), `archive` reads (`trees` and `reader` find what is where) and `prove` reads all of it back.
 //! `check` looks whether all is there and whole, `prune` removes what no snapshot needs, by trees that `forest` walks.
-//! `storage` is where files lie, `vault` that with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
+//! `vault` is the storage where files lie, with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
 //! and `keys` know the format.
 
 use std::{
@@ -21,10 +21,14 @@ use self::{
     keys::MasterKey,
     lock::Lock,
     snapshot::{Label, SnapshotFile},
-    storage::{Kind, Name, Storage, local::Local},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Repository, Watch, directory::names_in, health::Health};
+use super::{
+    Archive, Draft, Error, Listed, Repository, Watch,
+    directory::names_in,
+    health::Health,
+    storage::{self, Kind, Name, Storage, local::Local},
+};
 use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
 
 mod amount;
@@ -48,7 +52,6 @@ mod prune;
 mod reader;
 mod seal;
 mod snapshot;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod trees;

@@ -15,7 +15,7 @@ use crate::repository::directory::room_in;
 const OPEN_MAX: usize = 64;
 
 /// See the module.
-pub(in crate::repository::restic) struct Local {
+pub(in crate::repository) struct Local {
     directory: PathBuf,
     /// Read last, last.
     open: Mutex<Vec<(String, Arc<File>)>>,
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    pub(in crate::repository::restic) fn new(directory: impl Into<PathBuf>) -> Self {
+    pub(in crate::repository) fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), open: Mutex::default() }
     }
 
