@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
-use crate::{digest::Digest, report};
+use crate::{config::Place, digest::Digest, report};
 
 mod forget;
 mod repository;
@@ -251,9 +254,10 @@ pub struct LockArgs {
 /// Which repository.
 #[derive(Args, Clone, Debug)]
 pub struct RepoArgs {
-    /// The repository's directory [default: the pipeline file's]
-    #[arg(long, value_name = "DIR", env = "STRONGROOM_REPO", hide_env_values = true)]
-    pub repo: Option<PathBuf>,
+    /// The repository: a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX [default: the pipeline file's]
+    #[arg(long, value_name = "URL", env = "STRONGROOM_REPO", hide_env_values = true,
+        value_parser = OsStringValueParser::new().try_map(Place::typed))]
+    pub repo: Option<Place>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,

@@ -1,13 +1,16 @@
 //! Opens the repository that the pipeline file or the command line names, and makes one.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 
 use super::{Exit, pipeline};
 use crate::{
     cli::{Global, RepoArgs},
-    config::{self, Config, Format},
+    config::{self, Config, Format, Place, Remote},
     report::{self, exit},
     repository::{
         Repository,
@@ -28,26 +31,28 @@ pub(super) fn of_pipeline(config: &Config) -> anyhow::Result<Arc<dyn Repository>
 /// The same before an identity is added.
 fn zip(config: &Config) -> ZipRepository {
     let repository = &config.repository;
-    ZipRepository::new(&repository.url)
+    // A repository of this format lies nowhere else: `config` refuses that.
+    let directory = repository.url.directory().unwrap_or(Path::new("/nonexistent"));
+    ZipRepository::new(directory)
         .compressing(repository.compression)
         .encrypted_to(&repository.recipients, config.state.join("spill"))
 }
 
 fn of_restic(config: &Config) -> anyhow::Result<ResticRepository> {
-    let config::Repository { url, password, compression, .. } = &config.repository;
+    let config::Repository { url, password, compression, remote, .. } = &config.repository;
     let password = password.as_ref().context("the pipeline file names no password for its repository")?;
-    Ok(in_directory(url, password, config.state.join("spill"))?.compressing(*compression))
+    Ok(at(url, remote, password, config.state.join("spill"))?.compressing(*compression))
 }
 
-fn in_directory(directory: &Path, password: &Source, spill: std::path::PathBuf) -> anyhow::Result<ResticRepository> {
+fn at(place: &Place, remote: &Remote, password: &Source, spill: PathBuf) -> anyhow::Result<ResticRepository> {
     let password = password.resolve().context("reading the password of the repository")?;
-    Ok(ResticRepository::in_directory(directory, password, spill))
+    ResticRepository::at(place, remote, password, spill).with_context(|| format!("opening the repository {place}"))
 }
 
 /// The one that is meant: `--repo`, else the pipeline's. It must be there.
 pub(super) fn named(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
     let repository = match &args.repo {
-        Some(directory) => by_path(directory, args)?,
+        Some(place) => by_place(place, args)?,
         None => {
             let config = pipeline::config(global)?;
             match config.repository.format {
@@ -73,11 +78,13 @@ pub(super) enum Meant {
 /// As [`named`].
 pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
     let restic = match &args.repo {
-        Some(directory) if restic::is_in(directory) => by_password(directory, args)?,
-        Some(directory) => {
-            exists(&ZipRepository::new(directory))?;
-            return Ok(Meant::Zip);
-        }
+        Some(place) => match zip_in(place) {
+            None => by_password(place, args)?,
+            Some(directory) => {
+                exists(&ZipRepository::new(directory))?;
+                return Ok(Meant::Zip);
+            }
+        },
         None => {
             let config = pipeline::config(global)?;
             match config.repository.format {
@@ -90,24 +97,27 @@ pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
     Ok(Meant::Restic(restic))
 }
 
-/// What lies in `directory` tells which format it has.
-fn by_path(directory: &Path, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    if !restic::is_in(directory) {
-        return opened(ZipRepository::new(directory), args.identity.clone().map(Source::File));
-    }
-    Ok(Arc::new(by_password(directory, args)?))
+/// The directory, if what lies in it has format zip: what lies there tells, and elsewhere there is none of that format.
+fn zip_in(place: &Place) -> Option<&Path> {
+    place.directory().filter(|directory| !restic::is_in(directory))
 }
 
-fn by_password(directory: &Path, args: &RepoArgs) -> anyhow::Result<ResticRepository> {
+fn by_place(place: &Place, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
+    match zip_in(place) {
+        Some(directory) => opened(ZipRepository::new(directory), args.identity.clone().map(Source::File)),
+        None => Ok(Arc::new(by_password(place, args)?)),
+    }
+}
+
+fn by_password(place: &Place, args: &RepoArgs) -> anyhow::Result<ResticRepository> {
     let Some(password) = args.password_file.clone().map(Source::File) else {
         let message = format!(
-            "{} is a repository of format restic, which opens with a password\nhelp: pass --password-file FILE",
-            directory.display()
+            "{place} is a repository of format restic, which opens with a password\nhelp: pass --password-file FILE"
         );
         return Err(Exit::new(exit::WRONG_PASSWORD, message).into());
     };
     // Nothing is written by way of the command line alone: nothing spills.
-    in_directory(directory, &password, std::env::temp_dir())
+    at(place, &Remote::default(), &password, std::env::temp_dir())
 }
 
 /// Adds what opens encrypted sets.

@@ -105,7 +105,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
     let plan = Plan {
         version: VERSION,
         pipeline: config.name.clone(),
-        repository: config.repository.url.display().to_string(),
+        repository: config.repository.url.to_string(),
         format: config.repository.format.word().to_owned(),
         compression: config.repository.compression,
         recipients: config.repository.recipients.clone(),

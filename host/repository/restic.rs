@@ -27,9 +27,14 @@ use super::{
     Archive, Draft, Error, Listed, Repository, Watch,
     directory::names_in,
     health::Health,
-    storage::{self, Kind, Name, Storage, local::Local},
+    storage::{self, Kind, Name, Storage},
 };
-use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
+use crate::{
+    config::{Compression, Place, Remote},
+    digest::Digest,
+    secret::Secret,
+    snapshot::state::State,
+};
 
 mod amount;
 mod archive;
@@ -84,15 +89,21 @@ struct ConfigFile {
 }
 
 impl ResticRepository {
-    /// The one in `directory`. `spill`: where this machine keeps what a run must remember until its end.
+    /// The one at `place`, of which nothing is asked yet. `spill`: where this machine keeps what a run must remember
+    /// until its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when what opens the place cannot be read.
+    pub fn at(place: &Place, remote: &Remote, password: Secret, spill: PathBuf) -> Result<Self, Error> {
+        let (storage, compression) = (storage::open(place, remote)?, Compression::default());
+        Ok(Self { storage, password, compression, spill, vault: Mutex::default() })
+    }
+
+    /// The one in `directory`.
+    #[cfg(test)]
     pub fn in_directory(directory: impl Into<PathBuf>, password: Secret, spill: PathBuf) -> Self {
-        Self {
-            storage: Arc::new(Local::new(directory)),
-            password,
-            compression: Compression::default(),
-            spill,
-            vault: Mutex::default(),
-        }
+        let (storage, compression) = (Arc::new(storage::local::Local::new(directory)), Compression::default());
+        Self { storage, password, compression, spill, vault: Mutex::default() }
     }
 
     /// Whether new snapshots are compressed.

@@ -106,6 +106,8 @@ impl Storage for Local {
 
     fn remove(&self, name: &Name) -> io::Result<()> {
         let path = self.path(name);
+        // One that is open takes room for as long.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != name.name);
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             // An index that came back after a crash would name packs that were removed after it.
