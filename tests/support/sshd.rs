@@ -117,7 +117,7 @@ impl Sshd {
     pub fn kill_sessions(&self) -> usize {
         let listener = fs::read_to_string(self.path("pid")).unwrap_or_default();
         let Ok(listener) = listener.trim().parse::<i32>() else { return 0 };
-        let sessions = children(listener);
+        let sessions = descendants(listener);
         for session in &sessions {
             // It may have ended by itself in this moment.
             let pid = rustix::process::Pid::from_raw(*session).unwrap();
@@ -134,16 +134,25 @@ impl Drop for Sshd {
     }
 }
 
-/// Those whose parent has that number (`man 5 proc`: the fourth field, behind a name in brackets).
-fn children(parent: i32) -> Vec<i32> {
+/// All that it has started: whoever serves a connection is a child of one that watches over it.
+fn descendants(ancestor: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
-    let is_child = |number: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        after_name.split(' ').nth(1).and_then(|own| own.parse().ok()) == Some(parent)
-    };
-    numbers.filter(is_child).collect()
+    let parents: Vec<_> = numbers.filter_map(|number| Some((number, parent(number)?))).collect();
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while next < found.len() {
+        let of = found[next];
+        found.extend(parents.iter().filter(|(_, parent)| *parent == of).map(|(number, _)| *number));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// `man 5 proc`: the fourth field, behind a name in brackets.
+fn parent(process: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 /// Runs sshd until its own standard input ends, whose other end this process holds, or until sshd ends.

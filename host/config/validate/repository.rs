@@ -80,12 +80,15 @@ fn recipients(reader: &mut Reader, value: &Value) -> Option<Vec<Recipient>> {
 }
 
 fn url(reader: &mut Reader, value: &Value) -> Option<Place> {
-    match place::elsewhere(reader.text(value)?) {
+    let text = reader.text(value)?;
+    match place::elsewhere(text) {
         Ok(Some(place)) => Some(place),
         Ok(None) => reader.path(value).map(Place::Directory),
         Err(Wrong(message, help)) => {
-            // It may hold a password.
-            reader.hidden.push(value.span.clone());
+            // Where a password or a token may be.
+            if text.contains(['@', '?']) {
+                reader.hidden.push(value.span.clone());
+            }
             reader.problem(value.span.clone(), message, help);
             None
         }
