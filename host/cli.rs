@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
-use crate::{digest::Digest, report};
+use crate::{config::Place, digest::Digest, report};
 
 mod diff;
 mod forget;
@@ -260,9 +263,11 @@ pub struct LockArgs {
 /// Which repository.
 #[derive(Args, Clone, Debug)]
 pub struct RepoArgs {
-    /// The repository's directory, or its name in the pipeline file [default: the one that backups are written to]
-    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true)]
-    pub repo: Option<PathBuf>,
+    /// The repository: its name in the pipeline file, a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX
+    /// [default: the one that backups are written to]
+    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true,
+        value_parser = OsStringValueParser::new().try_map(Place::typed))]
+    pub repo: Option<Place>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,

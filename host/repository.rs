@@ -39,6 +39,7 @@ mod lines;
 mod patterns;
 mod pool;
 mod queue;
+mod storage;
 mod sums;
 mod veil;
 mod workers;

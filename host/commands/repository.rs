@@ -1,13 +1,16 @@
 //! Opens the repository that the pipeline file or the command line names, and makes one.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 
 use super::{Exit, pipeline};
 use crate::{
     cli::{Global, RepoArgs},
-    config::{self, Config, Format},
+    config::{self, Config, Format, Place, Remote},
     report::{self, exit},
     repository::{
         Repository,
@@ -49,40 +52,51 @@ pub(super) fn to_copy_to(config: &Config, repository: &config::Repository) -> an
 
 /// A zip repository before an identity is added.
 fn zip(config: &Config, repository: &config::Repository) -> ZipRepository {
-    ZipRepository::new(&repository.url)
+    // One of this format lies nowhere else: `config` refuses that.
+    let directory = repository.url.directory().unwrap_or(Path::new("/nonexistent"));
+    ZipRepository::new(directory)
         .compressing(repository.compression)
         .encrypted_to(&repository.recipients, config.state.join("spill"))
 }
 
 fn of_restic(config: &Config, repository: &config::Repository) -> anyhow::Result<ResticRepository> {
-    let config::Repository { name, url, password, compression, .. } = repository;
+    let config::Repository { name, url, password, compression, remote, .. } = repository;
     let password = password.as_ref().with_context(|| format!("[repository.{name}] names no password"))?;
-    Ok(in_directory(url, password, config.state.join("spill"))?.compressing(*compression))
+    Ok(at(url, remote, password, config.state.join("spill"))?.compressing(*compression))
 }
 
-/// The pipeline file's repository that is meant: the one that backups are written to, or the one that `--repo` names. None:
-/// `--repo` is a directory.
-fn of_name(global: &Global, args: &RepoArgs) -> anyhow::Result<Option<(Config, config::Repository)>> {
-    let Some(named) = &args.repo else {
+/// What `--repo` means.
+enum Named {
+    /// One of the pipeline file's: the one that it names, or the one that backups are written to.
+    Own(Config, config::Repository),
+    /// A place.
+    Place(Place),
+}
+
+fn of_name(global: &Global, args: &RepoArgs) -> anyhow::Result<Named> {
+    let Some(place) = &args.repo else {
         let config = pipeline::config(global)?;
         let repository = config.repository.clone();
-        return Ok(Some((config, repository)));
+        return Ok(Named::Own(config, repository));
     };
-    // A directory is meant where there is no pipeline file, or none that can be read.
-    let Ok(config) = pipeline::config(global) else { return Ok(None) };
-    let is_named = |repository: &&config::Repository| Path::new(&repository.name) == named;
+    // A place is meant where there is no pipeline file, or none that can be read.
+    let Ok(config) = pipeline::config(global) else { return Ok(Named::Place(place.clone())) };
+    let is_named = |repository: &&config::Repository| place.directory() == Some(Path::new(&repository.name));
     let repository = std::iter::once(&config.repository).chain(&config.copies).find(is_named).cloned();
-    Ok(repository.map(|repository| (config, repository)))
+    Ok(match repository {
+        Some(repository) => Named::Own(config, repository),
+        None => Named::Place(place.clone()),
+    })
 }
 
-fn in_directory(directory: &Path, password: &Source, spill: std::path::PathBuf) -> anyhow::Result<ResticRepository> {
+fn at(place: &Place, remote: &Remote, password: &Source, spill: PathBuf) -> anyhow::Result<ResticRepository> {
     let password = password.resolve().context("reading the password of the repository")?;
-    Ok(ResticRepository::in_directory(directory, password, spill))
+    ResticRepository::at(place, remote, password, spill).with_context(|| format!("opening the repository {place}"))
 }
 
 /// The pipeline's that is meant, for what removes snapshots: it is never done to a directory that no pipeline names.
 pub(super) fn of_own(global: &Global, args: &RepoArgs) -> anyhow::Result<(Config, Arc<dyn Repository>)> {
-    let Some((config, repository)) = of_name(global, args)? else {
+    let Named::Own(config, repository) = of_name(global, args)? else {
         let message = "--repo names no repository of the pipeline file\nhelp: write it there, or name one that is";
         return Err(Exit::refused(message).into());
     };
@@ -97,9 +111,9 @@ pub(super) fn of_own(global: &Global, args: &RepoArgs) -> anyhow::Result<(Config
 
 /// The one that is meant: `--repo`, else the pipeline's. It must be there.
 pub(super) fn named(global: &Global, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    let repository = match (of_name(global, args)?, &args.repo) {
-        (Some((config, repository)), _) => to_read(&config, &repository, args.identity.clone().map(Source::File))?,
-        (None, directory) => by_path(directory.as_deref().unwrap_or(Path::new(".")), args)?,
+    let repository = match of_name(global, args)? {
+        Named::Own(config, repository) => to_read(&config, &repository, args.identity.clone().map(Source::File))?,
+        Named::Place(place) => by_place(&place, args)?,
     };
     exists(&*repository)?;
     Ok(repository)
@@ -115,37 +129,42 @@ pub(super) enum Meant {
 
 /// As [`named`].
 pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
-    let restic = match (of_name(global, args)?, &args.repo) {
-        (Some((_, repository)), _) if repository.format == Format::Zip => return Ok(Meant::Zip),
-        (Some((config, repository)), _) => of_restic(&config, &repository)?,
-        (None, Some(directory)) if restic::is_in(directory) => by_password(directory, args)?,
-        (None, directory) => {
-            exists(&ZipRepository::new(directory.as_deref().unwrap_or(Path::new("."))))?;
-            return Ok(Meant::Zip);
-        }
+    let restic = match of_name(global, args)? {
+        Named::Own(_, repository) if repository.format == Format::Zip => return Ok(Meant::Zip),
+        Named::Own(config, repository) => of_restic(&config, &repository)?,
+        Named::Place(place) => match zip_in(&place) {
+            None => by_password(&place, args)?,
+            Some(directory) => {
+                exists(&ZipRepository::new(directory))?;
+                return Ok(Meant::Zip);
+            }
+        },
     };
     exists(&restic)?;
     Ok(Meant::Restic(restic))
 }
 
-/// What lies in `directory` tells which format it has.
-fn by_path(directory: &Path, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    if !restic::is_in(directory) {
-        return opened(ZipRepository::new(directory), args.identity.clone().map(Source::File));
-    }
-    Ok(Arc::new(by_password(directory, args)?))
+/// The directory, if what lies in it has format zip: what lies there tells, and elsewhere there is none of that format.
+fn zip_in(place: &Place) -> Option<&Path> {
+    place.directory().filter(|directory| !restic::is_in(directory))
 }
 
-fn by_password(directory: &Path, args: &RepoArgs) -> anyhow::Result<ResticRepository> {
+fn by_place(place: &Place, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
+    match zip_in(place) {
+        Some(directory) => opened(ZipRepository::new(directory), args.identity.clone().map(Source::File)),
+        None => Ok(Arc::new(by_password(place, args)?)),
+    }
+}
+
+fn by_password(place: &Place, args: &RepoArgs) -> anyhow::Result<ResticRepository> {
     let Some(password) = args.password_file.clone().map(Source::File) else {
         let message = format!(
-            "{} is a repository of format restic, which opens with a password\nhelp: pass --password-file FILE",
-            directory.display()
+            "{place} is a repository of format restic, which opens with a password\nhelp: pass --password-file FILE"
         );
         return Err(Exit::new(exit::WRONG_PASSWORD, message).into());
     };
     // Nothing is written by way of the command line alone: nothing spills.
-    in_directory(directory, &password, std::env::temp_dir())
+    at(place, &Remote::default(), &password, std::env::temp_dir())
 }
 
 /// Adds what opens encrypted sets.
@@ -176,7 +195,7 @@ pub(super) fn init(global: &Global) -> anyhow::Result<u8> {
         made |= make(global, &config, repository)?;
     }
     if !made {
-        let place = config.repository.url.display();
+        let place = &config.repository.url;
         let message = match config.copies.len() {
             0 => format!("there is a repository at {place} already; it was left as it is"),
             _ => format!("there is a repository at {place} already, and so are all copies; they were left as they are"),

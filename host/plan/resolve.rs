@@ -105,7 +105,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
     let plan = Plan {
         version: VERSION,
         pipeline: config.name.clone(),
-        repository: config.repository.url.display().to_string(),
+        repository: config.repository.url.to_string(),
         format: config.repository.format.word().to_owned(),
         compression: config.repository.compression,
         recipients: config.repository.recipients.clone(),
@@ -122,7 +122,7 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
 fn copy(repository: &config::Repository) -> super::Copy {
     super::Copy {
         name: repository.name.clone(),
-        repository: repository.url.display().to_string(),
+        repository: repository.url.to_string(),
         format: repository.format.word().to_owned(),
         recipients: repository.recipients.clone(),
     }

@@ -4,7 +4,7 @@
 //! `draft` writes (`intake` takes content, `cut` says where it is cut, `writer` saves blobs, `parent` knows what has not
 //! changed, `seal` ends it), `archive` reads (`trees` and `reader` find what is where) and `prove` reads all of it back.
 //! `check` looks whether all is there and whole, `prune` removes what no snapshot needs, by trees that `forest` walks.
-//! `storage` is where files lie, `vault` that with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
+//! `vault` is the storage where files lie, with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
 //! and `keys` know the format.
 
 use std::{
@@ -22,11 +22,20 @@ use self::{
     keys::MasterKey,
     lock::Lock,
     snapshot::{Label, SnapshotFile},
-    storage::{Kind, Name, Storage, local::Local, read_back::ReadBack},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Proof, Repository, Watch, directory::names_in, health::Health};
-use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
+use super::{
+    Archive, Draft, Error, Listed, Proof, Repository, Watch,
+    directory::names_in,
+    health::Health,
+    storage::{self, Kind, Name, Storage, read_back::ReadBack},
+};
+use crate::{
+    config::{Compression, Place, Remote},
+    digest::Digest,
+    secret::Secret,
+    snapshot::state::State,
+};
 
 mod amount;
 mod archive;
@@ -49,7 +58,6 @@ mod prune;
 mod reader;
 mod seal;
 mod snapshot;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -84,16 +92,21 @@ struct ConfigFile {
 }
 
 impl ResticRepository {
-    /// The one in `directory`. `spill`: where this machine keeps what a run must remember until its end.
+    /// The one at `place`, of which nothing is asked yet. `spill`: where this machine keeps what a run must remember
+    /// until its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when what opens the place cannot be read.
+    pub fn at(place: &Place, remote: &Remote, password: Secret, spill: PathBuf) -> Result<Self, Error> {
+        let (storage, compression) = (storage::open(place, remote)?, Compression::default());
+        Ok(Self { storage, password, compression, reads_back: false, spill, vault: Mutex::default() })
+    }
+
+    /// The one in `directory`.
+    #[cfg(test)]
     pub fn in_directory(directory: impl Into<PathBuf>, password: Secret, spill: PathBuf) -> Self {
-        Self {
-            storage: Arc::new(Local::new(directory)),
-            password,
-            compression: Compression::default(),
-            reads_back: false,
-            spill,
-            vault: Mutex::default(),
-        }
+        let (storage, compression) = (Arc::new(storage::local::Local::new(directory)), Compression::default());
+        Self { storage, password, compression, reads_back: false, spill, vault: Mutex::default() }
     }
 
     /// Whether new snapshots are compressed.

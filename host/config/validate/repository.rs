@@ -1,10 +1,12 @@
-//! `[repository.NAME]`: where snapshots go, and where copies of them.
+//! `[repository.NAME]`: where snapshots go, where copies of them, and how a place elsewhere is reached.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use super::grants;
 use crate::config::{
-    Compression, Format, Repository,
+    Compression, Format, Place, Remote, Repository,
+    database::Wrong,
+    place,
     reader::{Reader, Table, Value},
     recipient::Recipient,
     schema,
@@ -45,7 +47,7 @@ fn are_apart(reader: &mut Reader, repositories: &Table, first: &Repository, copi
         let closed = [first, copy].into_iter().find(|one| !one.recipients.is_empty() && one.identity.is_none());
         let (message, help) = match closed {
             _ if copy.url == first.url => {
-                (format!("{} is where backups are written to", copy.url.display()), "copies need another place")
+                (format!("{} is where backups are written to", copy.url), "copies need another place")
             }
             Some(closed) => (
                 format!("copies cannot be made without an `identity`: the sets of {} are encrypted", closed.name),
@@ -103,24 +105,27 @@ fn one(reader: &mut Reader, name: &str, value: &Value) -> Option<Read> {
     let named = reader.name(name, value.key_span.clone());
     let table = reader.table(value, schema::REPOSITORY)?;
     let copy_of = table.get("copy-of").map_or(Some(None), |value| Some(Some(reader.text(&value)?.to_owned())));
-    let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
+    let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| url(reader, &value));
     let format = reader.required(&table, "format", "\"zip\" or \"restic\"").and_then(|value| format(reader, &value));
     let compression =
         table.get("compression").map_or(Some(Compression::default()), |value| compression(reader, &value));
     let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
-    let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
-    let password = table.get("password").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
+    let identity = secret(reader, &table, "identity");
+    let password = secret(reader, &table, "password");
     let fits = format.is_some_and(|format| fits(reader, &table, value, format));
-    let repository = Repository {
-        name: name.to_owned(),
-        url: url?,
-        format: format?,
-        compression: compression?,
-        recipients: recipients?,
-        identity: identity?,
-        password: password?,
-    };
-    (named && fits).then_some(Read { repository, copy_of: copy_of? })
+    let remote = remote(reader, &table);
+    let (url, format) = (url?, format?);
+    let reached = reaches(reader, &table, &url, format);
+    let (compression, recipients, identity, password) = (compression?, recipients?, identity?, password?);
+    let remote = remote.filter(|_| named && fits && reached)?;
+    let name = name.to_owned();
+    let repository = Repository { name, url, format, compression, recipients, identity, password, remote };
+    Some(Read { repository, copy_of: copy_of? })
+}
+
+/// The outer `None` is a problem, the inner one means that nothing is said.
+fn secret(reader: &mut Reader, table: &Table, name: &str) -> Option<Option<crate::secret::Source>> {
+    table.get(name).map_or(Some(None), |value| grants::source(reader, &value).map(Some))
 }
 
 /// Most recipients of a set.
@@ -147,17 +152,103 @@ fn recipients(reader: &mut Reader, value: &Value) -> Option<Vec<Recipient>> {
     recipients.into_iter().collect()
 }
 
-fn directory(reader: &mut Reader, value: &Value) -> Option<PathBuf> {
+fn url(reader: &mut Reader, value: &Value) -> Option<Place> {
     let text = reader.text(value)?;
-    if let Some((scheme, _)) = text.split_once("://") {
-        if text.contains('@') {
-            reader.hidden.push(value.span.clone());
+    match place::elsewhere(text) {
+        Ok(Some(place)) => Some(place),
+        Ok(None) => reader.path(value).map(Place::Directory),
+        Err(Wrong(message, help)) => {
+            // Where a password or a token may be.
+            if text.contains(['@', '?']) {
+                reader.hidden.push(value.span.clone());
+            }
+            reader.problem(value.span.clone(), message, help);
+            None
         }
-        let message = format!("repositories at {scheme}:// are not in this release yet");
-        reader.problem(value.span.clone(), message, "write the path of a directory");
+    }
+}
+
+const CONNECTIONS_MAX: i64 = 64;
+const RETRIES_MAX: i64 = 20;
+/// Bytes a second: less would take hours for one file.
+const SPEED_MIN: u64 = 16 << 10;
+const SPEED_MAX: u64 = 1 << 40;
+
+/// What says how a place that is not on this machine is reached.
+fn remote(reader: &mut Reader, table: &Table) -> Option<Remote> {
+    let default = Remote::default();
+    let mut count = |name, range, default| match table.get(name) {
+        Some(value) => reader.integer(&value, range).and_then(|count| u16::try_from(count).ok()),
+        None => Some(default),
+    };
+    let connections = count("connections", 1..=CONNECTIONS_MAX, default.connections);
+    let retries = count("retries", 0..=RETRIES_MAX, default.retries);
+    let mut speed = |name| match table.get(name) {
+        Some(value) => reader.size(&value, SPEED_MIN..=SPEED_MAX).map(Some),
+        None => Some(None),
+    };
+    let (limit_upload, limit_download) = (speed("limit-upload"), speed("limit-download"));
+    let timeout = match table.get("timeout") {
+        Some(value) => reader.duration(&value, Duration::from_secs(1)..=Duration::from_secs(3600)),
+        None => Some(default.timeout),
+    };
+    let mut file = |name| table.get(name).map_or(Some(None), |value| reader.path(&value).map(Some));
+    let (ssh_config, ca) = (file("ssh-config"), file("ca"));
+    let region = table.get("region").map_or(Some(default.region), |value| region(reader, &value));
+    let (access_key_id, secret_access_key) =
+        (secret(reader, table, "access-key-id"), secret(reader, table, "secret-access-key"));
+    Some(Remote {
+        connections: connections?,
+        limit_upload: limit_upload?,
+        limit_download: limit_download?,
+        timeout: timeout?,
+        retries: retries?,
+        ssh_config: ssh_config?,
+        ca: ca?,
+        region: region?,
+        access_key_id: access_key_id?,
+        secret_access_key: secret_access_key?,
+    })
+}
+
+fn region(reader: &mut Reader, value: &Value) -> Option<String> {
+    let text = reader.text(value)?;
+    if text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        reader.problem(value.span.clone(), format!("{text:?} is no region"), "write for example \"eu-central-1\"");
         return None;
     }
-    reader.path(value)
+    Some(text.to_owned())
+}
+
+/// Names each key that means nothing for a repository that is there, and a format that cannot be kept there.
+fn reaches(reader: &mut Reader, table: &Table, url: &Place, format: Format) -> bool {
+    let (strange, place): (Vec<&[&str]>, _) = match url {
+        Place::Directory(_) => (vec![schema::REMOTE, schema::SFTP, schema::S3], "a directory"),
+        Place::Sftp(_) => (vec![schema::S3], "SFTP"),
+        Place::S3(_) => (vec![schema::SFTP], "S3"),
+    };
+    let mut reaches = true;
+    for value in strange.into_iter().flatten().filter_map(|key| table.get(key)) {
+        let message = format!("`{}` means nothing for a repository in {place}", value.key);
+        reader.problem(value.key_span.clone(), message, "take it out");
+        reaches = false;
+    }
+    if let (Place::S3(s3), Some(ca)) = (url, table.get("ca"))
+        && !s3.secure
+    {
+        let message = format!("`{}` is for https, and `url` says http://", ca.key);
+        reader.problem(ca.key_span.clone(), message, "write https:// in `url`, or take it out");
+        reaches = false;
+    }
+    if format == Format::Zip
+        && url.directory().is_none()
+        && let Some(value) = table.get("format")
+    {
+        let help = "write format = \"restic\", or the path of a directory in `url`";
+        reader.problem(value.span.clone(), "sets of format zip are kept in directories only", help);
+        reaches = false;
+    }
+    reaches
 }
 
 fn format(reader: &mut Reader, value: &Value) -> Option<Format> {

@@ -6,7 +6,7 @@ use super::{Found, Kind, Name, Storage};
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::repository::restic) struct ReadBack(pub(in crate::repository::restic) Arc<dyn Storage>);
+pub(in crate::repository) struct ReadBack(pub(in crate::repository) Arc<dyn Storage>);
 
 impl Storage for ReadBack {
     fn create(&self) -> io::Result<()> {

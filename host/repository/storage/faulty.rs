@@ -13,7 +13,7 @@ use super::{Found, Kind, Name, Storage};
 
 /// What goes wrong. Calls are counted from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::repository::restic) enum Fault {
+pub(in crate::repository) enum Fault {
     /// Nothing.
     None,
     /// One call fails and does nothing.
@@ -30,7 +30,7 @@ pub(in crate::repository::restic) enum Fault {
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::repository::restic) struct Faulty {
+pub(in crate::repository) struct Faulty {
     inner: Arc<dyn Storage>,
     fault: Fault,
     calls: AtomicU64,
@@ -39,12 +39,12 @@ pub(in crate::repository::restic) struct Faulty {
 }
 
 impl Faulty {
-    pub(in crate::repository::restic) fn new(inner: Arc<dyn Storage>, fault: Fault) -> Self {
+    pub(in crate::repository) fn new(inner: Arc<dyn Storage>, fault: Fault) -> Self {
         Self { inner, fault, calls: AtomicU64::new(0), late: Mutex::default() }
     }
 
     /// Calls so far.
-    pub(in crate::repository::restic) fn calls(&self) -> u64 {
+    pub(in crate::repository) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
 
