@@ -373,7 +373,7 @@ mod tests {
             assert!(Head::parse(line.as_bytes()).is_err(), "{line}");
         }
         let head = Head::parse(br#"{"index":{"_id":"a","version":1,"version_type":"external"}}"#).unwrap();
-        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#] {
+        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#, "{}\0", "{} x", "{\"a\":\"\t\"}"] {
             assert!(head.with(source.as_bytes()).is_err(), "{source}");
         }
     }
