@@ -152,9 +152,9 @@ impl<'a> Members<'a> {
         scanner.token(b'}')?;
         let length = scanner.at();
         // No byte of a character is a quote, so what is whole is whole in each text.
-        match std::str::from_utf8(bytes.get(..length).unwrap_or_default()) {
-            Ok(_) => Ok((members, length)),
-            Err(error) => Err(Wrong { at: error.valid_up_to() }),
+        match json::is_utf8(bytes.get(..length).unwrap_or_default()) {
+            true => Ok((members, length)),
+            false => Err(Wrong { at: length }),
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a> Head<'a> {
             return Err(wrong("is no JSON object".into()));
         }
         let mut scanner = Scanner::new(source);
-        let read = scanner.value().map(|_| scanner.peek().is_none() && std::str::from_utf8(source).is_ok());
+        let read = scanner.value().map(|_| scanner.peek().is_none() && json::is_utf8(source));
         if read != Ok(true) {
             return Err(wrong(format!("is no JSON from byte {} on", scanner.at())));
         }

@@ -290,6 +290,13 @@ pub fn plain(bytes: &[u8]) -> usize {
     at + rest.iter().take_while(|byte| **byte > 0x1f && !matches!(byte, b'"' | b'\\')).count()
 }
 
+/// Whether bytes are UTF-8: most have nothing but ASCII, which is seen at once.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let any = chunks.iter().fold(u8x16::splat(0), |any, chunk| any | u8x16::from(*chunk));
+    (any.to_bitmask() == 0 && rest.is_ascii()) || std::str::from_utf8(bytes).is_ok()
+}
+
 /// What a text says that stands between its quotes as [`Scanner::text`] returned it; none where it is no text after all, by
 /// its escapes or its UTF-8.
 pub fn said(text: &[u8]) -> Option<Cow<'_, str>> {

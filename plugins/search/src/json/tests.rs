@@ -204,3 +204,17 @@ fn texts_are_read_and_written_as_by_a_parser() {
         assert_eq!(said(wrong), None);
     }
 }
+
+#[test]
+fn utf_8_is_told_from_what_is_none_wherever_it_stands() {
+    for length in 0..70 {
+        for at in 0..length {
+            let mut bytes = vec![b'a'; length];
+            bytes[at] = 0xff;
+            assert!(!is_utf8(&bytes), "{at} of {length}");
+            bytes.splice(at..=at, "é".bytes());
+            assert!(is_utf8(&bytes), "{at} of {length}");
+        }
+        assert!(is_utf8(&vec![0x7f; length]));
+    }
+}
