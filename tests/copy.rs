@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Place, tree::Tree};
+use crate::support::{Place, sshd::Sshd, tree::Tree};
 
 const PIPELINE: &str = "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.local]\n\
     url = \"$DIR/repository\"\nLOCAL\n[repository.offsite]\ncopy-of = \"local\"\nurl = \"$DIR/offsite\"\nOFFSITE\n\
@@ -75,6 +75,28 @@ fn a_copy_that_cannot_be_made_fails_the_run_but_not_the_snapshot_and_is_made_lat
     assert_eq!(ids(&place, "offsite"), ids(&place, "local")[1..]);
     place.run(&["copy", "--to", "offsite"]).exits(0);
     assert_eq!(ids(&place, "offsite"), ids(&place, "local"));
+}
+
+#[test]
+fn sets_go_off_site_over_ssh_and_come_back_from_there() {
+    let server = Sshd::start();
+    let offsite = format!("{RESTIC}ssh-config = \"{}\"\n", server.path("ssh_config").display());
+    let pipeline = PIPELINE.replace("$DIR/offsite", "sftp:127.0.0.1:repo").replace("LOCAL", ZIP);
+    let place = Place::new();
+    place.write("password", "correct horse");
+    place.write("strongroom.toml", &pipeline.replace("OFFSITE", &offsite));
+    Tree::at(place.join("source")).file("a.txt", "text").file("b.txt", "line\n".repeat(500_000));
+    place.accept();
+    place.run(&["init"]).exits(0).says("sftp:127.0.0.1:repo");
+    place.run(&["backup"]).exits(0).says("copied to offsite and proven");
+    place.run(&["check", "--read-data", "--repo", "offsite"]).exits(0);
+    fs::remove_dir_all(place.join("repository")).unwrap();
+    place.run(&["verify", "--repo", "offsite"]).exits(0);
+    let text = place.run(&["dump", "latest", "letters/source/a.txt", "--repo", "offsite"]).exits(0);
+    assert_eq!(text.out, "text");
+    drop(server);
+    place.run(&["backup"]).exits(1).says("nothing was copied to offsite");
+    assert_eq!(ids(&place, "local").len(), 1);
 }
 
 #[test]

@@ -25,14 +25,17 @@ struct Verb {
     arguments: &'static [&'static str],
     /// Makes something to do for it.
     prepare: fn(&Place),
+    /// Snapshots that it adds.
+    adds: usize,
     /// Snapshots that it removes, the oldest ones.
     removes: usize,
 }
 
 /// Another verb is another line here, and a test below.
-const BACKUP: Verb = Verb { arguments: &["backup"], prepare: change_much, removes: 0 };
-const PRUNE: Verb = Verb { arguments: &["prune", "--max-unused", "0"], prepare: forget_two, removes: 0 };
-const FORGET: Verb = Verb { arguments: &["forget", "--keep-last", "1"], prepare: |_| {}, removes: 3 };
+const BACKUP: Verb = Verb { arguments: &["backup"], prepare: change_much, adds: 1, removes: 0 };
+const PRUNE: Verb = Verb { arguments: &["prune", "--max-unused", "0"], prepare: forget_two, adds: 0, removes: 0 };
+const FORGET: Verb = Verb { arguments: &["forget", "--keep-last", "1"], prepare: |_| {}, adds: 0, removes: 3 };
+const COPY: Verb = Verb { arguments: &["-c", "copying.toml", "copy"], prepare: save_elsewhere, adds: 1, removes: 0 };
 
 /// Moments of each verb, unless told otherwise.
 const KILLS: u64 = 2;
@@ -66,6 +69,19 @@ fn change_much(place: &Place) {
 
 fn forget_two(place: &Place) {
     place.run(&["forget", "--keep-last", "2"]).exits(0);
+}
+
+/// A snapshot in another repository, which is to be copied to the one that is judged.
+fn save_elsewhere(place: &Place) {
+    change_much(place);
+    let pipeline = fs::read_to_string(place.join("strongroom.toml")).unwrap();
+    let (head, rest) = pipeline.split_once("[repository.local]").expect("a repository");
+    let (local, steps) = rest.split_once("[step.").expect("a step");
+    let origin = "[repository.origin]\nurl = \"$DIR/origin\"\nformat = \"zip\"\n\n";
+    place.write("origin.toml", &format!("{head}{origin}[step.{steps}"));
+    let copy = format!("[repository.local]\ncopy-of = \"origin\"\n{local}");
+    place.write("copying.toml", &format!("{head}{origin}{copy}[step.{steps}"));
+    place.run(&["-c", "origin.toml", "backup"]).exits(0);
 }
 
 fn ids(place: &Place) -> Vec<String> {
@@ -135,7 +151,7 @@ impl Yard {
         asked(&self.place, &["check", "--read-data"]);
         let listed = ids(&self.place);
         let new: Vec<_> = listed.iter().filter(|id| self.known.iter().all(|(known, _)| known != *id)).collect();
-        assert!(new.len() <= usize::from(self.verb.arguments == BACKUP.arguments), "{new:?}");
+        assert!(new.len() <= self.verb.adds, "{new:?}");
         for (number, (id, contents)) in self.known.iter().enumerate() {
             match listed.contains(id) {
                 true => self.restores(id, contents),
@@ -213,4 +229,9 @@ fn a_prune_that_is_killed_at_random_moments_loses_nothing() {
 #[test]
 fn a_forget_that_is_killed_at_random_moments_loses_nothing_that_it_keeps() {
     survives(&FORGET);
+}
+
+#[test]
+fn a_copy_that_is_killed_at_random_moments_loses_nothing() {
+    survives(&COPY);
 }
