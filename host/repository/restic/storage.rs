@@ -2,7 +2,7 @@
 //!
 //! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config`).
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 #[cfg(test)]
 pub(super) mod faulty;
@@ -102,6 +102,12 @@ pub(super) trait Storage: Send + Sync + fmt::Debug {
 
     /// Removes a file; one that is not there is removed already.
     fn remove(&self, name: &Name) -> io::Result<()>;
+
+    /// Removes what writers that died have left under names of no file, where it was not touched for so long; says how
+    /// many that were. Whoever calls it uses the repository alone. A storage that writes whole files at once has none.
+    fn sweep(&self, _untouched: Duration) -> io::Result<u64> {
+        Ok(0)
+    }
 
     /// Files that are worth writing at once.
     fn connections(&self) -> usize;
