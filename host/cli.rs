@@ -256,7 +256,7 @@ pub struct BackupArgs {
 pub struct LockArgs {
     /// Wait this long for another run of the pipeline, or others who use its repository, such as 90s or 2h [default: do
     /// not wait]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = patience)]
     pub retry_lock: Option<Duration>,
 }
 
@@ -457,6 +457,17 @@ pub fn command() -> clap::Command {
         .subcommands(whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
 }
 
+/// How long somebody may be told to wait.
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+fn patience(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= PATIENCE_MAX => Ok(duration),
+        Ok(_) => Err("expected a year at most".to_owned()),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
 fn digest(text: &str) -> Result<Digest, String> {
     text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase().parse().map_err(|_| {
         "expected 64 hex digits, as `strongroom plan` and `strongroom plugin inspect` print them".to_owned()
@@ -528,6 +539,8 @@ mod tests {
         };
         assert_eq!(args.trust.trust_plugin[0].to_string(), hex);
         assert!(parsed("strongroom backup --expect-plan abc").is_err());
+        assert!(parsed("strongroom backup --retry-lock 365d").is_ok());
+        assert!(parsed("strongroom prune --retry-lock 99999999999y").is_err());
         assert!(parsed("strongroom config new --plugin files --grant home=/srv").is_err());
         assert!(parsed("strongroom config new --plugin files --grant dirs.home=/srv").is_ok());
     }

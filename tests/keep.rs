@@ -1,8 +1,16 @@
 //! `check`, `prune`, `key` and `unlock` as an operator types them, on a repository that strongroom made.
 
-use std::fs;
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
 
-use crate::support::{Place, tree::Tree};
+use crate::support::{
+    Place,
+    tree::{Tree, listing},
+    wait_for,
+};
 
 const PIPELINE: &str = "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.local]\n\
     url = \"$DIR/repository\"\nFORMAT\n[step.letters]\nplugin = \"files\"\n\n\
@@ -87,6 +95,54 @@ fn locks_that_nobody_holds_are_removed() {
     place.run(&["unlock"]).exits(0).says("removed 0 locks");
     let said = place.run(&["unlock", "--remove-all", "--json"]).exits(0).json();
     assert_eq!((&said[0]["message_type"], &said[0]["removed"]), (&"unlocked".into(), &0.into()));
+}
+
+/// restic on the repository of a place, with its password.
+fn restic_at(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new("restic");
+    command.args(["--no-cache", "--repo"]).arg(place.join("repository")).args(arguments);
+    command.env("RESTIC_PASSWORD", "correct horse").stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn prune_and_forget_wait_for_a_writer_as_long_as_they_are_told() {
+    let place = restic();
+    place.run(&["backup"]).exits(0);
+    let mut writer = restic_at(&place, &["backup", "--stdin"]);
+    let mut writer = writer.stdin(Stdio::piped()).spawn().expect("restic is installed");
+    wait_for("restic holds its lock", || !listing(&place.join("repository/locks")).is_empty());
+    place.run(&["prune"]).exits(11).says("is used now by");
+    place.run(&["prune", "--retry-lock", "1s"]).exits(11);
+    place.run(&["forget", "--keep-last", "1"]).exits(3).says("is used now by");
+    let waiting = [
+        place.start(&["prune", "--retry-lock", "60s"]),
+        place.start(&["forget", "--keep-last", "1", "--retry-lock", "60s"]),
+    ];
+    writer.stdin.take().expect("piped").write_all(b"text").unwrap();
+    assert!(writer.wait().unwrap().success());
+    waiting.into_iter().for_each(|waiting| drop(waiting.finish().exits(0)));
+    assert_eq!(place.run(&["snapshots", "--json"]).exits(0).json().len(), 2, "one of ours, and restic's");
+}
+
+#[test]
+fn backup_and_check_wait_for_one_who_removes_as_long_as_they_are_told() {
+    let place = restic();
+    // restic reads an index that never ends: it keeps its exclusive lock for as long.
+    let pipe = place.join("repository/index").join("0".repeat(64));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut pruning = restic_at(&place, &["prune"]).spawn().expect("restic is installed");
+    wait_for("restic holds its lock", || !listing(&place.join("repository/locks")).is_empty());
+    place.run(&["check"]).exits(11).says("is used alone by");
+    place.run(&["backup"]).exits(11).says("is used alone by");
+    let waiting = ["check", "backup"].map(|verb| place.start(&[verb, "--retry-lock", "60s"]));
+    pruning.kill().unwrap();
+    pruning.wait().unwrap();
+    fs::remove_file(pipe).unwrap();
+    // Only restic knows that its process is gone.
+    assert!(restic_at(&place, &["unlock"]).status().unwrap().success());
+    waiting.into_iter().for_each(|waiting| drop(waiting.finish().exits(0)));
+    place.run(&["verify"]).exits(0);
 }
 
 #[test]

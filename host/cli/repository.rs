@@ -4,14 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{LockArgs, RepoArgs, snapshot};
+use super::{LockArgs, RepoArgs, patience, snapshot};
 use crate::repository::restic::{MaxUnused, Reading};
 
 /// How long to wait for others.
 #[derive(Args, Clone, Debug)]
 pub struct OthersArgs {
     /// Wait this long for others who use the repository, such as 90s or 2h [default: do not wait]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = patience)]
     pub retry_lock: Option<Duration>,
 }
 

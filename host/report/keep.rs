@@ -41,13 +41,13 @@ pub fn checked(checked: &Checked, as_json: bool, paint: Paint) -> String {
 /// JSON: `pruned`.
 pub fn pruned(pruned: &Pruned, dry_run: bool, as_json: bool) -> String {
     let freed = pruned.freed_bytes();
-    let Pruned { snapshots, kept, removed, unlisted, repacked, copied_bytes, unused_bytes } = pruned;
+    let Pruned { snapshots, kept, removed, unlisted, repacked, copied_bytes, unused_bytes, unfinished } = pruned;
     if as_json {
         let amount = |amount: &Amount| json!({ "packs": amount.packs, "bytes": amount.bytes });
         let fields = json!({
             "dry_run": dry_run, "snapshots": snapshots, "kept": amount(kept), "removed": amount(removed),
             "unlisted": amount(unlisted), "repacked": amount(repacked), "copied_bytes": copied_bytes,
-            "unused_bytes": unused_bytes, "freed_bytes": freed,
+            "unused_bytes": unused_bytes, "freed_bytes": freed, "unfinished": unfinished,
         });
         return lines::line("pruned", fields);
     }
@@ -60,9 +60,17 @@ pub fn pruned(pruned: &Pruned, dry_run: bool, as_json: bool) -> String {
         ("partly needed", format!("{}; {copied} of it copied", amount(repacked))),
         ("left as they are", format!("{}; {} of it needed by no snapshot", amount(kept), words::bytes(*unused_bytes))),
     ];
+    let left = match unfinished {
+        0 => String::new(),
+        count => format!("left by writers that died: {}\n", words::counted(*count, "file", "files")),
+    };
     let rows: String = rows.iter().map(|(what, how)| format!("{what}: {how}\n")).collect();
     let frees = if dry_run { "would free" } else { "freed" };
-    format!("{rows}{frees} {}; {} left\n", words::bytes(freed), words::counted(*snapshots, "snapshot", "snapshots"))
+    format!(
+        "{rows}{left}{frees} {}; {} left\n",
+        words::bytes(freed),
+        words::counted(*snapshots, "snapshot", "snapshots")
+    )
 }
 
 /// JSON: `key` for each, `warning` for those that cannot be read.

@@ -2,7 +2,7 @@
 //!
 //! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config`).
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use self::{limited::Limited, local::Local, retried::Retried, s3::S3, sftp::Sftp};
 use super::Error;
@@ -115,6 +115,10 @@ pub(super) trait Storage: Send + Sync + fmt::Debug {
     /// Removes a file; one that is not there is removed already.
     fn remove(&self, name: &Name) -> io::Result<()>;
 
+    /// Removes what writers that died have left under names of no file, where it was not touched for so long; says how
+    /// many that were. Whoever calls it uses the repository alone. A storage that writes whole files at once has none.
+    fn sweep(&self, untouched: Duration) -> io::Result<u64>;
+
     /// Files that are worth writing at once.
     fn connections(&self) -> usize;
 
@@ -147,4 +151,19 @@ const FOUND_MAX: usize = 50_000_000;
 /// Whether a repository gives such names.
 pub(super) fn is_name(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What a file is called while it is written, where that takes a name of its own.
+fn unfinished(path: impl fmt::Display) -> String {
+    format!("{path}{UNFINISHED}{:016x}", rand::random::<u64>())
+}
+
+/// What follows a file's name while it is written, ahead of 16 hex digits.
+const UNFINISHED: &str = "-tmp-";
+
+/// Whether a file has that name while it is written; `config` has none of its own.
+fn is_unfinished(name: &str) -> bool {
+    name.split_once(UNFINISHED).is_some_and(|(name, random)| {
+        (name.is_empty() || is_name(name)) && random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }

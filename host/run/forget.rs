@@ -63,27 +63,26 @@ pub fn judged(
     group_by: GroupBy,
     now: &Zoned,
 ) -> Result<(Vec<Judged>, Vec<String>), Error> {
-    let (listed, unreadable) = repository.snapshots()?;
-    let mut groups: BTreeMap<Option<String>, Vec<Listed>> = BTreeMap::new();
-    for listed in listed.into_iter().filter(|listed| listed.pipeline == pipeline) {
+    let (mut listed, unreadable) = repository.snapshots()?;
+    listed.retain(|listed| listed.pipeline == pipeline);
+    let dated = |at: &str| at.parse::<Timestamp>().ok().map(|at| at.to_zoned(now.time_zone().clone()));
+    let dates: HashMap<_, _> = listed.iter().map(|listed| (listed.id.clone(), dated(&listed.started))).collect();
+    let date = |id: &str| dates.get(id).cloned().flatten();
+    let mut groups: BTreeMap<Option<String>, (Vec<Listed>, Vec<Candidate>)> = BTreeMap::new();
+    for listed in listed {
         let host = group_by.host.then(|| listed.host.clone().unwrap_or_default());
-        groups.entry(host).or_default().push(listed);
+        let (started, complete) = (date(&listed.id), listed.state == State::Complete);
+        // Wherever that was made: the machine of the other has its own clock.
+        let candidate = Candidate { started, complete, parent: listed.parent.as_deref().and_then(date) };
+        let group = groups.entry(host).or_default();
+        group.0.push(listed);
+        group.1.push(candidate);
     }
-    let judged = groups.into_iter().flat_map(|(host, group)| judged_together(host, group, keep, now));
+    let judged = groups.into_iter().flat_map(|(host, (group, candidates))| {
+        let verdicts = judge(keep, &candidates, now).into_iter();
+        group.into_iter().zip(verdicts).map(move |(listed, verdict)| Judged { listed, host: host.clone(), verdict })
+    });
     Ok((judged.collect(), unreadable))
-}
-
-fn judged_together(host: Option<String>, group: Vec<Listed>, keep: &Keep, now: &Zoned) -> Vec<Judged> {
-    let places: HashMap<&str, usize> = group.iter().enumerate().map(|(at, listed)| (listed.id.as_str(), at)).collect();
-    let candidate = |listed: &Listed| Candidate {
-        started: listed.started.parse::<Timestamp>().ok().map(|at| at.to_zoned(now.time_zone().clone())),
-        complete: listed.state == State::Complete,
-        parent: listed.parent.as_deref().and_then(|parent| places.get(parent).copied()),
-    };
-    let candidates: Vec<_> = group.iter().map(candidate).collect();
-    let verdicts = judge(keep, &candidates, now);
-    let judged = |(listed, verdict)| Judged { listed, host: host.clone(), verdict };
-    group.into_iter().zip(verdicts).map(judged).collect()
 }
 
 /// Now, where the operator lives: days and weeks begin there.
@@ -123,7 +122,7 @@ pub fn uncounted(judged: &[Judged]) -> Vec<Finding> {
     let finding = |judged: &Judged| {
         let (why, date) = (judged.doubt()?, &judged.listed.started);
         let message = format!(
-            "{why} ({date}): it is kept, counts for no rule, and can only be removed by hand. Was a clock wrong?"
+            "{why} ({date}): it is kept, and counts for no rule as long as that cannot be right. Was a clock wrong?"
         );
         Some(Finding::new(Severity::Warning, "future-snapshot", &judged.listed.id, message))
     };

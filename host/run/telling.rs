@@ -88,13 +88,17 @@ mod tests {
         let heard = Arc::new(Heard::default());
         let stop = CancellationToken::new();
         let telling = Telling::new(heard.clone(), stop.clone());
-        let after = |hundredths: u64| Instant::now() + Duration::from_millis(10 * hundredths);
-        telling.phase("reading packs", Some(9));
+        let phase = |doing, total| {
+            telling.phase(doing, total);
+            let began = telling.phase.lock().unwrap().told;
+            move |hundredths: u64| began + Duration::from_millis(10 * hundredths)
+        };
+        let after = phase("reading packs", Some(9));
         telling.moved_by(1, after(1));
         telling.moved_by(2, after(11));
         telling.moved_by(3, after(15));
         telling.moved_by(3, after(22));
-        telling.phase("walking trees", None);
+        let after = phase("walking trees", None);
         telling.moved_by(5, after(1));
         telling.moved_by(5, after(12));
         assert_eq!(

@@ -17,8 +17,8 @@ pub struct Candidate {
     pub started: Option<Zoned>,
     /// Whether it is complete.
     pub complete: bool,
-    /// Which of the snapshots that are judged with it was the newest one that was there when it began.
-    pub parent: Option<usize>,
+    /// The date of the newest snapshot of the pipeline that was there when it began; none: it is not known.
+    pub parent: Option<Zoned>,
 }
 
 /// What becomes of a snapshot.
@@ -50,7 +50,7 @@ pub const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// Judges the snapshots of one group, in the order in which they are given.
 pub fn judge(keep: &Keep, snapshots: &[Candidate], now: &Zoned) -> Vec<Verdict> {
-    let dates: Vec<_> = (0..snapshots.len()).map(|index| date(snapshots, index, now)).collect();
+    let dates: Vec<_> = snapshots.iter().map(|snapshot| date(snapshot, now)).collect();
     let mut verdicts: Vec<_> = dates.iter().map(|date| Verdict::Uncounted(date.err().unwrap_or_default())).collect();
     let counted = |complete: bool| {
         let lane = dates.iter().zip(snapshots).enumerate();
@@ -79,15 +79,14 @@ pub fn judge(keep: &Keep, snapshots: &[Candidate], now: &Zoned) -> Vec<Verdict> 
 }
 
 /// A snapshot's date, or why it cannot be right.
-fn date<'a>(snapshots: &'a [Candidate], index: usize, now: &Zoned) -> Result<&'a Zoned, &'static str> {
-    let possible = |index: usize| -> Result<&'a Zoned, &'static str> {
-        let at = snapshots.get(index).and_then(|snapshot| snapshot.started.as_ref()).ok_or(UNDATED)?;
-        let is_future = at.timestamp().duration_since(now.timestamp()) > AHEAD_MAX;
-        if is_future { Err(FUTURE) } else { Ok(at) }
-    };
-    let at = possible(index)?;
+fn date<'a>(snapshot: &'a Candidate, now: &Zoned) -> Result<&'a Zoned, &'static str> {
+    let is_future = |at: &Zoned| at.timestamp().duration_since(now.timestamp()) > AHEAD_MAX;
+    let at = snapshot.started.as_ref().ok_or(UNDATED)?;
+    if is_future(at) {
+        return Err(FUTURE);
+    }
     // A parent whose own date is impossible proves nothing.
-    let parent = snapshots[index].parent.and_then(|parent| possible(parent).ok());
+    let parent = snapshot.parent.as_ref().filter(|parent| !is_future(parent));
     if parent.is_some_and(|parent| parent > at) { Err(BEFORE_PARENT) } else { Ok(at) }
 }
 

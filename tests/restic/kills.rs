@@ -57,7 +57,7 @@ fn contents(tree: &Path) -> Contents {
 fn change(place: &Place, generation: usize) {
     let replaced = (0..12).filter(|number| generation == 0 || number % 3 == generation % 3);
     replaced.fold(Tree::at(place.join("source")), |tree, number| {
-        let mut bytes = noise(300_000);
+        let mut bytes = noise(500_000);
         bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add((generation * 16 + number) as u8));
         tree.file(format!("noise/{number}"), bytes)
     });
@@ -196,19 +196,22 @@ fn survives(verb: &'static Verb) {
     let yard = Yard::new(verb);
     let (going, began) = yard.start();
     going.finish().exits(0);
-    let length = began.elapsed();
+    let mut length = began.elapsed();
     let (kills, mut seed) = (told("STRONGROOM_KILLS", KILLS), told("STRONGROOM_KILLS_SEED", 1));
-    let mut killed = 0;
-    for round in 1..=kills {
+    let (mut killed, mut missed) = (0, 0);
+    while killed < kills {
         yard.set_back();
         let moment = length.mul_f64(random(&mut seed));
-        let was_killed = yard.kill(moment);
-        println!("{:?}, kill {round} of {kills}: {moment:?} after its lock; killed: {was_killed}", verb.arguments);
-        killed += u64::from(was_killed);
+        if !yard.kill(moment) {
+            // It had ended: the machine is quicker than it was.
+            (missed, length) = (missed + 1, length.mul_f64(0.9));
+            assert!(missed < 20 + kills, "{missed} moments were too late");
+            continue;
+        }
+        killed += 1;
+        println!("{:?}, kill {killed} of {kills}: {moment:?} after its lock", verb.arguments);
         yard.judge();
     }
-    // One that had just ended proves less; that all of them had would prove nothing.
-    assert!(killed * 4 >= kills, "only {killed} of {kills} were killed");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -44,6 +44,7 @@ pub const CASES: &[Case] = &[
     case("files.dump", "files", &["dump", "latest", "letters/source/folder/file-1.txt"], Promise::Read),
     case("files.config", "files", &["config", "show"], Promise::Read),
     case("files.doctor", "files", &["doctor"], Promise::Look),
+    case("aging.diff", "aging", &["diff", "latest~1", "latest"], Promise::Read),
     case("aging.forget", "aging", &["forget"], Promise::Forget),
     case("product.backup", "product", &["backup"], Promise::Backup),
     case("product.restore", "product", &["-c", "target.toml", "restore"], Promise::Restore),

@@ -57,18 +57,21 @@ pub struct Checked {
 struct Bad {
     /// Packs that are gone or of the wrong size, and the bytes that are there.
     packs: ById<u64>,
-    /// Blobs, by kind.
-    blobs: [ById<()>; 2],
+    /// Blobs, and the packs in which they are damaged.
+    blobs: ById<Vec<Digest>>,
+    /// Trees that cannot be read anywhere.
+    trees: ById<()>,
 }
 
 impl Bad {
-    fn add(&mut self, blob: &Blob) {
-        self.blobs[blob.kind as usize].insert(blob.id, ());
+    fn add(&mut self, pack: &Digest, blob: &Blob) {
+        self.blobs.entry(blob.id).or_default().push(*pack);
     }
 
     fn hits(&self, pack: &Digest, blob: &Blob) -> bool {
         let end = u64::from(blob.offset) + u64::from(blob.length);
-        self.packs.get(pack).is_some_and(|there| end > *there) || self.blobs[blob.kind as usize].contains_key(&blob.id)
+        self.packs.get(pack).is_some_and(|there| end > *there)
+            || self.blobs.get(&blob.id).is_some_and(|packs| packs.contains(pack))
     }
 }
 
@@ -167,7 +170,7 @@ fn check_trees(
 ) -> Result<u64, Error> {
     let (index, bad, hit) = (Mutex::new(index), Mutex::new(bad), AtomicBool::new(false));
     let ids: Vec<Digest> = roots.iter().map(|root| root.tree).collect();
-    let trees = forest::walk(vault, &index, &ids, watch, &|id, tree| {
+    let walked = forest::walk(vault, &index, &ids, watch, &|id, tree| {
         let index = index.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
         let judged = tree.and_then(|tree| judge_tree(id, tree, &index, &bad));
@@ -176,18 +179,19 @@ fn check_trees(
             Ok(false) => hit.store(true, Ordering::Relaxed),
             Err(why) => {
                 errors.name(said(&why));
-                bad.blobs[BlobKind::Tree as usize].insert(*id, ());
+                bad.trees.insert(*id, ());
                 hit.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
     })?;
+    walked.saved.iter().for_each(|why| errors.name(format!("{}; it was read from another pack", said(why))));
     if hit.into_inner() {
         let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
         let bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
         hits::name(vault, &index, &bad, roots, errors, watch)?;
     }
-    Ok(trees)
+    Ok(walked.trees)
 }
 
 /// Whether everything that a tree names is well.
@@ -207,10 +211,10 @@ fn judge(node: &Node, index: &Index, bad: &Bad) -> Option<String> {
     }
     let mut size = 0_u64;
     for id in node.content.as_deref().unwrap_or_default() {
-        let Some((pack, blob)) = index.find(BlobKind::Data, id) else {
+        let Some((_, blob)) = index.find(BlobKind::Data, id) else {
             return Some(format!("its blob {id} is in no pack"));
         };
-        if bad.hits(&pack, &blob) {
+        if index.copies(BlobKind::Data, id).all(|(pack, blob)| bad.hits(&pack, &blob)) {
             return Some(format!("its blob {id} is damaged"));
         }
         size = size.saturating_add(blob.size());

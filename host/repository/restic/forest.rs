@@ -36,10 +36,23 @@ struct State {
     /// Threads that are reading.
     busy: usize,
     read: u64,
+    /// What is wrong with copies of trees that were read elsewhere.
+    saved: Vec<Error>,
     failure: Option<Error>,
 }
 
-/// Walks from `roots`; returns how many trees there are.
+/// What a walk came to.
+pub(super) struct Walked {
+    /// How many trees there are.
+    pub trees: u64,
+    /// What is wrong with some of them, which stand somewhere else once more.
+    pub saved: Vec<Error>,
+}
+
+/// Copies that are named.
+const SAVED_MAX: usize = 1000;
+
+/// Walks from `roots`.
 ///
 /// # Errors
 /// The first that `visit` returned; [`Error::Canceled`] when the watch said so.
@@ -49,7 +62,7 @@ pub(super) fn walk(
     roots: &[Digest],
     watch: &dyn Watch,
     visit: &Visit<'_>,
-) -> Result<u64, Error> {
+) -> Result<Walked, Error> {
     let (state, changed) = (Mutex::default(), Condvar::new());
     let forest = Forest { vault, index, watch, visit, state, changed };
     forest.reach(roots);
@@ -58,7 +71,7 @@ pub(super) fn walk(
     match state.failure {
         Some(why) => Err(why),
         None if watch.stopped() => Err(Error::Canceled),
-        None => Ok(state.read),
+        None => Ok(Walked { trees: state.read, saved: state.saved }),
     }
 }
 
@@ -117,9 +130,16 @@ impl Forest<'_> {
     }
 
     fn read(&self, id: &Digest) -> Result<Tree, Error> {
-        let found = self.index().find(BlobKind::Tree, id);
-        let (pack, blob) = found.ok_or_else(|| Error::Damaged(format!("the tree {id} is in no pack")))?;
-        let json = reader::fetch(self.vault, &pack, &blob)?;
+        let copies: Vec<_> = self.index().copies(BlobKind::Tree, id).collect();
+        if copies.is_empty() {
+            return Err(Error::Damaged(format!("the tree {id} is in no pack")));
+        }
+        let (json, damage) = reader::fetch_any(self.vault, copies)?;
+        let mut state = self.lock();
+        if state.saved.len() < SAVED_MAX {
+            state.saved.extend(damage);
+        }
+        drop(state);
         self.watch.moved(json.len() as u64, 0);
         serde_json::from_slice(&json)
             .map_err(|why| Error::Damaged(format!("the tree {id} cannot be understood: {why}")))

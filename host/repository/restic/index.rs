@@ -76,7 +76,10 @@ impl Hasher for First {
 /// A map from digests.
 pub(super) type ById<T> = HashMap<Digest, T, BuildHasherDefault<First>>;
 
-#[derive(Clone, Copy, Debug)]
+/// Further copies of one blob that are remembered.
+const COPIES_MAX: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spot {
     /// Its number; `MARK` on top.
     pack: u32,
@@ -125,6 +128,8 @@ pub(super) struct Index {
     numbers: ById<u32>,
     data: ById<Spot>,
     trees: ById<Spot>,
+    /// Where blobs stand once more, by kind: read where the first copy is damaged.
+    others: [ById<Vec<Spot>>; 2],
 }
 
 impl Index {
@@ -151,7 +156,13 @@ impl Index {
             let Blob { kind, id, offset, length, unpacked } = blob;
             let spot =
                 Spot { pack: number, offset, length, unpacked: unpacked.map_or(0, |size| size.saturating_add(1)) };
-            self.of_mut(kind).entry(id).or_insert(spot);
+            let known = *self.of_mut(kind).entry(id).or_insert(spot);
+            if (Spot { pack: known.pack & !MARK, ..known }) != spot {
+                let others = self.others[kind as usize].entry(id).or_default();
+                if others.len() < COPIES_MAX && !others.contains(&spot) {
+                    others.push(spot);
+                }
+            }
         }
     }
 
@@ -171,7 +182,8 @@ impl Index {
 
     /// A copy that knows only trees.
     pub(super) fn trees(&self) -> Self {
-        Self { packs: self.packs.clone(), trees: self.trees.clone(), ..Self::default() }
+        let others = [ById::default(), self.others[BlobKind::Tree as usize].clone()];
+        Self { packs: self.packs.clone(), trees: self.trees.clone(), others, ..Self::default() }
     }
 
     /// Whether a blob is stored.
@@ -183,6 +195,14 @@ impl Index {
     pub(super) fn find(&self, kind: BlobKind, id: &Digest) -> Option<(Digest, Blob)> {
         let spot = self.of(kind).get(id)?;
         Some((*self.packs.get(spot.pack())?, spot.blob(kind, *id)))
+    }
+
+    /// Everywhere a blob is, first where [`Self::find`] finds it.
+    pub(super) fn copies(&self, kind: BlobKind, id: &Digest) -> impl Iterator<Item = (Digest, Blob)> + '_ {
+        let (id, others) = (*id, self.others[kind as usize].get(id));
+        let others = others.into_iter().flatten();
+        let others = others.filter_map(move |spot| Some((*self.packs.get(spot.pack())?, spot.blob(kind, id))));
+        self.find(kind, &id).into_iter().chain(others)
     }
 
     /// Where a blob is, if it is marked.

@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     str::FromStr,
     sync::{Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
+    time::Duration,
 };
 
 use self::{
@@ -106,6 +107,8 @@ pub struct Pruned {
     pub copied_bytes: u64,
     /// Bytes that stay although nobody needs them.
     pub unused_bytes: u64,
+    /// Files that writers that died had not written to their ends. They go, too.
+    pub unfinished: u64,
 }
 
 impl Pruned {
@@ -114,6 +117,9 @@ impl Pruned {
         (self.removed.bytes + self.unlisted.bytes + self.repacked.bytes).saturating_sub(self.copied_bytes)
     }
 }
+
+/// What was begun so long ago is nobody's any more, whoever writes without a lock.
+const UNTOUCHED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A snapshot file's name and its root.
 type Roots = Vec<(Digest, Digest)>;
@@ -126,7 +132,11 @@ pub(super) fn prune(vault: &Vault, max_unused: MaxUnused, dry_run: bool, watch: 
     let (index, uses, files) = load(vault, &found)?;
     watch.phase("walking trees", None);
     let index = mark(vault, index, &roots, watch)?;
-    let plan = Plan::new(&index, uses, found, max_unused, roots.len() as u64);
+    let mut plan = Plan::new(&index, uses, found, max_unused, roots.len() as u64);
+    if !dry_run {
+        let sweeping = format!("removing what dead writers left in {}", vault.storage.place().display());
+        plan.pruned.unfinished = vault.storage.sweep(UNTOUCHED).map_err(Error::io(sweeping))?;
+    }
     let Some(lock) = lock.filter(|_| !dry_run && !plan.is_idle()) else { return Ok(plan.pruned) };
     let mut list = List::new(vault);
     watch.phase("copying blobs", Some(plan.pruned.copied_bytes));
@@ -195,7 +205,7 @@ fn load(vault: &Vault, found: &HashMap<Digest, u64>) -> Result<(Index, Uses, Vec
 fn mark(vault: &Vault, index: Index, roots: &Roots, watch: &dyn Watch) -> Result<Index, Error> {
     let index = Mutex::new(index);
     let trees: Vec<Digest> = roots.iter().map(|(_, tree)| *tree).collect();
-    forest::walk(vault, &index, &trees, watch, &|id, tree| {
+    let walked = forest::walk(vault, &index, &trees, watch, &|id, tree| {
         let tree = tree.map_err(damage)?;
         let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
         for blob in tree.nodes.iter().flat_map(|node| node.content.iter().flatten()) {
@@ -205,6 +215,10 @@ fn mark(vault: &Vault, index: Index, roots: &Roots, watch: &dyn Watch) -> Result
         }
         Ok(())
     })?;
+    // Of two copies one goes, and it must not be the one that is whole.
+    if let Some(why) = walked.saved.into_iter().next() {
+        return Err(damage(why));
+    }
     Ok(index.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

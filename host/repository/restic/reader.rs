@@ -32,9 +32,30 @@ impl Reader {
 
     /// A blob's content.
     pub(super) fn read(&self, kind: BlobKind, id: &Digest) -> Result<Vec<u8>, Error> {
-        let (pack, blob) = self.find(kind, id)?;
-        fetch(&self.vault, &pack, &blob)
+        self.find(kind, id)?;
+        fetch_any(&self.vault, self.index.copies(kind, id)).map(|(content, _)| content)
     }
+}
+
+/// The content of a blob from the first of its copies that is whole, and what is wrong with those ahead of it.
+///
+/// # Errors
+/// What is wrong with the first copy, where none is whole; when the storage fails.
+pub(super) fn fetch_any(
+    vault: &Vault,
+    copies: impl IntoIterator<Item = (Digest, Blob)>,
+) -> Result<(Vec<u8>, Option<Error>), Error> {
+    let mut damage = None;
+    for (pack, blob) in copies {
+        match fetch(vault, &pack, &blob) {
+            Ok(content) => return Ok((content, damage)),
+            Err(why @ Error::Damaged(_)) => {
+                damage.get_or_insert(why);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Err(damage.unwrap_or_else(|| Error::Damaged("no pack holds it".to_owned())))
 }
 
 /// The content of a blob that is in `pack`.

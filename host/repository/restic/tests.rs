@@ -17,6 +17,7 @@ use crate::{
     secret::Secret,
 };
 
+mod copies;
 mod faults;
 mod keep;
 

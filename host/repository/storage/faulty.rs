@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use super::{Found, Kind, Name, Storage};
@@ -103,6 +104,10 @@ impl Storage for Faulty {
 
     fn remove(&self, name: &Name) -> io::Result<()> {
         self.call(|| self.inner.remove(name))
+    }
+
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        self.call(|| self.inner.sweep(untouched))
     }
 
     fn connections(&self) -> usize {

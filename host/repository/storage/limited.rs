@@ -4,6 +4,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{Found, Kind, Name, Storage};
@@ -70,6 +71,11 @@ impl Storage for Limited {
     fn remove(&self, name: &Name) -> io::Result<()> {
         let _slot = self.slot();
         self.inner.remove(name)
+    }
+
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        let _slot = self.slot();
+        self.inner.sweep(untouched)
     }
 
     fn connections(&self) -> usize {

@@ -6,9 +6,10 @@ use std::{
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use super::{Found, Kind, Name, Storage, is_name};
+use super::{Found, Kind, Name, Storage, is_name, is_unfinished, unfinished};
 use crate::repository::directory::room_in;
 
 /// Files that are kept open for reading.
@@ -94,7 +95,7 @@ impl Storage for Local {
     fn write(&self, name: &Name, content: &[u8]) -> io::Result<()> {
         let path = self.path(name);
         let directory = path.parent().unwrap_or(&self.directory);
-        let temporary = directory.join(format!("{}-tmp-{:016x}", name.name, rand::random::<u64>()));
+        let temporary = directory.join(unfinished(&name.name));
         let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
         if written.is_err() {
             // What cannot be removed now is no file of the repository: nobody lists it.
@@ -114,6 +115,20 @@ impl Storage for Local {
             Ok(()) if name.kind == Kind::Index => File::open(path.parent().unwrap_or(&self.directory))?.sync_all(),
             removed => removed,
         }
+    }
+
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        let mut swept = 0;
+        for kind in [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index] {
+            swept += sweep_in(&self.directory.join(kind.word()), untouched)?;
+        }
+        for first in fs::read_dir(self.directory.join(Kind::Pack.word()))? {
+            let first = first?;
+            if first.file_type()?.is_dir() {
+                swept += sweep_in(&first.path(), untouched)?;
+            }
+        }
+        Ok(swept + sweep_in(&self.directory, untouched)?)
     }
 
     fn connections(&self) -> usize {
@@ -150,4 +165,58 @@ fn list_into(directory: &Path, found: &mut Vec<Found>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes what is not a file yet, and was not touched for so long.
+fn sweep_in(directory: &Path, untouched: Duration) -> io::Result<u64> {
+    let mut swept = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        // A time that is later than now is no age.
+        let age = || entry.metadata().and_then(|metadata| metadata.modified()).ok()?.elapsed().ok();
+        if is_unfinished(&name) && age().is_some_and(|age| age > untouched) {
+            fs::remove_file(entry.path())?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_dead_writer_left_goes_when_it_is_old_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let (local, day) = (Local::new(directory.path()), Duration::from_secs(86_400));
+        local.create().unwrap();
+        let (id, random) = ("ab".repeat(32), "0123456789abcdef");
+        let old = [format!("-tmp-{random}"), format!("data/ab/{id}-tmp-{random}"), format!("index/{id}-tmp-{random}")];
+        let stays = [
+            format!("data/ab/{id}"),
+            format!("data/{id}-tmp-{random}"),
+            format!("snapshots/{id}-tmp-{random}0"),
+            format!("keys/{}-tmp-{random}", &id[1..]),
+            format!("locks/{id}-tmp-new0123456789ab"),
+            "config".to_owned(),
+        ];
+        let long_ago = SystemTime::now() - 2 * day;
+        for name in old.iter().chain(&stays) {
+            let path = directory.path().join(name);
+            fs::write(&path, "half").unwrap();
+            File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        let young = directory.path().join(format!("data/ab/{id}-tmp-ffffffffffffffff"));
+        let ahead = directory.path().join(format!("data/ab/{id}-tmp-fffffffffffffff0"));
+        fs::write(&young, "half").unwrap();
+        fs::write(&ahead, "half").unwrap();
+        File::options().write(true).open(&ahead).unwrap().set_modified(SystemTime::now() + day).unwrap();
+        assert_eq!(local.sweep(day).unwrap(), 3);
+        assert!(old.iter().all(|name| !directory.path().join(name).exists()));
+        assert!(stays.iter().all(|name| directory.path().join(name).exists()) && young.exists() && ahead.exists());
+    }
 }

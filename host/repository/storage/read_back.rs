@@ -1,6 +1,6 @@
 //! A storage that reads each file back after it was written, and compares.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{Found, Kind, Name, Storage};
 
@@ -40,6 +40,10 @@ impl Storage for ReadBack {
 
     fn remove(&self, name: &Name) -> io::Result<()> {
         self.0.remove(name)
+    }
+
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        self.0.sweep(untouched)
     }
 
     fn connections(&self) -> usize {

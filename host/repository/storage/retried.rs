@@ -130,6 +130,10 @@ impl Storage for Retried {
         self.again(|| format!("removing {name}"), || self.inner.remove(name))
     }
 
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        self.again(|| "removing what dead writers left".to_owned(), || self.inner.sweep(untouched))
+    }
+
     fn connections(&self) -> usize {
         self.inner.connections()
     }

@@ -278,6 +278,11 @@ impl Storage for S3 {
         self.on(async move |shared| shared.remove(&key).await)
     }
 
+    /// An object is there whole or not at all.
+    fn sweep(&self, _untouched: Duration) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn connections(&self) -> usize {
         self.0.connections
     }

@@ -3,13 +3,13 @@
 //! `session` is one connection, `transfer` moves files over it. Calls share one; when it breaks, the next call opens
 //! another.
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
-use self::session::Connection;
+use self::session::{Connection, Listed};
 use super::{
     FOUND_MAX, Found, Kind, Name, Storage, is_name,
     wire::{Pace, Speeds, wait},
@@ -145,6 +145,18 @@ impl Storage for Sftp {
         })
     }
 
+    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+        let kinds = [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index].map(|kind| self.below(kind.word()));
+        let packs = (0..=255).map(|first| self.below(&format!("data/{first:02x}")));
+        let directories: Vec<_> = kinds.into_iter().chain(packs).chain([self.below("")]).collect();
+        self.on(async move |connection| {
+            let connection = &*connection;
+            let one = |directory: String| async move { transfer::sweep(connection, &directory, untouched).await };
+            let sweeping = stream::iter(directories).map(one);
+            sweeping.buffer_unordered(DIRECTORIES).try_fold(0, async |sum, swept| Ok(sum + swept)).await
+        })
+    }
+
     fn connections(&self) -> usize {
         self.0.remote.connections.into()
     }
@@ -163,7 +175,7 @@ impl Storage for Sftp {
 async fn packs(connection: &Connection, directory: &str) -> io::Result<Vec<Found>> {
     let listed = connection.list(directory).await?;
     let is_first = |name: &str| name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let firsts = listed.into_iter().map(|(name, _)| name).filter(|name| is_first(name));
+    let firsts = listed.into_iter().map(|listed| listed.name).filter(|name| is_first(name));
     let directories: Vec<_> = firsts.map(|name| format!("{directory}/{name}")).collect();
     let listing = stream::iter(directories).map(async move |directory| files(connection, &directory).await);
     let found: Vec<Vec<Found>> = listing.buffer_unordered(DIRECTORIES).try_collect().await?;
@@ -176,7 +188,7 @@ async fn packs(connection: &Connection, directory: &str) -> io::Result<Vec<Found
 
 async fn files(connection: &Connection, directory: &str) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
-    for (name, size) in connection.list(directory).await? {
+    for Listed { name, size, .. } in connection.list(directory).await? {
         if is_name(&name) {
             let size = match size {
                 Some(size) => size,

@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use self::servers::{
@@ -143,6 +143,22 @@ fn sftp_keeps_what_every_storage_promises() {
     assert_eq!(again.list(Kind::Pack).unwrap().len(), MANY);
     let left = std::fs::read_dir(absolute.join("keys")).unwrap().count();
     assert_eq!(left, 1, "no temporary file is left");
+    let dead = |name: &str, age: u64| {
+        let path = absolute.join(name);
+        std::fs::write(&path, "half").unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(SystemTime::now() - Duration::from_secs(3600 * age))
+            .unwrap();
+        path
+    };
+    let first = "ab".repeat(32);
+    let old = [dead(&format!("data/ab/{first}-tmp-0123456789abcdef"), 25), dead("-tmp-0123456789abcdef", 25)];
+    let others = [dead(&format!("keys/{first}-tmp-0123456789abcdef"), 23), dead("notes-tmp-0123456789abcdef", 25)];
+    assert_eq!(again.sweep(Duration::from_secs(24 * 3600)).unwrap(), 2);
+    assert!(old.iter().all(|path| !path.exists()) && others.iter().all(|path| path.exists()));
 }
 
 #[test]

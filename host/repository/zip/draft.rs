@@ -59,21 +59,21 @@ pub(super) struct Files {
     pub spools: PathBuf,
     /// For others: below that, or elsewhere.
     pub scratch: PathBuf,
-    spill: PathBuf,
+    outside: PathBuf,
 }
 
 impl Files {
     fn new(name: &Name<'_>, encrypted: bool) -> Self {
         let full = format!(".{}.{}", name.stem, if encrypted { "zip.age" } else { "zip" });
-        let spill = name.spill.join(format!("{full}.scratch"));
+        let outside = name.spill.join(format!("{full}.scratch"));
         Self {
             directory: name.directory.to_owned(),
             stem: name.stem.to_owned(),
             encrypted,
             partial: name.directory.join(format!("{full}.partial")),
             spools: name.directory.join(format!("{full}.scratch")),
-            scratch: spill.join("spill"),
-            spill,
+            scratch: outside.join("spill"),
+            outside,
         }
     }
 
@@ -86,9 +86,9 @@ impl Files {
     }
 
     fn create(&self) -> io::Result<File> {
-        for directory in [&self.spools, &self.spill, &self.scratch] {
+        for directory in [&self.spools, &self.outside, &self.scratch] {
             if !directory.is_dir() {
-                fs::DirBuilder::new().recursive(directory == &self.spill).mode(0o700).create(directory)?;
+                fs::DirBuilder::new().recursive(directory == &self.outside).mode(0o700).create(directory)?;
             }
         }
         File::options().read(true).write(true).create_new(true).mode(0o600).open(&self.partial)
@@ -100,7 +100,7 @@ impl Drop for Files {
         // What cannot be removed now is removed by the next sweep.
         let _ = fs::remove_file(&self.partial);
         let _ = fs::remove_dir_all(&self.spools);
-        let _ = fs::remove_dir_all(&self.spill);
+        let _ = fs::remove_dir_all(&self.outside);
     }
 }
 

@@ -166,7 +166,8 @@ fn a_snapshot_without_a_date_is_left_alone() {
 
 /// Which were dated so, and which was there when each began.
 fn chain(dates: &[(&str, Option<usize>)]) -> Vec<Candidate> {
-    dates.iter().map(|(date, parent)| Candidate { parent: *parent, ..complete(date) }).collect()
+    let date = |parent: usize| dates.get(parent).map(|(date, _)| at(date));
+    dates.iter().map(|(own, parent)| Candidate { parent: parent.and_then(date), ..complete(own) }).collect()
 }
 
 fn why(keep: &str, snapshots: &[Candidate], index: usize) -> Verdict {
@@ -230,13 +231,13 @@ fn a_date_in_the_future_that_has_come_takes_no_younger_snapshot_with_it() {
     ]);
     assert_eq!(said("last 1", &sets), ["-", "last", "?", "?"]);
     // It goes as soon as one is really newer.
-    sets.push(Candidate { parent: Some(1), ..complete("2026-06-30T00:00:00Z") });
+    sets.push(Candidate { parent: sets[1].started.clone(), ..complete("2026-06-30T00:00:00Z") });
     assert_eq!(said("last 1", &sets), ["-", "-", "?", "?", "last"]);
 }
 
 #[test]
 fn a_parent_that_is_nowhere_or_has_no_date_proves_nothing() {
-    let mut sets = chain(&[("2026-06-01T02:00:00Z", Some(7)), ("2026-06-02T02:00:00Z", Some(2))]);
+    let mut sets = chain(&[("2026-06-01T02:00:00Z", Some(7)), ("2026-06-02T02:00:00Z", None)]);
     sets.push(Candidate { started: None, ..complete(NOW) });
     assert_eq!(said("last 1", &sets), ["-", "last", "?"]);
     assert_eq!(why("last 1", &sets, 2), Verdict::Uncounted(UNDATED));

@@ -100,11 +100,11 @@ impl Hits<'_> {
 
     fn read(&self, id: &Digest) -> Result<Tree, String> {
         let unreadable = || format!("the tree {id} cannot be read");
-        if self.bad.blobs[BlobKind::Tree as usize].contains_key(id) {
+        if self.bad.trees.contains_key(id) {
             return Err(unreadable());
         }
-        let (pack, blob) = self.index.find(BlobKind::Tree, id).ok_or_else(unreadable)?;
-        let json = reader::fetch(self.vault, &pack, &blob).map_err(|why| said(&why))?;
+        let copies = self.index.copies(BlobKind::Tree, id);
+        let (json, _) = reader::fetch_any(self.vault, copies).map_err(|why| said(&why))?;
         serde_json::from_slice(&json).map_err(|_| unreadable())
     }
 }

@@ -112,7 +112,7 @@ impl Packs<'_> {
         let name = Name::new(Kind::Pack, id);
         let mut content = BufReader::with_capacity(WINDOW, Bytes { packs: self, name, at: 0, size });
         let whole = match &listed {
-            Ok(blobs) => self.read_blobs(blobs, &mut content),
+            Ok(blobs) => self.read_blobs(id, blobs, &mut content),
             Err(why) => digest::of_reader(content).map(|(_, sum)| (sum, Some(why.clone()))),
         };
         let wrong = match whole {
@@ -128,21 +128,26 @@ impl Packs<'_> {
     }
 
     /// Opens every blob of a pack; returns its sum, and what is wrong with blobs.
-    fn read_blobs(&self, blobs: &[Blob], content: &mut impl Read) -> io::Result<(Digest, Option<String>)> {
+    fn read_blobs(
+        &self,
+        pack: &Digest,
+        blobs: &[Blob],
+        content: &mut impl Read,
+    ) -> io::Result<(Digest, Option<String>)> {
         let (mut sum, mut sealed) = (Summing::default(), Vec::new());
         let (mut first, mut count) = (None, 0_usize);
         for blob in blobs {
             sealed.resize(blob.length as usize, 0);
             if let Err(why) = content.read_exact(&mut sealed) {
                 let mut bad = self.bad();
-                blobs.iter().filter(|other| other.offset >= blob.offset).for_each(|blob| bad.add(blob));
+                blobs.iter().filter(|other| other.offset >= blob.offset).for_each(|blob| bad.add(pack, blob));
                 return Err(why);
             }
             sum.update(&sealed);
             if let Err(why) = pack::open(&self.vault.key, blob, &mut sealed) {
                 count += 1;
                 first.get_or_insert_with(|| format!("{} at byte {}: {why}", blob.id, blob.offset));
-                self.bad().add(blob);
+                self.bad().add(pack, blob);
             }
         }
         sealed.clear();
@@ -170,7 +175,7 @@ impl Packs<'_> {
         for (pack, blobs) in packs {
             for blob in blobs {
                 if !self.watch.stopped() && reader::fetch(self.vault, &pack, &blob).is_err() {
-                    self.bad().add(&blob);
+                    self.bad().add(&pack, &blob);
                 }
             }
         }

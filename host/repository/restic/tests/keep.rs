@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use super::{super::storage::local::Local, *};
-use crate::repository::restic::{
-    MaxUnused, Pruned, Reading,
-    index::Index,
-    key::Key,
-    pack::BlobKind,
-    storage::{Kind as Stores, Name, Storage},
-    vault::Vault,
+use crate::repository::{
+    Watch,
+    restic::{
+        MaxUnused, Pruned, Reading,
+        index::Index,
+        key::Key,
+        pack::BlobKind,
+        storage::{Kind as Stores, Name, Storage},
+        vault::Vault,
+    },
 };
 
 pub(super) const IDS: [&str; 3] = ["00000000000000a1", "00000000000000a2", "00000000000000a3"];
@@ -66,7 +69,7 @@ fn all_is_well(directory: &Path, repository: &ResticRepository, ids: &[&str]) {
 }
 
 /// Changes what is in a file that may only be read.
-fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(file).unwrap();
     change(&mut bytes);
     fs::remove_file(file).unwrap();
@@ -290,6 +293,55 @@ fn check_names_the_files_of_a_damaged_blob_only() {
     let found = errors(&repository, Reading::All);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].contains("1 of ") && found[1].contains("wiki/long-noise: its blob"), "{found:?}");
+}
+
+/// Notes each phase, what it was said to take, and what it took.
+#[derive(Default)]
+struct Phases(Mutex<Vec<(&'static str, Option<u64>, u64)>>);
+
+impl Watch for Phases {
+    fn phase(&self, doing: &'static str, total: Option<u64>) {
+        self.0.lock().unwrap().push((doing, total, 0));
+    }
+    fn moved(&self, bytes: u64, _: u64) {
+        self.0.lock().unwrap().last_mut().expect("a phase").2 += bytes;
+    }
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_watches_is_told_of_every_phase_and_all_of_its_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = three(directory.path());
+    let (checking, pruning) = (Phases::default(), Phases::default());
+    repository.check(Reading::All, &checking).unwrap();
+    let size = size_of(directory.path());
+    let phases = checking.0.into_inner().unwrap();
+    assert_eq!(phases[0], ("reading packs", Some(size), size));
+    assert!(phases.len() == 2 && phases[1].0 == "walking trees" && phases[1].2 > 0, "{phases:?}");
+    repository.forget(IDS[0]).unwrap();
+    let copied = repository.prune(MaxUnused::Percent(0.0), false, &pruning).unwrap().copied_bytes;
+    let phases = pruning.0.into_inner().unwrap();
+    assert_eq!((phases[0].0, phases[1].0, phases[1].1), ("walking trees", "copying blobs", Some(copied)));
+    assert!(phases[1].2 >= copied && copied > 0, "{phases:?}");
+}
+
+#[test]
+fn prune_removes_what_dead_writers_left_long_ago() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let repository = three(directory);
+    let old = directory.join("repo/data/ab").join(format!("{}-tmp-0123456789abcdef", "ab".repeat(32)));
+    fs::write(&old, "half").unwrap();
+    let age = std::time::Duration::from_secs(25 * 60 * 60);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(std::time::SystemTime::now() - age).unwrap();
+    assert_eq!(repository.prune(MaxUnused::default(), true, &Quiet).unwrap().unfinished, 0);
+    assert!(old.exists(), "a dry run removes nothing");
+    assert_eq!(repository.prune(MaxUnused::default(), false, &Quiet).unwrap().unfinished, 1);
+    assert!(!old.exists());
+    all_is_well(directory, &repository, &IDS);
 }
 
 #[test]

@@ -218,13 +218,17 @@ impl Connection {
         self.session.remove(path).await.map_err(failure).map(drop)
     }
 
-    /// Names in a directory, with sizes where the server says them.
-    pub(super) async fn list(&self, directory: &str) -> io::Result<Vec<(String, Option<u64>)>> {
+    /// What is in a directory, with what the server says of it.
+    pub(super) async fn list(&self, directory: &str) -> io::Result<Vec<Listed>> {
         let handle = self.session.opendir(directory).await.map_err(failure)?.handle;
         let mut found = Vec::new();
         loop {
             match self.session.readdir(&handle).await.map_err(failure) {
-                Ok(page) => found.extend(page.files.into_iter().map(|file| (file.filename, file.attrs.size))),
+                Ok(page) => found.extend(page.files.into_iter().map(|file| Listed {
+                    name: file.filename,
+                    size: file.attrs.size,
+                    modified: file.attrs.mtime,
+                })),
                 Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(cause) => return Err(cause),
             }
@@ -244,6 +248,15 @@ impl Connection {
         let told = self.session.statvfs(path).await.map_err(failure)?;
         Ok(Some(told.blocks_avail.saturating_mul(told.fragment_size)))
     }
+}
+
+/// A name in a directory.
+pub(super) struct Listed {
+    pub name: String,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Seconds since 1970.
+    pub modified: Option<u32>,
 }
 
 fn length(path: &str) -> [u8; 4] {

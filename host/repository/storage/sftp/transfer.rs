@@ -1,11 +1,17 @@
 //! Moves whole files, many requests at once: a line with a long way is as busy as one with a short way.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{super::FILE_MAX, session::Connection};
+use super::{
+    super::{FILE_MAX, is_unfinished, unfinished},
+    session::Connection,
+};
 
 /// Bytes of one request: what each server takes (draft-ietf-secsh-filexfer-02 §3).
 const PIECE: usize = 32 << 10;
@@ -69,7 +75,7 @@ async fn piece(connection: &Connection, handle: &str, offset: u64, length: usize
 
 /// Writes a whole file under another name, has the server keep it, and renames it.
 pub(super) async fn write(connection: &Connection, path: &str, content: &Bytes) -> io::Result<()> {
-    let temporary = format!("{path}-tmp-{:016x}", rand::random::<u64>());
+    let temporary = unfinished(path);
     let written = match fill(connection, &temporary, content).await {
         Ok(()) => put_in_place(connection, &temporary, path, content.len()).await,
         failed => failed,
@@ -122,6 +128,26 @@ async fn put_in_place(connection: &Connection, temporary: &str, path: &str, leng
         },
         renamed => renamed,
     }
+}
+
+/// Removes what writers that died have left in a directory, and was not touched for so long; says how many that were.
+pub(super) async fn sweep(connection: &Connection, directory: &str, untouched: Duration) -> io::Result<u64> {
+    let listed = match connection.list(directory).await {
+        // Whoever made the repository may have left out directories that it did not need.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
+        listed => listed?,
+    };
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut swept = 0;
+    for found in listed.into_iter().filter(|found| is_unfinished(&found.name)) {
+        // A time that is later than now is no age.
+        let age = found.modified.and_then(|at| since_1970.checked_sub(Duration::from_secs(at.into())));
+        if age.is_some_and(|age| age > untouched) {
+            connection.remove(&format!("{}/{}", directory.trim_end_matches('/'), found.name)).await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
 }
 
 /// Makes a directory; one that is there is made already.
