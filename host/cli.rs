@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
-use crate::{digest::Digest, report};
+use crate::{config::Place, digest::Digest, report};
 
 mod diff;
 mod forget;
@@ -12,7 +15,9 @@ mod repository;
 
 pub use diff::DiffArgs;
 pub use forget::{ForgetArgs, KeepArgs};
-pub use repository::{CheckArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, OthersArgs, PruneArgs, UnlockArgs};
+pub use repository::{
+    CheckArgs, CopyArgs, KeyListArgs, KeyNewArgs, KeyRemoveArgs, KeyVerb, OthersArgs, PruneArgs, UnlockArgs,
+};
 
 /// Where the pipeline is looked for when `--config` is not given, in this order.
 pub const DEFAULT_CONFIGS: [&str; 2] = ["strongroom.toml", "/etc/strongroom/strongroom.toml"];
@@ -119,6 +124,8 @@ pub enum Verb {
     Key(KeyVerb),
     /// Remove locks that nobody holds any more from a repository of format restic
     Unlock(UnlockArgs),
+    /// Copy snapshots to the pipeline's other repositories, and prove the copies
+    Copy(CopyArgs),
     /// List what a snapshot holds
     Ls(LsArgs),
     /// Show how two snapshots differ
@@ -256,9 +263,11 @@ pub struct LockArgs {
 /// Which repository.
 #[derive(Args, Clone, Debug)]
 pub struct RepoArgs {
-    /// The repository's directory [default: the pipeline file's]
-    #[arg(long, value_name = "DIR", env = "STRONGROOM_REPO", hide_env_values = true)]
-    pub repo: Option<PathBuf>,
+    /// The repository: its name in the pipeline file, a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX
+    /// [default: the one that backups are written to]
+    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true,
+        value_parser = OsStringValueParser::new().try_map(Place::typed))]
+    pub repo: Option<Place>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,

@@ -11,6 +11,7 @@ use crate::{
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod copy;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
@@ -75,6 +76,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Check(args) => keep::check(global, args).await,
         Verb::Key(verb) => keep::key(global, verb),
         Verb::Unlock(args) => keep::unlock(global, args),
+        Verb::Copy(args) => copy::copy(global, args).await,
         Verb::Ls(args) => ls::ls(global, args),
         Verb::Diff(args) => diff::diff(global, args),
         Verb::Dump(args) => dump::dump(global, args),

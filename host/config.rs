@@ -23,6 +23,7 @@ pub mod json_schema;
 pub mod keep;
 pub mod locate;
 pub mod lock;
+pub mod place;
 mod reader;
 pub mod recipient;
 mod redact;
@@ -36,6 +37,7 @@ mod written;
 
 pub use http::HttpGrant;
 pub use locate::find_plugin;
+pub use place::{Place, Remote};
 pub use tcp::{Endpoint, TcpGrant, TcpTls};
 pub use template::Fault;
 pub use validate::{LoadError, load, parse};
@@ -59,6 +61,8 @@ pub struct Config {
     pub severity: BTreeMap<String, Severity>,
     /// Where snapshots go.
     pub repository: Repository,
+    /// Where each snapshot is copied to, in the order of the file.
+    pub copies: Vec<Repository>,
     /// What is kept of older snapshots.
     pub policy: Policy,
     /// In the order of the file.
@@ -77,12 +81,12 @@ pub enum Order {
 }
 
 /// `[repository.NAME]`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Repository {
     /// Its name in the file.
     pub name: String,
-    /// A directory.
-    pub url: PathBuf,
+    /// Where it is.
+    pub url: Place,
     /// How snapshots are kept there.
     pub format: Format,
     /// Whether new snapshots are compressed.
@@ -93,6 +97,8 @@ pub struct Repository {
     pub identity: Option<Source>,
     /// What opens a repository of format `restic`, and only such a one.
     pub password: Option<Source>,
+    /// How it is reached where it is not on this machine.
+    pub remote: Remote,
 }
 
 /// How a repository keeps snapshots.

@@ -95,6 +95,20 @@ pub enum Algorithm {
     Sha512,
 }
 
+impl Algorithm {
+    /// The word that annotations use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Crc32c => "crc32c",
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+}
+
 /// A running digest of any [`Algorithm`].
 #[derive(Clone)]
 pub enum Hasher {

@@ -5,6 +5,7 @@
 //! - Words that anyone may use: a [`diagnostic`] about a file or a product, a [`digest`], a [`name`] in raw bytes, a
 //!   [`secret`] that never prints itself.
 //! - [`config`]: the pipeline file as meant, and the lock that pins who may use its grants.
+//! - [`tls`]: whom to trust when a connection is encrypted.
 //! - [`plan`]: what plugins said, decided once. Pure: no I/O, no clock.
 //! - [`snapshot`]: what a snapshot says of itself, and what it is worth.
 //! - [`repository`]: where snapshots live; a draft is written, an archive is read.
@@ -19,6 +20,7 @@ pub mod name;
 pub mod secret;
 
 pub mod config;
+pub mod tls;
 pub mod plan;
 pub mod snapshot;
 pub mod repository;

@@ -39,6 +39,9 @@ pub struct Plan {
     /// To whom it is encrypted; none: it is not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<Recipient>,
+    /// Where it is copied to, once it is sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copy>,
     /// When a stage may begin.
     pub order: Order,
     /// Parts side by side; none: as many as there are cores.
@@ -48,6 +51,20 @@ pub struct Plan {
     pub keep: Option<Keep>,
     /// In the order of the pipeline.
     pub steps: Vec<Step>,
+}
+
+/// A repository that snapshots are copied to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// Where it is.
+    pub repository: String,
+    /// How snapshots are kept there.
+    pub format: String,
+    /// To whom they are encrypted there; none: by the repository's own way, or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<Recipient>,
 }
 
 /// One use of a component.

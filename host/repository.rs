@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    digest::Digest,
+    digest::{Algorithm, Digest},
     name::{BadPath, RawPath},
     plan::inspection::Attributes,
     snapshot::state::State,
@@ -20,6 +20,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod copy;
 pub mod difference;
 pub mod extract;
 pub mod holdings;
@@ -38,6 +39,7 @@ mod lines;
 mod patterns;
 mod pool;
 mod queue;
+mod storage;
 mod sums;
 mod veil;
 mod workers;
@@ -69,7 +71,16 @@ pub struct Meta {
 /// The annotation of a file that has holes, `yes`: restored, its zeros are holes again.
 const SPARSE: &str = "sparse";
 
+/// The annotation of a file that was compared with its name, and by which digest.
+const COMPARED: &str = "name-compared";
+
 impl Meta {
+    /// Notes that the file's content was compared with its name. What came of it stands in the findings.
+    pub(crate) fn compared_by(mut self, digest: Algorithm) -> Self {
+        self.attributes.push((COMPARED.to_owned(), digest.word().to_owned()));
+        self
+    }
+
     /// Notes that the file has holes.
     pub(crate) fn with_holes(mut self) -> Self {
         self.attributes.push((SPARSE.to_owned(), "yes".to_owned()));
@@ -152,12 +163,23 @@ pub trait Draft: Send + Sync {
     ) -> Result<Stored, Error>;
 
     /// Stores a file without reading it, where the repository knows from the snapshot before what is in a file that looks
-    /// like that. None: it must be read.
+    /// like that, and has the same annotations. None: it must be read.
     fn put_unchanged(
         &self,
         _path: &RawPath,
         _meta: &Meta,
         _identity: &Identity,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
+
+    /// Stores a file without its content, where the repository holds all of its pieces. None: it must be read.
+    fn put_pieces(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _pieces: &Pieces,
         _pass: Pass,
     ) -> Result<Option<Stored>, Error> {
         Ok(None)
@@ -176,6 +198,9 @@ pub trait Draft: Send + Sync {
 
     /// Marks what an earlier pass stored there as seen unchanged in `pass`.
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error>;
+
+    /// Forgets how the entry's source looked: the next pass reads it again, and so does the next snapshot.
+    fn doubt(&self, path: &RawPath) -> Result<(), Error>;
 
     /// Removes the entry again (the source says that it is gone for good).
     fn remove(&self, path: &RawPath) -> Result<(), Error>;
@@ -200,6 +225,17 @@ pub trait Draft: Send + Sync {
     /// # Errors
     /// [`Error::Io`]: then no snapshot is visible.
     fn seal(&self, record: &[u8]) -> Result<PathBuf, Error>;
+}
+
+/// Content as the pieces that a deduplicating repository cut it into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// Bytes of all of them.
+    pub size: u64,
+    /// The SHA-256 of all of them.
+    pub sha256: Digest,
+    /// The SHA-256 of each, in order.
+    pub ids: Vec<Digest>,
 }
 
 /// An entry of a snapshot.
@@ -254,6 +290,11 @@ pub trait Archive: Send + Sync {
 
     /// Its content from `offset` on. Ends in an error where the stored checksum does not match.
     fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn io::Read + Send>, Error>;
+
+    /// The pieces of a file's content, where they have names that another repository may know.
+    fn pieces(&self, _path: &RawPath) -> Result<Option<Pieces>, Error> {
+        Ok(None)
+    }
 
     /// `record.json`.
     fn record(&self) -> Result<Vec<u8>, Error> {
@@ -324,6 +365,12 @@ pub trait Repository: Send + Sync {
 
     /// Opens one by its whole id.
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error>;
+
+    /// Reads what must be read to know that a snapshot which was written just now is all there: every byte of it, unless
+    /// the repository has read back whatever it wrote while it wrote it.
+    fn prove_copy(&self, id: &str, watch: &dyn Watch) -> Result<Proof, Error> {
+        self.open(id)?.prove(watch)
+    }
 
     /// Begins one.
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error>;

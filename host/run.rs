@@ -1,11 +1,13 @@
 //! Runs a plan: the pass ahead, stages, the settled barrier, the journal, the lock. Prints nothing: it emits
 //! [`event::Event`]s.
 //!
-//! `backup`, `restore` and `verify` are the three runs. A part's side (`part`) takes what its calls leave behind, the
+//! `backup`, `restore`, `verify` and `copy` are the four runs. A part's side (`part`) takes what its calls leave behind, the
 //! `board` is what all parts share, `seal` proves a backup and publishes it, `forget` removes older snapshots, `reading` is what reads a sealed snapshot.
 
 pub mod backup;
 mod board;
+pub mod copies;
+pub mod copy;
 pub mod doctor;
 pub mod event;
 pub mod forget;

@@ -35,6 +35,12 @@ mod encrypted;
 mod restic;
 /// Repositories that are checked, pruned, unlocked and re-keyed.
 mod keep;
+/// Copies in other repositories.
+mod copy;
+/// Repositories behind a real SSH server, whose connections break.
+mod sftp;
+/// Repositories in a bucket, whose server refuses, cuts and stalls.
+mod s3;
 /// Changes to a product that are undone, whatever happens.
 mod holds;
 /// The demos name what they lack and leave alone what is not their own.

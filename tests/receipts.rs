@@ -100,6 +100,9 @@ impl Draft for LosingDraft {
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
         self.inner.keep(path, pass)
     }
+    fn doubt(&self, path: &RawPath) -> Result<(), Error> {
+        self.inner.doubt(path)
+    }
     fn remove(&self, path: &RawPath) -> Result<(), Error> {
         self.inner.remove(path)
     }

@@ -27,12 +27,14 @@ for argument in "$@"; do
 done
 
 # Beside what the demos need: certificates for encrypted connections, age for encrypted sets, restic to judge what is kept
-# in its format, mounts for a disk that fills up, a web server, a second kind of database, strace to break or kill a run
-# at a call of the system, a library that makes clocks jump.
-PACKAGES=(openssl age restic mount nginx-light mariadb-server strace libfaketime)
+# in its format, SSH for repositories elsewhere, mounts for a disk that fills up, a web server, a second kind of database,
+# strace to break or kill a run at a call of the system, a library that makes clocks jump.
+PACKAGES=(openssl age restic openssh-client openssh-server mount nginx-light mariadb-server strace libfaketime)
 
 is_there() { # PACKAGE
   case $1 in
+    openssh-client) have ssh ssh-keygen ;;
+    openssh-server) [[ -x /usr/sbin/sshd ]] ;;
     nginx-light) [[ -x /usr/sbin/nginx ]] ;;
     mariadb-server) mariadb_is_there ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
@@ -61,6 +63,10 @@ install_for_tests() {
   install_packages "${packages[@]}"
   # The tests start servers of their own: Debian's are not wanted.
   if have systemctl; then systemctl disable --now nginx 2>/dev/null || true; fi
+  # One that was there before is somebody's way in.
+  if have systemctl && [[ " ${packages[*]} " == *' openssh-server '* ]]; then
+    systemctl disable --now ssh 2>/dev/null || true
+  fi
 }
 
 if [[ -n $install ]]; then
@@ -104,6 +110,14 @@ if [[ -n $all ]]; then
   bash examples/nuxeo/demo.sh --format restic
   headline 'the streams on another Kafka'
   STRONGROOM_TEST_KAFKA=3 cargo test --release --locked --test all nuxeo::
+fi
+if [[ -n $all ]]; then
+  headline 'repositories in a bucket of a real server'
+  have go || die 'versitygw is built from source: install Go'
+  services=${CARGO_TARGET_DIR:-target}/services && mkdir -p "$services" && services=$(realpath "$services")
+  [[ -x $services/versitygw ]] ||
+    CGO_ENABLED=0 GOBIN=$services nice go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+  STRONGROOM_TEST_S3=$services/versitygw cargo test --release --locked --test all s3::
 fi
 headline 'the demo of an audit index'
 bash examples/audit-index/demo.sh

@@ -1,12 +1,14 @@
-//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, a real MariaDB, a real Kafka, a real search engine, file trees.
+//! What the tests stand on: the built program in a place of its own, built plugins, a real PostgreSQL, a real MariaDB, a real Kafka, a real search engine, a real SSH server, a bucket, file trees.
 
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+pub mod bucket;
 pub mod component;
 pub mod faults;
+pub mod gateway;
 pub mod kafka;
 pub mod mariadb;
 pub mod nginx;
@@ -17,6 +19,7 @@ pub mod proxy;
 pub mod scripted;
 pub mod search;
 pub mod service;
+pub mod sshd;
 pub mod strongroom;
 pub mod tree;
 pub mod web;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::LockArgs;
+use super::{LockArgs, RepoArgs};
 use crate::config::keep::{Count, GroupBy, Keep, Period, Reach, Rule, Unit};
 
 /// `forget`
@@ -13,6 +13,7 @@ Examples:
   strongroom forget --keep-daily 7 --keep-monthly 12
   strongroom forget --keep-within 30d --keep-within-monthly 1y
   strongroom forget --group-by host --keep-last 7         seven of each machine
+  strongroom forget --repo offsite --keep-weekly 52       of a copy, by rules of its own
 
 The rules have restic's names and meanings. With one or more of them on the command line, those of the file do not count. \
 Complete snapshots are judged by themselves: one that is not complete takes no place of one that is. So does none whose \
@@ -30,6 +31,8 @@ pub struct ForgetArgs {
     /// Remove although no snapshot of the pipeline, or of a group, would be left
     #[arg(long)]
     pub unsafe_allow_remove_all: bool,
+    #[command(flatten)]
+    pub repo: RepoArgs,
     #[command(flatten)]
     pub lock: LockArgs,
 }

@@ -1,10 +1,10 @@
-//! The words of verbs about a repository as a whole: `check`, `prune`, `key` and `unlock`.
+//! The words of verbs about a repository as a whole: `check`, `prune`, `copy`, `key` and `unlock`.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{RepoArgs, patience};
+use super::{LockArgs, RepoArgs, patience, snapshot};
 use crate::repository::restic::{MaxUnused, Reading};
 
 /// How long to wait for others.
@@ -71,6 +71,31 @@ pub struct PruneArgs {
     pub others: OthersArgs,
     #[command(flatten)]
     pub repo: RepoArgs,
+}
+
+/// `copy`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  strongroom copy                          to each repository that is `copy-of` ours, what it lacks
+  strongroom copy 3f2a9c01 --to offsite
+  strongroom snapshots --repo offsite      what is there
+  strongroom restore latest --repo offsite
+
+`backup` copies what it made by itself; this catches up: snapshots that were made before the repository was there, or \
+while it could not be reached. A copy has the snapshot's own id and record. What is written is read back.
+
+Exit codes: 0 all of it is there and proven; 1 something was not copied; 5 the pipeline has no such repository; 10 no \
+such repository or snapshot; 11 locked by another run; 12 wrong password.")]
+pub struct CopyArgs {
+    /// Ids, or the first four or more digits of them, or `latest` [default: all that are not there]
+    #[arg(value_name = "SNAPSHOT", value_parser = snapshot)]
+    pub snapshots: Vec<String>,
+    /// The repository's name in the pipeline file; may be repeated [default: all that have `copy-of`]
+    #[arg(long, value_name = "NAME")]
+    pub to: Vec<String>,
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// Verbs about the passwords of a repository of format restic.

@@ -10,7 +10,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Exit,
+    Exit, copy,
     pipeline::{self, Pipeline, holder},
     recover, repository,
 };
@@ -19,7 +19,7 @@ use crate::{
     config::{Config, Format},
     diagnostic::{Finding, Severity},
     plan::{inspection::Attributes, resolve::Resolution, severity},
-    report,
+    report::{self, exit},
     repository::Repository,
     run::{
         backup::{self, Backup},
@@ -36,7 +36,7 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
     let observer: Arc<dyn Observer> = Arc::new(global.report().observers()?);
     // Before anything else, and whatever has become of the pipeline since: a product may wait for it.
     let recovered = recover::before_a_run(&config, &observer, &stop).await?;
-    let ended = under_lock(args, config, lock, recovered.clone(), observer.clone(), stop).await;
+    let ended = under_lock(global, args, config, lock, recovered.clone(), observer.clone(), stop).await;
     if ended.is_err() {
         // No record says it.
         recover::tell(&*observer, recovered);
@@ -45,6 +45,7 @@ pub(super) async fn backup(global: &Global, args: &BackupArgs) -> anyhow::Result
 }
 
 async fn under_lock(
+    global: &Global,
     args: &BackupArgs,
     config: Config,
     lock: locks::Lock,
@@ -71,11 +72,16 @@ async fn under_lock(
     refuse(&found)?;
 
     let retry = args.lock.retry_lock.unwrap_or_default();
-    let summary = backup::backup(job(&pipeline, resolution, found, repository, retry, observer, stop))
+    let summary = backup::backup(job(&pipeline, resolution, found, repository, retry, observer, stop.clone()))
         .await
         .context("beginning a snapshot")?;
+    let copied = match summary.path {
+        Some(_) if !stop.is_cancelled() => copy::after_backup(global, config, &stop).await,
+        _ => exit::DONE,
+    };
     drop(lock);
-    Ok(summary.exit_code)
+    // What the snapshot is worth weighs more than where else it is.
+    Ok(if summary.exit_code == exit::DONE { copied } else { summary.exit_code })
 }
 
 /// A blocker stops before anything is written.

@@ -5,11 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::Instant;
 
-use super::{
-    Exit,
-    pipeline::{self, holder},
-    repository,
-};
+use super::{Exit, pipeline::holder, repository};
 use crate::{
     cli::{ForgetArgs, Global},
     config::{Config, keep::Keep},
@@ -22,10 +18,8 @@ use crate::{
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) async fn forget(global: &Global, args: &ForgetArgs) -> anyhow::Result<u8> {
-    let config = pipeline::config(global)?;
+    let (config, repository) = repository::of_own(global, &args.repo)?;
     let keep = rules(&config, args)?;
-    let repository = repository::of_pipeline(&config)?;
-    repository::exists(&*repository)?;
     if args.dry_run {
         return judge(global, args, &config, &*repository, &keep).map(|_| exit::DONE);
     }

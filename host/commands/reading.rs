@@ -1,18 +1,13 @@
 //! Who may read a snapshot: the components that it was made with, when they are trusted, or one that the operator names.
 
-use std::{
-    collections::BTreeMap,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 
 use anyhow::Context;
 
 use super::{pipeline, select::Selected};
 use crate::{
     cli::{Global, TrustArgs},
-    config::{Config, lock::Lock},
+    config::{Config, Place, lock::Lock},
     digest::Digest,
     name::RawPath,
     run::{event::Observer, reading::Reading, reading::ReadingStep},
@@ -124,7 +119,7 @@ pub(super) fn reading(
 }
 
 /// The pipeline, where there is one: with `--repo` alone none is needed.
-pub(super) fn optional_config(global: &Global, repo: Option<&PathBuf>) -> anyhow::Result<Option<Config>> {
+pub(super) fn optional_config(global: &Global, repo: Option<&Place>) -> anyhow::Result<Option<Config>> {
     if repo.is_some() && global.config.is_none() && !global.config().exists() {
         return Ok(None);
     }

@@ -65,7 +65,13 @@ fn back(name: &str) -> Option<usize> {
     if rest.is_empty() { Some(0) } else { rest.strip_prefix('~')?.parse().ok() }
 }
 
-fn choose<'a>(listed: &'a [Listed], unreadable: &[String], name: &str, any_state: bool) -> anyhow::Result<&'a Listed> {
+/// The one that `name` means among `listed`, oldest first; `unreadable` sets may be it.
+pub(super) fn choose<'a>(
+    listed: &'a [Listed],
+    unreadable: &[String],
+    name: &str,
+    any_state: bool,
+) -> anyhow::Result<&'a Listed> {
     // Where sets cannot be read, what is asked for may be among them: that is damage, not absence.
     let (code, note) = match unreadable {
         [] => (exit::MISSING, String::new()),

@@ -65,8 +65,7 @@ fn of_file(key: &str) -> Option<Value> {
         "policy" => table("what is kept of older snapshots", schema::POLICY, &[], of_policy),
         "repository" => {
             let one = table("where snapshots go", schema::REPOSITORY, &["url", "format"], of_repository);
-            let named = with(named("exactly one repository, by its name", one), "minProperties", json!(1));
-            with(named, "maxProperties", json!(1))
+            with(named("one repository, by its name, and copies of it", one), "minProperties", json!(1))
         }
         "step" => {
             let one = table("one use of a plugin", schema::STEP, &["plugin"], of_step);
@@ -99,8 +98,19 @@ fn of_pipeline(key: &str) -> Option<Value> {
 
 fn of_repository(key: &str) -> Option<Value> {
     Some(match key {
-        "url" => text("a directory"),
+        "url" => text("a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX"),
+        "connections" => with(count("calls at once, off this machine", 1..=64), "default", json!(5)),
+        "limit-upload" => size("bytes a second; default: no limit"),
+        "limit-download" => size("bytes a second; default: no limit"),
+        "timeout" => with(text("how long a call waits while nothing moves"), "default", json!("1m")),
+        "retries" => with(count("how often a call that failed is tried again", 0..=20), "default", json!(5)),
+        "ssh-config" => text("ssh's configuration; default: the user's and the system's"),
+        "region" => with(text("the bucket's region"), "default", json!("us-east-1")),
+        "ca" => text("PEM file of trusted authorities; default: the system's"),
+        "access-key-id" => with(source(), "description", json!("default: AWS_ACCESS_KEY_ID")),
+        "secret-access-key" => with(source(), "description", json!("default: AWS_SECRET_ACCESS_KEY")),
         "format" => word("how snapshots are kept there", &["zip", "restic"]),
+        "copy-of" => text("the name of the repository whose snapshots are copied to this one"),
         "compression" => with(word("whether new snapshots are compressed", &["auto", "off"]), "default", json!("auto")),
         "recipients" => json!({
             "description": "age recipients that new sets are encrypted to", "type": "array", "minItems": 1,
@@ -307,7 +317,7 @@ fn of_limits(key: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::validate::tests::{WHOLE, read};
+    use crate::config::validate::tests::{S3, SFTP, WHOLE, read};
 
     fn instance(text: &str) -> Value {
         serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
@@ -333,7 +343,9 @@ mod tests {
     #[test]
     fn what_it_accepts_and_refuses_validate_does_too() {
         let validator = validator();
-        assert!(validator.is_valid(&instance(WHOLE)), "{:?}", validator.validate(&instance(WHOLE)).err());
+        for text in [WHOLE, SFTP, S3] {
+            assert!(validator.is_valid(&instance(text)), "{:?}", validator.validate(&instance(text)).err());
+        }
         // A key that nobody knows, in each table of the file.
         let headers = WHOLE.match_indices('\n').filter(|(at, _)| WHOLE[at + 1..].starts_with('['));
         let mut tables = 0;

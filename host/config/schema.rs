@@ -5,7 +5,31 @@ pub const FILE: &[&str] = &["pipeline", "repository", "policy", "step"];
 /// `[pipeline]`
 pub const PIPELINE: &[&str] = &["name", "state", "order", "parallel", "severity"];
 /// `[repository.NAME]`
-pub const REPOSITORY: &[&str] = &["url", "format", "compression", "recipients", "identity", "password"];
+pub const REPOSITORY: &[&str] = &[
+    "url",
+    "format",
+    "copy-of",
+    "compression",
+    "recipients",
+    "identity",
+    "password",
+    "connections",
+    "limit-upload",
+    "limit-download",
+    "timeout",
+    "retries",
+    "ssh-config",
+    "region",
+    "ca",
+    "access-key-id",
+    "secret-access-key",
+];
+/// Those of them for a repository that is not on this machine.
+pub const REMOTE: &[&str] = &["connections", "limit-upload", "limit-download", "timeout", "retries"];
+/// For one that is reached by SFTP.
+pub const SFTP: &[&str] = &["ssh-config"];
+/// For one in a bucket.
+pub const S3: &[&str] = &["region", "ca", "access-key-id", "secret-access-key"];
 /// `[policy]`
 pub const POLICY: &[&str] = &["forget", "keep"];
 /// `[policy.keep]`

@@ -10,9 +10,8 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Compression, Config, Format, Limits, Order, Repository, Step,
+    Config, Limits, Order, Step,
     reader::{Reader, Table, Value},
-    recipient::Recipient,
     redact, schema,
 };
 use crate::diagnostic::{Problems, Severity};
@@ -20,6 +19,7 @@ use crate::diagnostic::{Problems, Severity};
 mod grants;
 mod limits;
 mod policy;
+mod repository;
 mod tcp;
 
 /// Longest pipeline or lock file that is read, in bytes.
@@ -97,7 +97,7 @@ fn file(reader: &mut Reader, path: &Path, tree: &DeTable, env: &dyn Fn(&str) -> 
         let table = reader.table(&value, schema::PIPELINE)?;
         pipeline(reader, &table, env)
     });
-    let repository = repository(reader, &root);
+    let repositories = repository::read(reader, &root);
     let policy = policy::read(reader, &root);
     let steps = steps(reader, &root);
     if directory_of(path).to_str().is_none() {
@@ -105,8 +105,8 @@ fn file(reader: &mut Reader, path: &Path, tree: &DeTable, env: &dyn Fn(&str) -> 
     }
     let Pipeline { name, state, order, parallel, severity } = pipeline?;
     let (path, text) = (path.to_owned(), reader.text_of_file().to_owned());
-    let (repository, policy, steps) = (repository?, policy?, steps?);
-    Some(Config { path, text, name, state, order, parallel, severity, repository, policy, steps })
+    let ((repository, copies), policy, steps) = (repositories?, policy?, steps?);
+    Some(Config { path, text, name, state, order, parallel, severity, repository, copies, policy, steps })
 }
 
 /// `[pipeline]`
@@ -158,105 +158,6 @@ fn severity(reader: &mut Reader, value: &Value) -> Option<BTreeMap<String, Sever
     let words = [Severity::Info, Severity::Warning, Severity::Blocker].map(|severity| (severity.word(), severity));
     let codes = reader.map(value)?;
     codes.iter().map(|(code, value)| Some((code.to_owned(), reader.choice(&value, &words)?))).collect()
-}
-
-fn repository(reader: &mut Reader, root: &Table) -> Option<Repository> {
-    let value = reader.required(root, "repository", "[repository.local] with url = \"…\" and format = \"zip\"")?;
-    let repositories = reader.map(&value)?;
-    let mut first = None;
-    for (index, (name, value)) in repositories.iter().enumerate() {
-        let named = reader.name(name, value.key_span.clone());
-        if index > 0 {
-            let message = format!("a second repository, {name:?}");
-            reader.problem(value.key_span.clone(), message, "this release writes to one repository: remove the others");
-            continue;
-        }
-        let Some(table) = reader.table(&value, schema::REPOSITORY) else { continue };
-        let url = reader.required(&table, "url", "\"/srv/backup\"").and_then(|value| directory(reader, &value));
-        let format =
-            reader.required(&table, "format", "\"zip\" or \"restic\"").and_then(|value| format(reader, &value));
-        let compression =
-            table.get("compression").map_or(Some(Compression::default()), |value| compression(reader, &value));
-        let recipients = table.get("recipients").map_or_else(|| Some(Vec::new()), |value| recipients(reader, &value));
-        let identity = table.get("identity").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
-        let password = table.get("password").map_or(Some(None), |value| grants::source(reader, &value).map(Some));
-        let fits = format.is_some_and(|format| fits(reader, &table, &value, format));
-        if let (true, Some(url), Some(format), Some(compression), Some(recipients), Some(identity), Some(password)) =
-            (named && fits, url, format, compression, recipients, identity, password)
-        {
-            let name = name.to_owned();
-            first = Some(Repository { name, url, format, compression, recipients, identity, password });
-        }
-    }
-    if repositories.is_empty() {
-        reader.problem(value.key_span, "[repository] has no repository in it", "write [repository.local]");
-    }
-    first
-}
-
-/// Most recipients of a set.
-const RECIPIENTS_MAX: usize = 64;
-
-fn recipients(reader: &mut Reader, value: &Value) -> Option<Vec<Recipient>> {
-    let items = reader.list(value)?;
-    if items.is_empty() || items.len() > RECIPIENTS_MAX {
-        let message = format!("`{}` must name 1 to {RECIPIENTS_MAX} recipients", value.key);
-        reader.problem(value.span.clone(), message, "without the key, sets are not encrypted");
-        return None;
-    }
-    let recipient = |item: &Value| {
-        let parsed = reader.text(item)?.parse::<Recipient>();
-        if let Err(why) = parsed {
-            // Somebody may have taken the secret key instead.
-            reader.hidden.push(item.span.clone());
-            let message = format!("`{}`: {why}", item.key);
-            reader.problem(item.span.clone(), message, "write the public key; the secret one belongs into a file");
-        }
-        parsed.ok()
-    };
-    let recipients: Vec<_> = items.iter().map(recipient).collect();
-    recipients.into_iter().collect()
-}
-
-fn directory(reader: &mut Reader, value: &Value) -> Option<PathBuf> {
-    let text = reader.text(value)?;
-    if let Some((scheme, _)) = text.split_once("://") {
-        if text.contains('@') {
-            reader.hidden.push(value.span.clone());
-        }
-        let message = format!("repositories at {scheme}:// are not in this release yet");
-        reader.problem(value.span.clone(), message, "write the path of a directory");
-        return None;
-    }
-    reader.path(value)
-}
-
-fn format(reader: &mut Reader, value: &Value) -> Option<Format> {
-    reader.choice(value, &[Format::Zip, Format::Restic].map(|format| (format.word(), format)))
-}
-
-/// Names each key that means nothing in a repository of that format, or is missing there.
-fn fits(reader: &mut Reader, table: &Table, value: &Value, format: Format) -> bool {
-    let (strange, help): (&[&str], _) = match format {
-        Format::Zip => (&["password"], "a set is encrypted by `recipients`, and opened by `identity`"),
-        Format::Restic => (&["recipients", "identity"], "a repository of format restic is encrypted by its `password`"),
-    };
-    let mut fits = true;
-    for value in strange.iter().filter_map(|key| table.get(key)) {
-        let message = format!("`{}` means nothing in this format", value.key);
-        reader.problem(value.key_span.clone(), message, help);
-        fits = false;
-    }
-    if format == Format::Restic && table.get("password").is_none() {
-        let message = "a repository of format restic needs a `password`";
-        reader.problem(value.key_span.clone(), message, "write password = { file = \"/etc/strongroom/password\" }");
-        fits = false;
-    }
-    fits
-}
-
-fn compression(reader: &mut Reader, value: &Value) -> Option<Compression> {
-    reader.choice(value, &[("auto", Compression::Auto), ("off", Compression::Off)])
 }
 
 fn steps(reader: &mut Reader, root: &Table) -> Option<Vec<Step>> {

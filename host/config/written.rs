@@ -7,8 +7,8 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::{
-    ClientCertificate, Config, DirGrant, EnvValue, Grants, HttpGrant, Limits, Repository, SqlGrant, Step, TcpGrant,
-    ToolGrant,
+    ClientCertificate, Config, DirGrant, EnvValue, Grants, HttpGrant, Limits, Place, Remote, Repository, SqlGrant,
+    Step, TcpGrant, ToolGrant,
     http::Credential,
     keep::{Count, Keep, Reach},
 };
@@ -43,9 +43,15 @@ fn tree(config: &Config) -> Table {
     let mut policy = Table::new();
     put(&mut policy, "forget", word(&config.policy.forget));
     put_filled(&mut policy, "keep", keep(&config.policy.keep));
-    let repository = Table::from_iter([(config.repository.name.clone(), repository(&config.repository).into())]);
+    let mut repositories = Table::new();
+    put(&mut repositories, &config.repository.name, repository(&config.repository));
+    for copy in &config.copies {
+        let mut table = repository(copy);
+        put(&mut table, "copy-of", config.repository.name.as_str());
+        put(&mut repositories, &copy.name, table);
+    }
     let steps: Table = config.steps.iter().map(|of| (of.name.clone(), step(of).into())).collect();
-    [("pipeline", pipeline), ("repository", repository), ("policy", policy), ("step", steps)]
+    [("pipeline", pipeline), ("repository", repositories), ("policy", policy), ("step", steps)]
         .map(|(key, table)| (key.to_owned(), table.into()))
         .into_iter()
         .collect()
@@ -53,7 +59,7 @@ fn tree(config: &Config) -> Table {
 
 fn repository(repository: &Repository) -> Table {
     let mut table = Table::new();
-    put(&mut table, "url", path(&repository.url));
+    put(&mut table, "url", repository.url.to_string());
     put(&mut table, "format", word(&repository.format));
     put(&mut table, "compression", word(&repository.compression));
     if !repository.recipients.is_empty() {
@@ -61,7 +67,34 @@ fn repository(repository: &Repository) -> Table {
     }
     put_some(&mut table, "identity", repository.identity.as_ref().map(source));
     put_some(&mut table, "password", repository.password.as_ref().map(source));
+    match &repository.url {
+        Place::Directory(_) => {}
+        Place::Sftp(_) => {
+            remote(&mut table, &repository.remote);
+            put_some(&mut table, "ssh-config", repository.remote.ssh_config.as_deref().map(path));
+        }
+        Place::S3(_) => {
+            remote(&mut table, &repository.remote);
+            s3(&mut table, &repository.remote);
+        }
+    }
     table
+}
+
+fn remote(table: &mut Table, remote: &Remote) {
+    let speed = |limit: Option<u64>| limit.and_then(|bytes| i64::try_from(bytes).ok());
+    put(table, "connections", i64::from(remote.connections));
+    put_some(table, "limit-upload", speed(remote.limit_upload));
+    put_some(table, "limit-download", speed(remote.limit_download));
+    put(table, "timeout", duration(remote.timeout));
+    put(table, "retries", i64::from(remote.retries));
+}
+
+fn s3(table: &mut Table, remote: &Remote) {
+    put(table, "region", remote.region.as_str());
+    put_some(table, "ca", remote.ca.as_deref().map(path));
+    put_some(table, "access-key-id", remote.access_key_id.as_ref().map(source));
+    put_some(table, "secret-access-key", remote.secret_access_key.as_ref().map(source));
 }
 
 fn keep(keep: &Keep) -> Table {
@@ -317,7 +350,8 @@ mod tests {
 
     #[test]
     fn every_key_that_a_file_may_have_is_shown() {
-        let shown = read(WHOLE).as_file().unwrap();
+        let elsewhere = read(tests::SFTP).as_file().unwrap() + &read(tests::S3).as_file().unwrap();
+        let shown = read(WHOLE).as_file().unwrap() + &elsewhere;
         let tables = [
             schema::PIPELINE,
             schema::REPOSITORY,

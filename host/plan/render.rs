@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Beside, Plan, Step, limits, resolve::Want};
 use crate::{
-    config::Order,
+    config::{Order, recipient::Recipient},
     diagnostic::{Finding, Severity},
     digest::Digest,
 };
@@ -45,8 +45,14 @@ pub fn text(plan: &Plan, beside: &Beside, hash: &Digest, color: bool) -> String 
         text.push_str("not compressed\n");
     }
     if !plan.recipients.is_empty() {
-        let recipients: Vec<_> = plan.recipients.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "encrypted to {}", recipients.join(", "));
+        let _ = writeln!(text, "encrypted to {}", recipients(&plan.recipients));
+    }
+    for copy in &plan.copies {
+        let _ = write!(text, "copied to {}: {} ({})", copy.name, copy.repository, copy.format);
+        if !copy.recipients.is_empty() {
+            let _ = write!(text, ", encrypted to {}", recipients(&copy.recipients));
+        }
+        text.push('\n');
     }
     if let Some(keep) = &plan.keep {
         let _ = writeln!(text, "when complete, of all snapshots it keeps: {keep}; others are removed");
@@ -58,6 +64,10 @@ pub fn text(plan: &Plan, beside: &Beside, hash: &Digest, color: bool) -> String 
     section(&mut text, &paint, "findings", findings(&beside.findings, &paint));
     section(&mut text, &paint, "would use, if it were granted", beside.wants.iter().map(want).collect());
     text
+}
+
+fn recipients(recipients: &[Recipient]) -> String {
+    recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn describe(text: &mut String, step: &Step, beside: &Beside, paint: &Paint) {

@@ -105,10 +105,11 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
     let plan = Plan {
         version: VERSION,
         pipeline: config.name.clone(),
-        repository: config.repository.url.display().to_string(),
+        repository: config.repository.url.to_string(),
         format: config.repository.format.word().to_owned(),
         compression: config.repository.compression,
         recipients: config.repository.recipients.clone(),
+        copies: config.copies.iter().map(copy).collect(),
         order: config.order,
         parallel: config.parallel.map(std::num::NonZeroUsize::get),
         keep: (config.policy.forget == config::Forget::AfterComplete).then(|| config.policy.keep.clone()),
@@ -116,6 +117,15 @@ pub fn resolve(config: &Config, inspected: &[Inspected]) -> Resolution {
     };
     let blockers = beside.findings.iter().filter(|finding| finding.severity == Severity::Blocker).cloned().collect();
     Resolution { plan, beside, blockers }
+}
+
+fn copy(repository: &config::Repository) -> super::Copy {
+    super::Copy {
+        name: repository.name.clone(),
+        repository: repository.url.to_string(),
+        format: repository.format.word().to_owned(),
+        recipients: repository.recipients.clone(),
+    }
 }
 
 fn resolve_step(config: &Config, step: &config::Step, inspected: &Inspected, beside: &mut Beside) -> Step {

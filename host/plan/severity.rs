@@ -17,6 +17,7 @@ pub const CODES: &[&str] = &[
     "awkward-names",
     "checkpoint-left",
     "clear-secrets",
+    "copy-not-noted",
     "damaged",
     "forgotten",
     "future-snapshot",

@@ -32,13 +32,24 @@ struct Told {
 ///
 /// In any message of the chain a line that begins with `help:`, and what follows it, is what to try; it is printed last.
 pub fn exit_error(json: bool, code: u8, error: &anyhow::Error) {
-    if json {
-        let told = told(error);
-        let fields = json!({ "code": code, "message": told.message, "causes": told.causes, "help": told.help });
-        lines::write(&mut io::stdout(), "exit_error", fields);
-    } else {
-        say(&printed(error, Paint { on: color(&io::stderr()) }));
+    let code = json!({ "code": code });
+    tell(json, error, "exit_error", code);
+}
+
+/// Prints the chain of an error that does not end the command: for programs, as `error`.
+pub fn beside(json: bool, error: &anyhow::Error) {
+    tell(json, error, "error", json!({}));
+}
+
+fn tell(json: bool, error: &anyhow::Error, message_type: &str, mut fields: serde_json::Value) {
+    if !json {
+        return say(&printed(error, Paint { on: color(&io::stderr()) }));
     }
+    let told = told(error);
+    fields["message"] = json!(told.message);
+    fields["causes"] = json!(told.causes);
+    fields["help"] = json!(told.help);
+    lines::write(&mut io::stdout(), message_type, fields);
 }
 
 /// Where even standard error cannot be written to, there is nobody left to tell.

@@ -115,6 +115,7 @@ fn record(state: State, parts: Vec<PartRecord>) -> Record {
         parent: None,
         started: "2026-11-21T13:03:07Z".into(),
         ended: "2026-11-21T13:05:07Z".into(),
+        copies: Vec::new(),
         order: Vec::new(),
         steps: vec![step],
         findings: vec![Finding::new(Severity::Info, "unused-grant", "dirs.spare", "no plugin asks for it")],

@@ -13,24 +13,35 @@ use crate::{
     digest::Digest,
     plan::inspection::Description,
     repository::{Item, Kind, Listed, tree::TreeReport},
+    run::copies::{Copies, CopyState},
     snapshot::state::State,
 };
 
 /// The snapshots of a repository, oldest first, then what could not be read. JSON: `message_type` is `listed` or
-/// `unreadable`.
-pub fn snapshots(listed: &[Listed], unreadable: &[String], json: bool, paint: Paint) -> String {
+/// `unreadable`. `copies`: what became of them, where the pipeline has repositories that snapshots are copied to.
+pub fn snapshots(
+    listed: &[Listed],
+    unreadable: &[String],
+    copies: Option<&Copies>,
+    json: bool,
+    paint: Paint,
+) -> String {
+    let lines = || listed.iter().map(|listed| listed_line(listed, copies));
     match json {
-        true => listed.iter().map(listed_line).chain(unreadable.iter().map(|name| unreadable_line(name))).collect(),
-        false => snapshots_table(listed, unreadable, paint),
+        true => lines().chain(unreadable.iter().map(|name| unreadable_line(name))).collect(),
+        false => snapshots_table(listed, unreadable, copies, paint),
     }
 }
 
-fn listed_line(snapshot: &Listed) -> String {
-    let fields = json!({
+fn listed_line(snapshot: &Listed, copies: Option<&Copies>) -> String {
+    let mut fields = json!({
         "snapshot": snapshot.id, "pipeline": snapshot.pipeline, "started": snapshot.started, "state": snapshot.state,
         "host": snapshot.host, "parent": snapshot.parent,
         "bytes": snapshot.bytes, "stored_bytes": snapshot.stored_bytes, "path": snapshot.path.to_string_lossy(),
     });
+    if let Some(copies) = copies {
+        fields["copies"] = json!(copies.get(&snapshot.id).cloned().unwrap_or_default());
+    }
     lines::line("listed", fields)
 }
 
@@ -38,14 +49,16 @@ fn unreadable_line(name: &str) -> String {
     lines::line("unreadable", json!({ "message": name }))
 }
 
-fn snapshots_table(listed: &[Listed], unreadable: &[String], paint: Paint) -> String {
+fn snapshots_table(listed: &[Listed], unreadable: &[String], copies: Option<&Copies>, paint: Paint) -> String {
     if listed.is_empty() && unreadable.is_empty() {
         return "no snapshots\n".to_owned();
     }
-    let mut table = plain_table(&["snapshot", "pipeline", "started", "state", "content", "stored", "file"], paint);
+    let mut heads = vec!["snapshot", "pipeline", "started", "state", "content", "stored", "file"];
+    heads.extend(copies.map(|_| "copies"));
+    let mut table = plain_table(&heads, paint);
     for snapshot in listed {
         let file = snapshot.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        table.add_row(vec![
+        let mut row = vec![
             words::line(&snapshot.id),
             words::line(&snapshot.pipeline),
             words::line(&snapshot.started),
@@ -53,7 +66,9 @@ fn snapshots_table(listed: &[Listed], unreadable: &[String], paint: Paint) -> St
             snapshot.bytes.map_or_else(|| "-".to_owned(), words::bytes),
             words::bytes(snapshot.stored_bytes),
             words::line(&file),
-        ]);
+        ];
+        row.extend(copies.map(|copies| copied(copies, &snapshot.id, paint)));
+        table.add_row(row);
     }
     let mut text = if listed.is_empty() { String::new() } else { drawn(&mut table, &[4, 5]) };
     let closed = listed.iter().filter(|snapshot| snapshot.bytes.is_none()).count() as u64;
@@ -67,6 +82,18 @@ fn snapshots_table(listed: &[Listed], unreadable: &[String], paint: Paint) -> St
         text.push_str(&format!("{} {}\n", paint.bad("unreadable"), words::line(name)));
     }
     text
+}
+
+/// `offsite proven`; `-` where nothing was copied.
+fn copied(copies: &Copies, snapshot: &str, paint: Paint) -> String {
+    let of_snapshot = copies.get(snapshot).into_iter().flatten();
+    let words: Vec<_> = of_snapshot
+        .map(|(repository, copy)| {
+            let text = format!("{repository} {}", copy.word());
+            if matches!(copy, CopyState::Proven { .. }) { paint.good(&text) } else { paint.bad(&text) }
+        })
+        .collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
 fn paint_state(state: State, paint: Paint) -> String {
@@ -254,18 +281,19 @@ mod tests {
 
     #[test]
     fn snapshots_are_a_table_and_what_cannot_be_read_is_named() {
-        let text = snapshots(&[listed()], &["/srv/backup/bad.zip: not a zip file".into()], false, Paint::default());
+        let text =
+            snapshots(&[listed()], &["/srv/backup/bad.zip: not a zip file".into()], None, false, Paint::default());
         insta::assert_snapshot!(text, @r#"
         snapshot          pipeline  started               state     content   stored  file
         3f2a00112233aabb  wiki      2026-11-21T13:03:07Z  complete  3.0 GiB  1.0 GiB  wiki-20261121T130307Z-3f2a00112233aabb.zip
         unreadable /srv/backup/bad.zip: not a zip file
         "#);
-        assert_eq!(snapshots(&[], &[], false, Paint::default()), "no snapshots\n");
+        assert_eq!(snapshots(&[], &[], None, false, Paint::default()), "no snapshots\n");
     }
 
     #[test]
     fn snapshots_as_json_are_one_object_a_line() {
-        let text = snapshots(&[listed()], &["bad".into()], true, Paint::default());
+        let text = snapshots(&[listed()], &["bad".into()], None, true, Paint::default());
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["state"], "complete");
         assert_eq!(lines[1]["message_type"], "unreadable");

@@ -81,9 +81,12 @@ impl Telling {
         match event {
             Event::Started { operation, pipeline, snapshot, plan, parts } => {
                 let plan = plan.as_deref().map_or_else(String::new, |hash| format!(", plan {}", words::short(hash)));
-                let parts = words::counted(parts.len() as u64, "part", "parts");
+                let parts = match parts.len() as u64 {
+                    0 => String::new(),
+                    count => format!(", {}", words::counted(count, "part", "parts")),
+                };
                 let verb = operation_word(*operation);
-                self.say(at, &format!("{verb} of {}: snapshot {snapshot}{plan}, {parts}", words::line(pipeline)));
+                self.say(at, &format!("{verb} of {}: snapshot {snapshot}{plan}{parts}", words::line(pipeline)));
             }
             Event::Stage { stage } if self.verbose > 0 => {
                 self.say(at, &format!("stage {}", stage.map_or("ahead", |stage| stage.word())));
@@ -246,6 +249,7 @@ pub(super) const fn operation_word(operation: Operation) -> &'static str {
     match operation {
         Operation::Backup => "backup",
         Operation::Restore => "restore",
+        Operation::Copy => "copy",
         _ => "verification",
     }
 }

@@ -264,6 +264,31 @@ impl<S: Serialize + DeserializeOwned> Catalog<S> {
         Ok(())
     }
 
+    /// Forgets how an entry's source looked.
+    pub(super) fn doubt(&self, path: &RawPath) -> Result<(), Error> {
+        let found = self.find(path)?.ok_or_else(|| Error::NotFound(path.to_text()))?;
+        let entry = Entry { identity: None, ..found.0 };
+        let mut inner = self.lock();
+        let offset = self.write(&mut inner, &entry)?;
+        inner.index.insert(self.key(path.as_bytes()), Spot::new(offset, entry.shape, found.1));
+        Ok(())
+    }
+
+    /// Adds facts; returns where they begin.
+    fn write(&self, inner: &mut Inner, entry: &Entry<S>) -> Result<u64, Error> {
+        let mut facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
+        let offset = inner.written + inner.pending.len() as u64;
+        if let Some(veil) = &self.veil {
+            veil.hide(offset, &mut facts).map_err(Error::io(WRITING))?;
+        }
+        inner.pending.extend((facts.len() as u32).to_le_bytes());
+        inner.pending.extend(facts);
+        if inner.pending.len() >= PENDING_MAX {
+            self.flush(inner)?;
+        }
+        Ok(offset)
+    }
+
     /// Forgets an entry.
     pub(super) fn remove(&self, path: &RawPath) -> Result<(), Error> {
         let removed = self.lock().index.remove(&self.key(path.as_bytes()));
@@ -338,18 +363,9 @@ impl<S: Serialize + DeserializeOwned> Catalog<S> {
 impl<S: Serialize + DeserializeOwned> Claim<'_, S> {
     /// Makes the entry findable.
     pub(super) fn commit(self, entry: &Entry<S>) -> Result<(), Error> {
-        let mut facts = postcard::to_stdvec(entry).map_err(|why| Error::io(WRITING)(io::Error::other(why)))?;
         let mut inner = self.catalog.lock();
         self.catalog.check_place(&inner, self.path, self.key, self.shape)?;
-        let offset = inner.written + inner.pending.len() as u64;
-        if let Some(veil) = &self.catalog.veil {
-            veil.hide(offset, &mut facts).map_err(Error::io(WRITING))?;
-        }
-        inner.pending.extend((facts.len() as u32).to_le_bytes());
-        inner.pending.extend(facts);
-        if inner.pending.len() >= PENDING_MAX {
-            self.catalog.flush(&mut inner)?;
-        }
+        let offset = self.catalog.write(&mut inner, entry)?;
         let folders = self.catalog.new_folders(&inner, self.path);
         inner.folders.extend(folders.into_iter().map(|(_, key)| key));
         inner.index.insert(self.key, Spot::new(offset, self.shape, self.pass));

@@ -8,7 +8,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Draft, Error, Held, Identity, Kind, Meta, Pass, Stored,
+    Draft, Error, Held, Identity, Kind, Meta, Pass, Pieces, Stored,
     catalog::{Catalog, Shape},
     lines::{OWN, own_meta, refuse_own},
 };
@@ -40,6 +40,17 @@ pub(super) trait Cataloged: Send + Sync {
         _path: &RawPath,
         _meta: &Meta,
         _identity: &Identity,
+        _pass: Pass,
+    ) -> Result<Option<Stored>, Error> {
+        Ok(None)
+    }
+
+    /// See [`Draft::put_pieces`].
+    fn take_pieces(
+        &self,
+        _path: &RawPath,
+        _meta: &Meta,
+        _pieces: &Pieces,
         _pass: Pass,
     ) -> Result<Option<Stored>, Error> {
         Ok(None)
@@ -79,6 +90,11 @@ impl<C: Cataloged> Draft for C {
         self.take_unchanged(path, meta, identity, pass)
     }
 
+    fn put_pieces(&self, path: &RawPath, meta: &Meta, pieces: &Pieces, pass: Pass) -> Result<Option<Stored>, Error> {
+        refuse_own(path)?;
+        self.take_pieces(path, meta, pieces, pass)
+    }
+
     fn put_plain(&self, path: &RawPath, kind: &Kind, meta: &Meta, pass: Pass) -> Result<(), Error> {
         refuse_own(path)?;
         match kind {
@@ -98,6 +114,10 @@ impl<C: Cataloged> Draft for C {
 
     fn keep(&self, path: &RawPath, pass: Pass) -> Result<(), Error> {
         self.catalog().keep(path, pass)
+    }
+
+    fn doubt(&self, path: &RawPath) -> Result<(), Error> {
+        self.catalog().doubt(path)
     }
 
     fn remove(&self, path: &RawPath) -> Result<(), Error> {

@@ -86,7 +86,11 @@ fn one_pass_stores_a_path_once(draft: &dyn Draft) {
     assert_eq!(stored.tail, long.as_bytes()[1000 - 256..]);
     assert!(matches!(put(draft, "s/p/a", "again", Pass::Ahead), Err(Error::Exists(_))));
     let held = draft.find(&path("s/p/a")).unwrap().unwrap();
-    assert_eq!((held.identity, held.pass, held.kind, held.size), (identity, Pass::Ahead, Kind::File, 1000));
+    assert_eq!((held.identity, held.pass, &held.kind, held.size), (identity, Pass::Ahead, &Kind::File, 1000));
+    draft.doubt(&path("s/p/a")).unwrap();
+    let doubted = draft.find(&path("s/p/a")).unwrap().unwrap();
+    assert_eq!(doubted, super::Held { identity: None, ..held });
+    assert!(matches!(draft.doubt(&path("s/p/none")), Err(Error::NotFound(_))));
     assert_eq!(draft.find(&path("s/p/none")).unwrap(), None);
     for _ in 0..2 {
         draft.put_plain(&path("s/p/dir"), &Kind::Directory, &meta, Pass::Ahead).unwrap();

@@ -4,7 +4,7 @@
 //! `draft` writes (`intake` takes content, `cut` says where it is cut, `writer` saves blobs, `parent` knows what has not
 //! changed, `seal` ends it), `archive` reads (`trees` and `reader` find what is where) and `prove` reads all of it back.
 //! `check` looks whether all is there and whole, `prune` removes what no snapshot needs, by trees that `forest` walks.
-//! `storage` is where files lie, `vault` that with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
+//! `vault` is the storage where files lie, with the key; `lock` keeps others away. `pack`, `index`, `node`, `snapshot`
 //! and `keys` know the format.
 
 use std::{
@@ -22,11 +22,20 @@ use self::{
     keys::MasterKey,
     lock::Lock,
     snapshot::{Label, SnapshotFile},
-    storage::{Kind, Name, Storage, local::Local},
     vault::Vault,
 };
-use super::{Archive, Draft, Error, Listed, Repository, Watch, directory::names_in, health::Health};
-use crate::{config::Compression, digest::Digest, secret::Secret, snapshot::state::State};
+use super::{
+    Archive, Draft, Error, Listed, Proof, Repository, Watch,
+    directory::names_in,
+    health::Health,
+    storage::{self, Kind, Name, Storage, read_back::ReadBack},
+};
+use crate::{
+    config::{Compression, Place, Remote},
+    digest::Digest,
+    secret::Secret,
+    snapshot::state::State,
+};
 
 mod amount;
 mod archive;
@@ -49,7 +58,6 @@ mod prune;
 mod reader;
 mod seal;
 mod snapshot;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -69,6 +77,8 @@ pub struct ResticRepository {
     storage: Arc<dyn Storage>,
     password: Secret,
     compression: Compression,
+    /// Whether files are read back while they are written.
+    reads_back: bool,
     spill: PathBuf,
     vault: Mutex<Option<Vault>>,
 }
@@ -82,15 +92,21 @@ struct ConfigFile {
 }
 
 impl ResticRepository {
-    /// The one in `directory`. `spill`: where this machine keeps what a run must remember until its end.
+    /// The one at `place`, of which nothing is asked yet. `spill`: where this machine keeps what a run must remember
+    /// until its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when what opens the place cannot be read.
+    pub fn at(place: &Place, remote: &Remote, password: Secret, spill: PathBuf) -> Result<Self, Error> {
+        let (storage, compression) = (storage::open(place, remote)?, Compression::default());
+        Ok(Self { storage, password, compression, reads_back: false, spill, vault: Mutex::default() })
+    }
+
+    /// The one in `directory`.
+    #[cfg(test)]
     pub fn in_directory(directory: impl Into<PathBuf>, password: Secret, spill: PathBuf) -> Self {
-        Self {
-            storage: Arc::new(Local::new(directory)),
-            password,
-            compression: Compression::default(),
-            spill,
-            vault: Mutex::default(),
-        }
+        let (storage, compression) = (Arc::new(storage::local::Local::new(directory)), Compression::default());
+        Self { storage, password, compression, reads_back: false, spill, vault: Mutex::default() }
     }
 
     /// Whether new snapshots are compressed.
@@ -98,6 +114,50 @@ impl ResticRepository {
     pub fn compressing(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
+    }
+
+    /// Reads each file back after it was written.
+    #[must_use]
+    pub fn reading_back(mut self) -> Self {
+        self.storage = Arc::new(ReadBack(self.storage));
+        self.reads_back = true;
+        self
+    }
+
+    /// Makes it, empty, to cut content where `other` does: then copies of the other's snapshots hold the same pieces.
+    ///
+    /// # Errors
+    /// As [`Repository::init`], and when the other cannot be opened.
+    pub fn init_like(&self, other: &Self) -> Result<(), Error> {
+        self.make(other.vault()?.polynomial)
+    }
+
+    fn make(&self, polynomial: u64) -> Result<(), Error> {
+        let making = || Error::io(format!("making {}", self.place().display()));
+        if self.exists()? {
+            return Err(Error::Exists(self.place().display().to_string()));
+        }
+        self.storage.create().map_err(making())?;
+        // One that could not be made to its end may have left a key; two that one password opens would be one too many.
+        let master = match keys::open(&*self.storage, &self.password) {
+            Ok((master, _)) => master,
+            Err(_) => {
+                let master = MasterKey::random();
+                keys::add(&*self.storage, &master, &self.password)?;
+                master
+            }
+        };
+        let config = ConfigFile {
+            version: VERSION,
+            id: Digest::from_bytes(rand::random()).to_string(),
+            chunker_polynomial: format!("{polynomial:x}"),
+        };
+        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
+        let mut file = Vec::new();
+        let start = key::Key::begin(&mut file);
+        file.extend(json);
+        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
+        self.storage.write(&Name::config(), &file).map_err(making())
     }
 
     /// Removes locks that nobody holds any more, or all of them; returns how many.
@@ -215,31 +275,7 @@ impl Repository for ResticRepository {
     }
 
     fn init(&self) -> Result<(), Error> {
-        let making = || Error::io(format!("making {}", self.place().display()));
-        if self.exists()? {
-            return Err(Error::Exists(self.place().display().to_string()));
-        }
-        self.storage.create().map_err(making())?;
-        // One that could not be made to its end may have left a key; two that one password opens would be one too many.
-        let master = match keys::open(&*self.storage, &self.password) {
-            Ok((master, _)) => master,
-            Err(_) => {
-                let master = MasterKey::random();
-                keys::add(&*self.storage, &master, &self.password)?;
-                master
-            }
-        };
-        let config = ConfigFile {
-            version: VERSION,
-            id: Digest::from_bytes(rand::random()).to_string(),
-            chunker_polynomial: format!("{:x}", polynomial::random()),
-        };
-        let json = serde_json::to_vec(&config).map_err(|why| making()(why.into()))?;
-        let mut file = Vec::new();
-        let start = key::Key::begin(&mut file);
-        file.extend(json);
-        master.key().seal(&mut file, start).map_err(|why| making()(io::Error::other(why)))?;
-        self.storage.write(&Name::config(), &file).map_err(making())
+        self.make(polynomial::random())
     }
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
@@ -268,6 +304,16 @@ impl Repository for ResticRepository {
 
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
         Ok(Box::new(ResticSet::open(self.vault()?, self.file(id)?.1)?))
+    }
+
+    fn prove_copy(&self, id: &str, watch: &dyn Watch) -> Result<Proof, Error> {
+        if !self.reads_back {
+            return self.open(id)?.prove(watch);
+        }
+        let vault = self.vault()?;
+        let _lock = Lock::take_to_read(&vault)?;
+        let damage = check::check_one(&vault, id, self.file(id)?.1.tree, watch)?;
+        Ok(Proof { damage, ..Proof::default() })
     }
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {

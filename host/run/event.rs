@@ -16,7 +16,7 @@ use crate::{
 pub enum Event {
     /// A run began.
     Started {
-        /// `backup`, `restore` or `verify`.
+        /// `backup`, `restore`, `verify` or `copy`.
         operation: Operation,
         /// The pipeline.
         pipeline: String,
@@ -93,9 +93,9 @@ pub enum Event {
         /// What.
         finding: Finding,
     },
-    /// Bytes of the snapshot itself were read or written (`verify`'s first reading, sealing).
+    /// Bytes of the snapshot itself were read or written (`verify`'s first reading, sealing, a copy).
     Snapshot {
-        /// `reading`, `sealing`.
+        /// `reading`, `sealing`, `copying`.
         doing: &'static str,
         /// Bytes so far.
         bytes: u64,
@@ -134,6 +134,7 @@ pub enum Operation {
     Backup,
     Restore,
     Verify,
+    Copy,
     Release,
 }
 

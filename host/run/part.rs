@@ -364,6 +364,7 @@ impl PartSide {
             Operation::Backup => "backup",
             Operation::Restore => "restore",
             Operation::Verify => "verify",
+            Operation::Copy => "copy",
             Operation::Release => "release",
         }
     }

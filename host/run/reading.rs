@@ -1,14 +1,6 @@
 //! What `verify` and `restore` share: a sealed snapshot, the components that read it, and one call for each part.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,13 +9,14 @@ use super::{
     board::{Board, now},
     event::{Event, Observer, Operation, PartName},
     part::PartSide,
+    telling::Telling,
 };
 use crate::{
     config::{Grants, Limits},
     diagnostic::Severity,
     diagnostic::causes,
     plan::inspection::Attributes,
-    repository::{Archive, Proof, Watch, cores, host_name},
+    repository::{Archive, Proof, cores, host_name},
     sandbox::{Answer, Plugin, Request, Session, fault::Fault, ledger::Fixed},
     snapshot::{
         receipts::Outcome,
@@ -124,25 +117,16 @@ impl Reading {
     }
 
     /// Reads every byte of the snapshot back. What cannot even be read is damage too.
-    pub(super) async fn prove(&self, board: &Arc<Board>) -> Proof {
-        let (archive, watch) = (self.archive.clone(), self.watch(board));
+    pub(super) async fn prove(&self) -> Proof {
+        let total = self.record.totals.bytes;
+        let watch = Telling::of("reading", total, self.observer.clone(), self.stop.clone());
+        let archive = self.archive.clone();
         let proof = tokio::task::spawn_blocking(move || archive.prove(&watch)).await;
         let failed = |why: String| Proof { damage: vec![why], ..Proof::default() };
         match proof {
             Ok(Ok(proof)) => proof,
             Ok(Err(error)) => failed(causes(&error)),
             Err(broken) => failed(format!("reading it back broke off: {broken}")),
-        }
-    }
-
-    fn watch(&self, board: &Arc<Board>) -> ReadingWatch {
-        ReadingWatch {
-            board: board.clone(),
-            stop: self.stop.clone(),
-            bytes: AtomicU64::new(0),
-            told_ms: AtomicU64::new(0),
-            began: std::time::Instant::now(),
-            total: self.record.totals.bytes,
         }
     }
 
@@ -173,36 +157,6 @@ impl Reading {
             plan: None,
             parts: sides.iter().map(|side| side.name.clone()).collect::<Vec<PartName>>(),
         }
-    }
-}
-
-/// Turns bytes read into events, not more often than people can read.
-struct ReadingWatch {
-    board: Arc<Board>,
-    stop: CancellationToken,
-    bytes: AtomicU64,
-    told_ms: AtomicU64,
-    began: std::time::Instant,
-    total: u64,
-}
-
-/// Events of one reading are at least this far apart.
-const TELL_EVERY: Duration = Duration::from_millis(100);
-
-impl Watch for ReadingWatch {
-    fn moved(&self, bytes: u64, _files: u64) {
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let told_ms = self.told_ms.load(Ordering::Relaxed);
-        if now_ms.saturating_sub(told_ms) >= TELL_EVERY.as_millis() as u64
-            && self.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        {
-            self.board.emit(&Event::Snapshot { doing: "reading", bytes, total: Some(self.total) });
-        }
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.is_cancelled()
     }
 }
 

@@ -123,7 +123,7 @@ impl Prepared {
     }
 
     async fn check_bytes(&mut self) {
-        let proof = self.reading.prove(&self.board).await;
+        let proof = self.reading.prove().await;
         for damage in &proof.damage {
             let subject = self.reading.record.snapshot.clone();
             self.board.find(Finding::new(Severity::Warning, "damaged", subject, damage.clone()));

@@ -187,6 +187,7 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         parent: running.draft.parent(),
         started: running.started.clone(),
         ended: now(),
+        copies: running.job.plan.copies.iter().map(|copy| copy.name.clone()).collect(),
         order: running.board.take_order(),
         steps: step_records(running, parts),
         findings: running.board.take_findings(),

@@ -1,4 +1,4 @@
-//! Long work on a whole repository, told as it goes on: how many bytes of each of its phases, and whether to stop.
+//! Long work on a whole snapshot or repository, told as it goes on: how many bytes of each of its phases, and whether to stop.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,7 +11,7 @@ use super::event::{Event, Observer};
 use crate::repository::Watch;
 
 /// Events of one phase are at least this far apart; what is over sooner is not told.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub struct Telling {
@@ -37,6 +37,11 @@ impl Telling {
     /// Tells `observer`; the work ends when `stop` says so.
     pub fn new(observer: Arc<dyn Observer>, stop: CancellationToken) -> Self {
         Self { observer, stop, phase: Mutex::new(Phase::new("reading", None)) }
+    }
+
+    /// The same for work of a single phase.
+    pub(super) fn of(doing: &'static str, total: u64, observer: Arc<dyn Observer>, stop: CancellationToken) -> Self {
+        Self { observer, stop, phase: Mutex::new(Phase::new(doing, Some(total))) }
     }
 
     fn moved_by(&self, bytes: u64, now: Instant) {
@@ -79,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn each_phase_is_told_once_a_second_and_a_short_one_not_at_all() {
+    fn each_phase_is_told_ten_times_a_second_and_a_short_one_not_at_all() {
         let heard = Arc::new(Heard::default());
         let stop = CancellationToken::new();
         let telling = Telling::new(heard.clone(), stop.clone());
         let phase = |doing, total| {
             telling.phase(doing, total);
             let began = telling.phase.lock().unwrap().told;
-            move |tenths: u64| began + Duration::from_millis(100 * tenths)
+            move |hundredths: u64| began + Duration::from_millis(10 * hundredths)
         };
         let after = phase("reading packs", Some(9));
         telling.moved_by(1, after(1));

@@ -25,7 +25,7 @@ pub async fn verify(reading: Reading) -> Summary {
     let board = reading.board();
     let sides = sides(&reading, &board);
     board.emit(&reading.started_event(Operation::Verify, &sides));
-    let proof = reading.prove(&board).await;
+    let proof = reading.prove().await;
     for damage in &proof.damage {
         board.find(Finding::new(Severity::Blocker, "damaged", reading.record.snapshot.clone(), damage.clone()));
     }

@@ -152,6 +152,9 @@ impl Draft for MemoryDraft {
             pass: *pass,
         }))
     }
+    fn doubt(&self, _: &RawPath) -> Result<(), Error> {
+        Ok(())
+    }
     fn keep(&self, _: &RawPath, _: Pass) -> Result<(), Error> {
         Ok(())
     }

@@ -40,6 +40,9 @@ pub struct Record {
     pub started: String,
     /// When it was sealed.
     pub ended: String,
+    /// Names of the repositories that it was to be copied to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
     /// What happened when, in order.
     pub order: Vec<OrderLine>,
     /// In the order of the pipeline.

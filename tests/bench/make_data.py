@@ -1,6 +1,6 @@
 """Makes what bench.sh measures with: the same bytes each time on the same machine.
 
-usage: make_data.py tree DIR FILES BYTES | entries DIR COUNT | stream TREE FILE
+usage: make_data.py tree DIR FILES BYTES | entries DIR COUNT | stream TREE FILE | dump FILE BYTES
 """
 
 import os
@@ -110,6 +110,19 @@ def make_stream(tree, path):
                     target.write(file.read())
 
 
+def make_dump(path, size):
+    """Rows as a database writes them: words that shrink, and digests that do not. No two are the same."""
+    generator = random.Random(SEED)
+    text = prose(generator, 4 * MIB).replace(b"\n", b" ")
+    with open(path, "wb") as target:
+        while target.tell() < size:
+            rows = []
+            for _ in range(5000):
+                start = generator.randrange(len(text) - 120)
+                rows.append(b"%d\t%s\t%s\n" % (len(rows), text[start : start + 120], generator.randbytes(32).hex().encode()))
+            target.write(b"".join(rows))
+
+
 def main(kind, *rest):
     match kind, rest:
         case "tree", (root, files, size):
@@ -118,6 +131,8 @@ def main(kind, *rest):
             make_entries(root, int(count))
         case "stream", (tree, path):
             make_stream(tree, path)
+        case "dump", (path, size):
+            make_dump(path, int(size))
         case _:
             sys.exit(__doc__)
 

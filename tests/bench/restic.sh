@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # A repository of format restic, against restic itself and whichever other deduplicating program is there
-# (sourced by bench.sh).
+# (sourced by bench.sh). Beside the tree's files there is one long one, as a database's dump is.
 
 export RESTIC_PASSWORD=bench BORG_PASSPHRASE=bench RUSTIC_PASSWORD=bench
+export KOPIA_PASSWORD=bench KOPIA_CHECK_FOR_UPDATES=false
 export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
 
 # Programs that are compared with. RESTIC_NEW names a newer restic, built from its source.
@@ -10,11 +11,14 @@ others() {
   local tool
   echo restic
   [[ -z ${RESTIC_NEW:-} ]] || echo restic-new
-  for tool in rustic borg; do ! command -v "$tool" >/dev/null || echo "$tool"; done
+  for tool in rustic borg kopia; do ! command -v "$tool" >/dev/null || echo "$tool"; done
 }
 
 place_of() { if [[ $1 == strongroom ]]; then echo "$OUT/repository"; else echo "$OUT/$1"; fi; }
 restic_of() { if [[ $1 == restic-new ]]; then echo "$RESTIC_NEW"; else echo restic; fi; }
+
+# What kopia knows of its repository, and what it keeps at hand, is as fresh as all else.
+kopia() { echo "kopia --config-file $OUT/kopia.config --cache-directory $OUT/kopia.cache --log-dir $OUT/kopia.log"; }
 
 # What each tool is told, as the words of one command a line; its repository is $OUT/REPO.
 words_of() { # TOOL init|backup|restore
@@ -29,6 +33,9 @@ words_of() { # TOOL init|backup|restore
     rustic-init) echo "rustic --no-progress --no-cache -r $repo init" ;;
     rustic-backup) echo "rustic --no-progress --no-cache -r $repo backup $FAST/tree" ;;
     rustic-restore) echo "rustic --no-progress --no-cache -r $repo restore latest $OUT/back" ;;
+    kopia-init) echo "sh -c '$(kopia) repository create filesystem --path $repo && $(kopia) policy set --global --compression zstd'" ;;
+    kopia-backup) echo "$(kopia) snapshot create --no-progress $FAST/tree" ;;
+    kopia-restore) echo "$(kopia) snapshot restore --no-progress --snapshot-time latest $FAST/tree $OUT/back" ;;
     borg-init) echo "borg init -e repokey $repo" ;;
     borg-backup) echo "borg create -C zstd,3 $repo::{utcnow:%s%f} $FAST/tree" ;;
     # Into the working directory, which is all that it knows.
@@ -49,9 +56,10 @@ tool() { # TOOL WHAT: prints its seconds, its seconds of CPU and its peak in KiB
 restic_repository() {
   needs restic
   tree
+  [[ -e $FAST/tree/dump.sql ]] || data dump "$FAST/tree/dump.sql" $((BYTES / 4))
   local all=(strongroom) other round
   mapfile -t -O 1 all < <(others)
-  headline "first backup, unchanged second, restore, of $FILES files: ${all[*]} ($FEW rounds in turn)"
+  headline "first backup, unchanged second, restore, of $FILES files and a dump of $((BYTES / 4 / MIB)) MiB: ${all[*]} ($FEW rounds in turn)"
   echo bench >"$DIR/password"
   restic_pipeline restic "$FAST/tree" read
   restic_pipeline restic-back "$OUT/back" write

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    config::{Access, EnvValue, Forget},
+    config::{Access, EnvValue, Forget, Place},
     secret::Source,
 };
 
@@ -18,12 +18,46 @@ pub(in crate::config) fn read(text: &str) -> Result<Config, Problems> {
 pub(in crate::config) const HEAD: &str =
     "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n";
 
+/// Every key of a repository behind SSH.
+pub(in crate::config) const SFTP: &str = r#"
+[pipeline]
+name = "wiki"
+[repository.nas]
+url = "sftp://backup@nas.example:2222//srv/wiki"
+format = "restic"
+password = { file = "password" }
+connections = 3
+limit-upload = "2 MiB"
+limit-download = 1000000
+timeout = "90s"
+retries = 0
+ssh-config = "ssh_config"
+[step.wiki]
+plugin = "wiki"
+"#;
+
+/// Every key of a repository in a bucket.
+pub(in crate::config) const S3: &str = r#"
+[pipeline]
+name = "wiki"
+[repository.bucket]
+url = "s3:https://s3.example/wiki-backup/a/b"
+format = "restic"
+password = { file = "password" }
+region = "eu-central-1"
+ca = "ca.pem"
+access-key-id = { credential = "s3-key" }
+secret-access-key = { env = "S3_SECRET" }
+[step.wiki]
+plugin = "wiki"
+"#;
+
 /// The problems of a step's lines, drawn.
 fn drawn(step: &str) -> String {
     read(&format!("{HEAD}[step.wiki]\nplugin = \"p\"\n{step}")).unwrap_err().render(false)
 }
 
-/// Every key that a file may have.
+/// Every key that a file may have, but for those of repositories elsewhere.
 pub(in crate::config) const WHOLE: &str = r#"
 [pipeline]
 name = "wiki"
@@ -38,6 +72,11 @@ format = "zip"
 compression = "off"
 recipients = ["age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt"]
 identity = { file = "key.txt" }
+[repository.offsite]
+url = "../copies"
+format = "restic"
+copy-of = "local"
+password = { file = "password" }
 
 [policy]
 forget = "after-complete"
@@ -102,7 +141,7 @@ fn a_whole_pipeline_is_understood() {
     let config = read(WHOLE).unwrap();
     assert_eq!((config.order, config.parallel.map(NonZeroUsize::get)), (Order::Strict, Some(3)));
     assert_eq!(config.state, Path::new("/state"));
-    assert_eq!(config.repository.url, Path::new("/etc/strongroom/../sets"));
+    assert_eq!(config.repository.url, Place::Directory("/etc/strongroom/../sets".into()));
     assert_eq!(config.severity["left-out"], Severity::Info);
     assert_eq!(config.steps.iter().map(|step| &step.name[..]).collect::<Vec<_>>(), ["wiki", "dam"]);
     assert_eq!(config.policy.forget, Forget::AfterComplete);
@@ -139,7 +178,7 @@ fn every_problem_is_reported_at_once_with_its_line() {
 name = "wiki"
 
 [repository.local]
-url = "s3://bucket/x"
+url = "rest://bucket/x"
 format = "restic"
 [repository.second]
 
@@ -177,13 +216,29 @@ after = ["Wiki"]
       |
       = help: write password = { file = "/etc/strongroom/password" }
 
-    error: repositories at s3:// are not in this release yet
+    error: repositories at rest:// are not known
      --> /etc/strongroom/wiki.toml:6:7
       |
-    6 | url = "s3://bucket/x"
-      |       ^^^^^^^^^^^^^^^
+    6 | url = "rest://bucket/x"
+      |       ^^^^^^^^^^^^^^^^^
       |
-      = help: write the path of a directory
+      = help: write the path of a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX
+
+    error: [repository.second] lacks `url`
+     --> /etc/strongroom/wiki.toml:8:13
+      |
+    8 | [repository.second]
+      |             ^^^^^^
+      |
+      = help: add url = "/srv/backup"
+
+    error: [repository.second] lacks `format`
+     --> /etc/strongroom/wiki.toml:8:13
+      |
+    8 | [repository.second]
+      |             ^^^^^^
+      |
+      = help: add format = "zip" or "restic"
 
     error: a second repository, "second"
      --> /etc/strongroom/wiki.toml:8:13
@@ -191,7 +246,7 @@ after = ["Wiki"]
     8 | [repository.second]
       |             ^^^^^^
       |
-      = help: this release writes to one repository: remove the others
+      = help: a backup is written to one: write copy-of = "local" in all others
 
     error: "Wiki" is no name
       --> /etc/strongroom/wiki.toml:10:7
@@ -492,6 +547,29 @@ const RECIPIENT: &str = "age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5
 const SECRET_KEY: &str = "AGE-SECRET-KEY-1NOTREALLYONEBUTITMUSTNOTBESHOWN";
 
 #[test]
+fn one_repository_is_written_to_and_all_others_are_copies_of_it() {
+    let copy =
+        |name: &str, of: &str| format!("[repository.{name}]\nurl = \"{name}\"\nformat = \"zip\"\ncopy-of = \"{of}\"\n");
+    let step = "[step.wiki]\nplugin = \"wiki\"\n";
+    let config = read(&format!("{HEAD}{}{}{step}", copy("a", "local"), copy("b", "local"))).unwrap();
+    assert_eq!(config.repository.name, "local");
+    assert_eq!(config.copies.iter().map(|copy| copy.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let said = |text: &str| read(text).unwrap_err().render(false);
+    let chained = said(&format!("{HEAD}{}{}", copy("a", "local"), copy("b", "a")));
+    assert!(chained.contains("`copy-of` names \"a\", which is not where backups are written to"), "{chained}");
+    let circle = said(&HEAD.replace("format = \"zip\"", "format = \"zip\"\ncopy-of = \"local\""));
+    assert!(circle.contains("every repository is a copy"), "{circle}");
+    let same = said(&format!("{HEAD}{}", copy("a", "local").replace("url = \"a\"", "url = \"sets\"")));
+    assert!(same.contains("is where backups are written to"), "{same}");
+    let closed = HEAD.replace(
+        "format = \"zip\"",
+        "format = \"zip\"\nrecipients = [\"age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt\"]",
+    );
+    let closed = said(&format!("{closed}{}", copy("a", "local")));
+    assert!(closed.contains("copies cannot be made without an `identity`"), "{closed}");
+}
+
+#[test]
 fn a_repository_names_whom_it_encrypts_to_and_what_opens_it() {
     let lines =
         format!("recipients = [\"{RECIPIENT}\"]\nidentity = {{ credential = \"key\" }}\n[step.wiki]\nplugin = \"p\"\n");
@@ -514,3 +592,61 @@ fn a_wrong_recipient_is_named_and_a_secret_key_is_not_shown() {
     let drawn = problems(&format!("identity = \"{SECRET_KEY}\""));
     assert!(!drawn.contains(SECRET_KEY) && drawn.contains("identity"), "{drawn}");
 }
+
+#[test]
+fn a_repository_elsewhere_is_read_with_all_its_keys() {
+    let sftp = read(SFTP).unwrap().repository;
+    assert_eq!(sftp.url.to_string(), "sftp://backup@nas.example:2222//srv/wiki");
+    assert_eq!((sftp.remote.connections, sftp.remote.retries), (3, 0));
+    assert_eq!((sftp.remote.limit_upload, sftp.remote.limit_download), (Some(2 << 20), Some(1_000_000)));
+    assert_eq!(sftp.remote.timeout, Duration::from_secs(90));
+    assert_eq!(sftp.remote.ssh_config.as_deref(), Some(Path::new("/etc/strongroom/ssh_config")));
+    let s3 = read(S3).unwrap().repository;
+    assert_eq!(s3.url.to_string(), "s3:https://s3.example/wiki-backup/a/b");
+    assert_eq!((s3.remote.connections, s3.remote.retries), (5, 5));
+    assert_eq!(
+        (&s3.remote.region[..], s3.remote.ca.as_deref()),
+        ("eu-central-1", Some(Path::new("/etc/strongroom/ca.pem")))
+    );
+    assert_eq!(s3.remote.access_key_id, Some(Source::Credential("s3-key".into())));
+    assert_eq!(s3.remote.secret_access_key, Some(Source::Env("S3_SECRET".into())));
+    for text in [SFTP, S3] {
+        let config = read(text).unwrap();
+        let again = read(&config.as_file().unwrap()).unwrap().repository;
+        assert_eq!((again.url, again.remote), (config.repository.url, config.repository.remote));
+    }
+}
+
+#[test]
+fn keys_that_mean_nothing_where_a_repository_is_are_refused() {
+    let refused = |from: &str, to: &str, text: &str, words: &str| {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        let drawn = read(&changed).unwrap_err().render(false);
+        assert!(drawn.contains(words), "{drawn}");
+        assert!(!drawn.contains("hunter2"), "{drawn}");
+    };
+    refused(
+        "region",
+        "ssh-config = \"x\"\nregion",
+        S3,
+        "`repository.bucket.ssh-config` means nothing for a repository in S3",
+    );
+    refused("retries", "ca = \"x\"\nretries", SFTP, "`repository.nas.ca` means nothing for a repository in SFTP");
+    refused(
+        "format",
+        "retries = 1\nformat",
+        SHORT,
+        "`repository.local.retries` means nothing for a repository in a directory",
+    );
+    refused("https://", "http://", S3, "`repository.bucket.ca` is for https");
+    refused("\"restic\"", "\"zip\"", SFTP, "sets of format zip are kept in directories only");
+    refused("backup@", "backup:hunter2@", SFTP, "holds a password");
+    refused("https://", "https://id:hunter2@", S3, "holds a user or a password");
+    refused("\"eu-central-1\"", "\"a b\"", S3, "is no region");
+    refused("{ env = \"S3_SECRET\" }", "\"hunter2\"", S3, "secret-access-key");
+    refused("\"2 MiB\"", "\"2 KiB\"", SFTP, "must lie between 16.0 KiB and 1.0 TiB");
+}
+
+const SHORT: &str =
+    "[pipeline]\nname = \"wiki\"\n[repository.local]\nurl = \"sets\"\nformat = \"zip\"\n[step.wiki]\nplugin = \"p\"\n";

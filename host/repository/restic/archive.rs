@@ -19,7 +19,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Archive, Error, Item, Kind, Print, Proof, Watch},
+    repository::{Archive, Error, Item, Kind, Pieces, Print, Proof, Watch},
     snapshot::record::Record,
 };
 
@@ -118,6 +118,16 @@ impl Archive for ResticSet {
             return Err(Error::Refused(format!("{path} is no file")));
         }
         Ok(Box::new(self.content(path, &node, offset)?))
+    }
+
+    fn pieces(&self, path: &RawPath) -> Result<Option<Pieces>, Error> {
+        let node = self.node(path)?;
+        let pieces = node.sha256().map(|sha256| Pieces {
+            size: node.size,
+            sha256,
+            ids: node.content.clone().unwrap_or_default(),
+        });
+        Ok(pieces.filter(|_| node.kind() == Some(Kind::File)))
     }
 
     fn prove(&self, watch: &dyn Watch) -> Result<Proof, Error> {

@@ -105,6 +105,20 @@ pub(super) fn check(vault: &Vault, reading: Reading, watch: &dyn Watch) -> Resul
     Ok(checked)
 }
 
+/// Whether everything is there that the snapshot with the root `tree` needs. Packs are not read, trees are. Returns what is
+/// wrong.
+pub(super) fn check_one(vault: &Vault, id: &str, tree: Digest, watch: &dyn Watch) -> Result<Vec<String>, Error> {
+    // What is wrong with other snapshots is of no interest here.
+    let (others, errors) = (Damage::default(), Damage::default());
+    let (index, sheets) = load(vault, &others)?;
+    let bad = Mutex::default();
+    Packs { vault, sheets: &sheets, errors: &others, bad: &bad, watch }
+        .compare(vault.list(Kind::Pack)?, &mut Vec::new());
+    let bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
+    check_trees(vault, index, bad, &[Root { id: id.to_owned(), tree }], &errors, watch)?;
+    Ok(errors.named())
+}
+
 fn check_keys(vault: &Vault, errors: &Damage) -> Result<(), Error> {
     for Found { name, .. } in keys::list(&*vault.storage)? {
         if let Err(why) = keys::read(&*vault.storage, &name) {

@@ -12,7 +12,7 @@ use super::{
     index::{BlobLine, Index, PackLine},
     intake::Intake,
     lock::Lock,
-    pack,
+    pack::{self, BlobKind},
     parent::Parent,
     seal,
     storage::Kind as Stores,
@@ -24,7 +24,7 @@ use crate::{
     digest::Digest,
     name::RawPath,
     repository::{
-        Error, Identity, Meta, Pass, Stored,
+        Error, Identity, Meta, Pass, Pieces, Stored,
         catalog::{Catalog, Entry, Shape},
         cataloged::Cataloged,
         health::Health,
@@ -110,6 +110,26 @@ impl ResticDraft {
     }
 }
 
+impl ResticDraft {
+    /// Notes a file whose pieces are all stored.
+    fn hold(
+        &self,
+        path: &RawPath,
+        meta: &Meta,
+        pieces: &Pieces,
+        identity: Option<Identity>,
+        pass: Pass,
+    ) -> Result<Stored, Error> {
+        let claim = self.catalog.claim(path, Shape::File, pass)?;
+        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
+        entry.seen_as(identity);
+        (entry.size, entry.sha256) = (pieces.size, *pieces.sha256.as_bytes());
+        entry.stored = pieces.ids.iter().map(|id| *id.as_bytes()).collect();
+        claim.commit(&entry)?;
+        Ok(Stored { size: pieces.size, sha256: pieces.sha256, new_bytes: 0, tail: Vec::new() })
+    }
+}
+
 /// Packs that no index file knows: a run that died stored them. What is in them need not be stored again.
 fn orphans(vault: &Vault, index: &mut Index) -> Result<Vec<PackLine>, Error> {
     let mut orphans = Vec::new();
@@ -164,13 +184,17 @@ impl Cataloged for ResticDraft {
         pass: Pass,
     ) -> Result<Option<Stored>, Error> {
         let Some(parent) = &self.parent else { return Ok(None) };
-        let Some(known) = parent.unchanged(path, identity, &self.writer)? else { return Ok(None) };
-        let claim = self.catalog.claim(path, Shape::File, pass)?;
-        let mut entry = Entry::<Blobs>::bare(path, Shape::File, meta);
-        entry.seen_as(Some(*identity));
-        (entry.size, entry.sha256, entry.stored) = (identity.size, *known.sha256.as_bytes(), known.blobs);
-        claim.commit(&entry)?;
-        Ok(Some(Stored { size: identity.size, sha256: known.sha256, new_bytes: 0, tail: Vec::new() }))
+        let Some(known) = parent.unchanged(path, meta, identity, &self.writer)? else { return Ok(None) };
+        self.hold(path, meta, &known, Some(*identity), pass).map(Some)
+    }
+
+    fn take_pieces(&self, path: &RawPath, meta: &Meta, pieces: &Pieces, pass: Pass) -> Result<Option<Stored>, Error> {
+        let size = |id: &Digest| self.writer.find(BlobKind::Data, id).map(|(_, blob)| blob.size());
+        let sizes: Option<Vec<u64>> = pieces.ids.iter().map(size).collect();
+        match sizes.map(|sizes| sizes.iter().sum::<u64>()) {
+            Some(size) if size == pieces.size => self.hold(path, meta, pieces, None, pass).map(Some),
+            _ => Ok(None),
+        }
     }
 
     fn take_plain(&self, path: &RawPath, shape: Shape, target: &[u8], meta: &Meta, pass: Pass) -> Result<(), Error> {

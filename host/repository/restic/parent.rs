@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    draft::Blobs,
     index::Index,
     pack::BlobKind,
     reader::Reader,
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     digest::Digest,
     name::RawPath,
-    repository::{Error, Identity},
+    repository::{Error, Identity, Meta, Pieces},
 };
 
 /// See the module.
@@ -35,12 +34,6 @@ pub(super) struct Parent {
 
 /// How coarse a file system's clock may be: two changes within that may leave the same time.
 const COARSE: SignedDuration = SignedDuration::from_secs(2);
-
-/// Content that has not changed.
-pub(super) struct Unchanged {
-    pub sha256: Digest,
-    pub blobs: Blobs,
-}
 
 impl Parent {
     /// Finds it. One that cannot be read is none: then everything is read.
@@ -62,13 +55,15 @@ impl Parent {
         Ok(Some(Self { id, snapshot: name, trees: Trees::new(reader, snapshot.tree), settled_ns }))
     }
 
-    /// What it holds of `path`, where the file looked as it looks now and all of its blobs are stored.
+    /// What it holds of `path`, where the file looked as it looks now, had the same annotations, and all of its blobs are
+    /// stored.
     pub(super) fn unchanged(
         &self,
         path: &RawPath,
+        meta: &Meta,
         identity: &Identity,
         writer: &Writer,
-    ) -> Result<Option<Unchanged>, Error> {
+    ) -> Result<Option<Pieces>, Error> {
         // It may have changed after it was read, within the same tick of the clock.
         if identity.changed_ns >= self.settled_ns {
             return Ok(None);
@@ -76,12 +71,15 @@ impl Parent {
         // Damage in the parent only means that the file is read.
         let Ok(Some(node)) = self.trees.find(path) else { return Ok(None) };
         let blobs = node.content.as_deref().unwrap_or_default();
-        let Some(sha256) = node.sha256().filter(|_| node.kind == "file" && node.looked(identity)) else {
+        let Some(sha256) = node
+            .sha256()
+            .filter(|_| node.kind == "file" && node.looked(identity) && node.meta().attributes == meta.attributes)
+        else {
             return Ok(None);
         };
         if !blobs.iter().all(|blob| writer.find(BlobKind::Data, blob).is_some()) {
             return Ok(None);
         }
-        Ok(Some(Unchanged { sha256, blobs: blobs.iter().map(|blob| *blob.as_bytes()).collect() }))
+        Ok(Some(Pieces { size: node.size, sha256, ids: blobs.to_vec() }))
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::ResticRepository;
 use crate::{
-    digest::Digest,
+    digest::{Algorithm, Digest},
     name::RawPath,
     repository::{
         Draft, Error, Identity, Kind, Meta, Pass, Repository,
@@ -162,6 +162,8 @@ fn what_looks_as_it_did_is_not_read_again() {
     let other = Identity { changed_ns: 5, ..identity };
     assert_eq!(draft.put_unchanged(&path("s/a"), &meta, &other, Pass::InStage).unwrap(), None);
     assert_eq!(draft.put_unchanged(&path("s/b"), &meta, &identity, Pass::InStage).unwrap(), None);
+    let compared = meta.clone().compared_by(Algorithm::Md5);
+    assert_eq!(draft.put_unchanged(&path("s/a"), &compared, &identity, Pass::InStage).unwrap(), None);
     let kept = draft.put_unchanged(&path("s/a"), &meta, &identity, Pass::InStage).unwrap().unwrap();
     assert_eq!((kept.size, kept.sha256, kept.new_bytes), (2 << 20, Digest::of(&content), 0));
     draft.seal(&record("00000000000000ff", "wiki", "2026-11-22T13:00:00Z")).unwrap();

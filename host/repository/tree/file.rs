@@ -80,13 +80,17 @@ impl Storing<'_> {
     /// Stores a file's content; false where it is no file.
     fn read_file(&self, seen: &Seen, target: &RawPath) -> Result<bool, Error> {
         let Some((stored, digest)) = self.read(seen, target)? else { return Ok(false) };
+        let other = digest.filter(|digest| !seen.path.file_name().eq_ignore_ascii_case(digest.as_bytes()));
+        if other.is_some() {
+            // Unchanged it would be taken over unseen, and nobody would be told again.
+            self.draft.doubt(target)?;
+        }
         self.watch.moved(0, 1);
         self.report(|report| {
             report.files += 1;
             report.size += stored.size;
             report.new_bytes += stored.new_bytes;
-            if let Some(digest) = digest.filter(|digest| !seen.path.file_name().eq_ignore_ascii_case(digest.as_bytes()))
-            {
+            if let Some(digest) = &other {
                 report.skip(&seen.path, format!("its content's digest is {digest}, not its name"));
             }
         });
@@ -116,12 +120,9 @@ impl Storing<'_> {
         }
     }
 
-    /// Takes over what the snapshot before holds, where the file looks as it did. Not where its name is to be compared with
-    /// what is read.
+    /// Takes over what the snapshot before holds, where the file looks as it did. Where its name is to be compared with what
+    /// is read, that was done then: an annotation says so.
     fn unchanged(&self, target: &RawPath, reading: &Reading<'_>) -> Result<Option<Stored>, Error> {
-        if self.options.name_digest.is_some() {
-            return Ok(None);
-        }
         let stored = self.draft.put_unchanged(target, &reading.meta, &reading.identity, self.pass)?;
         if let Some(stored) = &stored {
             self.watch.moved(stored.size, 0);
@@ -162,16 +163,12 @@ impl<'a> Reading<'a> {
         let identity = beneath::identity(&metadata);
         // A file that grows all the time must end, too: one byte too many is enough to know.
         let file = file.take(identity.size + u64::from(!tolerant));
-        let hasher = storing.options.name_digest.map(Hasher::new);
-        Ok(Some(Self {
-            file,
-            storing,
-            meta: beneath::file_meta(&metadata),
-            identity,
-            hasher,
-            tolerant,
-            changed: false,
-        }))
+        let meta = beneath::file_meta(&metadata);
+        let (meta, hasher) = match storing.options.name_digest {
+            Some(digest) => (meta.compared_by(digest), Some(Hasher::new(digest))),
+            None => (meta, None),
+        };
+        Ok(Some(Self { file, storing, meta, identity, hasher, tolerant, changed: false }))
     }
 
     fn end(&mut self) -> io::Result<()> {

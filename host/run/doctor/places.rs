@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{Check, answered, may_write};
 use crate::{
-    config::Config,
+    config::{Config, Place},
     diagnostic::causes,
     repository::Repository,
     run::{
@@ -54,18 +54,24 @@ fn left_in_state(state: &Path, is_held: bool) -> Option<Check> {
     }
 }
 
-fn sets(repository: &dyn Repository, directory: &Path) -> Vec<Check> {
-    let (about, place) = ("repository", directory.display());
-    let there = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("/"));
-    if let Err(error) = may_write(there) {
-        return vec![Check::problem(about, format!("{place}: {} cannot be written to: {error}", there.display()))];
+fn sets(repository: &dyn Repository, place: &Place) -> Vec<Check> {
+    let about = "repository";
+    if let Some(directory) = place.directory() {
+        let there = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("/"));
+        if let Err(error) = may_write(there) {
+            return vec![Check::problem(about, format!("{place}: {} cannot be written to: {error}", there.display()))];
+        }
     }
     let (sets, unreadable, room) = match repository.snapshots().and_then(|found| Ok((found, repository.room()?))) {
         Ok(((sets, unreadable), room)) => (sets, unreadable, room),
         Err(error) => return vec![Check::problem(about, causes(&error))],
     };
     let mut checks: Vec<_> = unreadable.iter().map(|set| Check::problem(about, format!("unreadable: {set}"))).collect();
-    let free = bytesize::ByteSize(room).display().iec();
+    // Where nobody knows, there is as much as anybody can count.
+    let free = match room {
+        u64::MAX => "as much as the server allows".to_owned(),
+        room => bytesize::ByteSize(room).display().iec().to_string(),
+    };
     let Some(last) = sets.last() else {
         checks.push(Check::ok(about, format!("{place}: no snapshot yet, room for {free}")));
         return checks;

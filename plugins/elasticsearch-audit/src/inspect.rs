@@ -2,7 +2,8 @@
 
 use strongroom_plugin::{ErrorCode, Finding, Inspection, Part, Result, Stage};
 use strongroom_search::{
-    Client, Engine, Index, Product,
+    Client, Engine, Index, Product, Tally,
+    hash::Function,
     index::Source,
     place,
     size::{self, Size},
@@ -38,7 +39,8 @@ pub fn index_part(index: &str) -> String {
         return format!("{}{index}", part::INDEX);
     }
     let short: String = index.chars().take(NAME_MAX / 4).collect();
-    let mut tally = strongroom_search::Tally::default();
+    // Names of parts stay as they are, whatever documents are hashed by.
+    let mut tally = Tally::by(Function::Sha256);
     tally.add(&strongroom_search::Document { id: index, version: 0, routing: None, source: b"" });
     format!("{}{short}-{}", part::INDEX, tally.hash().get(..16).unwrap_or_default())
 }

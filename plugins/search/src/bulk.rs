@@ -22,8 +22,9 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 24 << 20;
 /// What is sent again at a time, gathered by the plugin.
 const AGAIN_BYTES_MAX: usize = 4 << 20;
-/// How many requests are under way at a time.
-const UNDER_WAY: usize = 2;
+/// How many requests are under way at a time: two that an engine works on, while the answer to a third is read. More would
+/// go beyond the tenth of a small heap that an engine has for them.
+const UNDER_WAY: usize = 3;
 
 const CONFLICT: u16 = 409;
 const BUSY: u16 = 429;

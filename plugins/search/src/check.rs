@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use strongroom_plugin::{Result, log};
 
 use crate::{
-    hash::{Hasher, Tally},
+    hash::{Function, Hasher, Tally},
     objects::{self, Contents, Ids},
     store::{self, Manifest},
 };
@@ -34,9 +34,9 @@ pub struct Checked {
 /// # Errors
 /// When the snapshot cannot be read; damage is no error.
 pub fn index(part: &str, manifest: &Manifest) -> Result<Checked> {
-    let mut checked = Checked::default();
+    let mut checked = Checked { tally: Tally::by(Function::of(&manifest.hash)), ..Checked::default() };
     for number in 1..=manifest.objects {
-        object(part, &manifest.index, number, &mut checked)?;
+        object(part, manifest, number, &mut checked)?;
         if checked.damage.len() >= DAMAGE_MAX {
             break;
         }
@@ -57,7 +57,8 @@ pub fn index(part: &str, manifest: &Manifest) -> Result<Checked> {
     Ok(checked)
 }
 
-fn object(part: &str, index: &str, number: u32, checked: &mut Checked) -> Result<()> {
+fn object(part: &str, manifest: &Manifest, number: u32, checked: &mut Checked) -> Result<()> {
+    let index = &manifest.index;
     let (contents, mut listed) = match list(part, index, number) {
         Ok((contents, listed)) => (Some(contents), listed),
         Err(error) if is_fatal(&error) => return Err(error),
@@ -67,7 +68,7 @@ fn object(part: &str, index: &str, number: u32, checked: &mut Checked) -> Result
         }
     };
     let path = store::object(index, number);
-    let (mut hasher, mut strangers) = (Hasher::default(), 0_u64);
+    let (mut hasher, mut strangers) = (Hasher::by(Function::of(&manifest.hash)), 0_u64);
     let read = objects::read(part, &path, |document| {
         hasher.add(document);
         match listed.get_mut(document.id) {

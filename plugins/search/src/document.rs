@@ -1,11 +1,11 @@
 //! One document: as an engine gives it, and as the two lines of a bulk request.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
-use memchr::memchr2;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use strongroom_plugin::{Error, Result};
+
+use crate::json::{self, Scanner, Wrong};
 
 /// What is kept of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,22 +24,16 @@ pub struct Document<'a> {
 pub const NO_SOURCE: &[u8] = b"{}";
 
 /// A document among what a search found.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Hit<'a> {
-    #[serde(rename = "_index", borrow)]
     index: Cow<'a, str>,
-    #[serde(rename = "_id", borrow)]
     id: Cow<'a, str>,
-    #[serde(rename = "_version")]
     version: u64,
-    #[serde(rename = "_routing")]
-    routing: Option<String>,
-    #[serde(rename = "_parent")]
-    parent: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "_source", borrow)]
-    source: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sort: Option<&'a RawValue>,
+    routing: Option<Cow<'a, str>>,
+    parent: bool,
+    /// With what it is written in, and whether that is several lines.
+    source: Option<(&'a [u8], bool)>,
+    sort: Option<&'a str>,
 }
 
 impl<'a> Hit<'a> {
@@ -48,21 +42,24 @@ impl<'a> Hit<'a> {
     /// # Errors
     /// `corrupt` when it is none; `unsupported` for children of Elasticsearch 5 and before.
     pub fn parse(bytes: &'a [u8], index: &str) -> Result<Self> {
-        let hit: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Error::corrupt(format!("the engine answers with a document that is none: {error}")))?;
-        hit.checked(index)
+        let wrong =
+            |why: &dyn Display| Error::corrupt(format!("the engine answers with a document that is none: {why}"));
+        match Members::read(bytes).map_err(|error| wrong(&error))? {
+            (members, length) if length == bytes.len() => members.hit().map_err(|why| wrong(&why))?.checked(index),
+            (_, length) => Err(wrong(&Wrong { at: length })),
+        }
     }
 
     /// The one that `bytes` begin with, and how long it is; none where they end before its end, or begin with none:
-    /// in what is cut off, a parser cannot tell these apart, and no object is whole before its last brace.
+    /// in what is cut off, these cannot be told apart, and no object is whole before its last brace.
     ///
     /// # Errors
     /// As [`Self::parse`], where it is one.
     pub fn first(bytes: &'a [u8], index: &str) -> Result<Option<(Self, usize)>> {
-        let mut hits = serde_json::Deserializer::from_slice(bytes).into_iter::<Self>();
-        match hits.next() {
-            Some(Ok(hit)) => Ok(Some((hit.checked(index)?, hits.byte_offset()))),
-            _ => Ok(None),
+        let Ok((members, length)) = Members::read(bytes) else { return Ok(None) };
+        match members.hit() {
+            Ok(hit) => Ok(Some((hit.checked(index)?, length))),
+            Err(_) => Ok(None),
         }
     }
 
@@ -71,15 +68,18 @@ impl<'a> Hit<'a> {
             return Err(Error::corrupt(format!("the engine was asked for {index}, and answers of {}", self.index)));
         }
         match self.parent {
-            Some(_) => Err(Error::unsupported(format!("the document {:?} has a _parent: it cannot be kept", self.id))),
-            None => Ok(self),
+            true => Err(Error::unsupported(format!("the document {:?} has a _parent: it cannot be kept", self.id))),
+            false => Ok(self),
         }
     }
 
     /// What is kept of it. `line` holds a source that came on several lines.
     pub fn document<'b>(&'b self, line: &'b mut Vec<u8>) -> Document<'b> {
-        let source = self.source.map_or(NO_SOURCE, |source| source.get().as_bytes());
-        let source = if memchr2(b'\n', b'\r', source).is_some() { on_one_line(source, line) } else { source };
+        let source = match self.source {
+            Some((source, false)) => source,
+            Some((source, true)) => on_one_line(source, line),
+            None => NO_SOURCE,
+        };
         Document { id: &self.id, version: self.version, routing: self.routing.as_deref(), source }
     }
 
@@ -94,8 +94,85 @@ impl<'a> Hit<'a> {
     }
 
     /// Where it stands in its order, for the question after it.
-    pub fn sort(&self) -> Option<&'a RawValue> {
+    pub fn sort(&self) -> Option<&'a str> {
         self.sort
+    }
+}
+
+/// The members of a hit as they are written.
+#[derive(Default)]
+struct Members<'a> {
+    index: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+    routing: Option<&'a [u8]>,
+    parent: Option<&'a [u8]>,
+    source: Option<&'a [u8]>,
+    sort: Option<&'a [u8]>,
+    /// Whether the source has several lines.
+    lines: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Those of the object that the bytes begin with, and its length.
+    fn read(bytes: &'a [u8]) -> Result<(Self, usize), Wrong> {
+        let (mut members, mut scanner) = (Self::default(), Scanner::new(bytes));
+        scanner.token(b'{')?;
+        if scanner.peek() != Some(b'}') {
+            loop {
+                let key = scanner.text()?;
+                scanner.token(b':')?;
+                scanner.peek();
+                scanner.breaks();
+                let value = scanner.value()?;
+                let slot = match key {
+                    b"_index" => &mut members.index,
+                    b"_id" => &mut members.id,
+                    b"_version" => &mut members.version,
+                    b"_routing" => &mut members.routing,
+                    b"_parent" => &mut members.parent,
+                    b"_source" => {
+                        members.lines = scanner.breaks();
+                        &mut members.source
+                    }
+                    b"sort" => &mut members.sort,
+                    // What it says is nobody's to know without looking closer, which no engine has made necessary.
+                    _ if key.contains(&b'\\') => return Err(Wrong { at: scanner.at() }),
+                    _ => &mut None,
+                };
+                if slot.replace(value).is_some() {
+                    return Err(Wrong { at: scanner.at() });
+                }
+                if scanner.peek() != Some(b',') {
+                    break;
+                }
+                scanner.token(b',')?;
+            }
+        }
+        scanner.token(b'}')?;
+        let length = scanner.at();
+        // No byte of a character is a quote, so what is whole is whole in each text.
+        match json::is_utf8(bytes.get(..length).unwrap_or_default()) {
+            true => Ok((members, length)),
+            false => Err(Wrong { at: length }),
+        }
+    }
+
+    /// What they say.
+    fn hit(self) -> Result<Hit<'a>, &'static str> {
+        let set = |value: Option<&'a [u8]>| value.filter(|value| *value != b"null");
+        let text = |value: &'a [u8]| json::said(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?);
+        let plain = |value: &'a [u8]| std::str::from_utf8(value).ok();
+        let version = self.version.and_then(plain).and_then(|version| version.parse().ok());
+        Ok(Hit {
+            index: self.index.and_then(text).ok_or("its _index is no text")?,
+            id: self.id.and_then(text).ok_or("its _id is no text")?,
+            version: version.ok_or("its _version is no number")?,
+            routing: set(self.routing).map(|routing| text(routing).ok_or("its _routing is no text")).transpose()?,
+            parent: set(self.parent).is_some(),
+            source: set(self.source).map(|source| (source, self.lines)),
+            sort: set(self.sort).and_then(plain),
+        })
     }
 }
 
@@ -106,14 +183,14 @@ fn on_one_line<'a>(source: &[u8], line: &'a mut Vec<u8>) -> &'a [u8] {
     line
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Action<'a> {
     #[serde(borrow)]
     index: Meta<'a>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta<'a> {
     #[serde(rename = "_id", borrow)]
@@ -121,7 +198,7 @@ struct Meta<'a> {
     version: u64,
     #[serde(borrow)]
     version_type: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, borrow)]
     routing: Option<Cow<'a, str>>,
 }
 
@@ -134,13 +211,16 @@ impl Document<'_> {
     /// # Errors
     /// Never: what can be read can be written.
     pub fn write_action(&self, lines: &mut Vec<u8>) -> Result<()> {
-        let meta = Meta {
-            id: self.id.into(),
-            version: self.version,
-            version_type: VERSION_TYPE.into(),
-            routing: self.routing.map(Cow::from),
-        };
-        serde_json::to_writer(&mut *lines, &Action { index: meta })?;
+        lines.extend_from_slice(br#"{"index":{"_id":"#);
+        json::write_text(self.id, lines)?;
+        lines.extend_from_slice(br#","version":"#);
+        serde_json::to_writer(&mut *lines, &self.version)?;
+        lines.extend_from_slice(br#","version_type":"external""#);
+        if let Some(routing) = self.routing {
+            lines.extend_from_slice(br#","routing":"#);
+            json::write_text(routing, lines)?;
+        }
+        lines.extend_from_slice(b"}}");
         lines.push(b'\n');
         Ok(())
     }
@@ -177,7 +257,11 @@ impl<'a> Head<'a> {
         if source.first() != Some(&b'{') {
             return Err(wrong("is no JSON object".into()));
         }
-        serde_json::from_slice::<&RawValue>(source).map_err(|error| wrong(format!("is no JSON: {error}")))?;
+        let mut scanner = Scanner::new(source);
+        let read = scanner.value().map(|_| scanner.peek().is_none() && json::is_utf8(source));
+        if read != Ok(true) {
+            return Err(wrong(format!("is no JSON from byte {} on", scanner.at())));
+        }
         Ok(Document { id: &self.0.id, version: self.0.version, routing: self.0.routing.as_deref(), source })
     }
 }
@@ -245,6 +329,37 @@ mod tests {
     }
 
     #[test]
+    fn a_hit_that_says_something_twice_or_what_makes_no_sense_is_refused() {
+        let changes = [
+            ("\"_score\":null", "\"_id\":\"b\""),
+            ("\"_score\":null", "\"_source\":{}"),
+            ("\"_score\"", "\"_sourc\\u0065\""),
+            ("\"ä\\\"1\"", "1"),
+            ("\"ä\\\"1\"", "null"),
+            ("\"ä\\\"1\"", "\"\\ud800\""),
+            (":3,", ":3.0,"),
+            (":3,", ":-3,"),
+            (":3,", ":\"3\","),
+            ("\"r\"", "[]"),
+            ("[1, 2]", "[1, 2"),
+            ("[1, 2]", "[1, 02]"),
+            ("\"sort\":[7]", "\"sort\":[7],"),
+        ];
+        for (from, to) in changes {
+            let text = HIT.replace(from, to);
+            assert!(text != HIT && Hit::parse(text.as_bytes(), "i").is_err(), "{to}");
+            assert!(Hit::first(text.as_bytes(), "i").unwrap().is_none(), "{to}");
+        }
+        assert!(Hit::parse(format!("{HIT} ").as_bytes(), "i").is_err(), "nothing is behind it");
+        let mut bytes = HIT.as_bytes().to_vec();
+        let at = HIT.find('é').unwrap();
+        bytes[at] = b'\xff';
+        assert!(Hit::parse(&bytes, "i").is_err(), "it is UTF-8");
+        let hit = HIT.replace("\"r\"", "null").replace("\"_score\"", "\"_parent\"");
+        assert_eq!(Hit::parse(hit.as_bytes(), "i").unwrap().key(), ("ä\"1", None));
+    }
+
+    #[test]
     fn lines_that_are_no_document_are_refused() {
         for line in [
             "",
@@ -258,7 +373,7 @@ mod tests {
             assert!(Head::parse(line.as_bytes()).is_err(), "{line}");
         }
         let head = Head::parse(br#"{"index":{"_id":"a","version":1,"version_type":"external"}}"#).unwrap();
-        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#] {
+        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#, "{}\0", "{} x", "{\"a\":\"\t\"}"] {
             assert!(head.with(source.as_bytes()).is_err(), "{source}");
         }
     }

@@ -1,14 +1,18 @@
 //! What an index holds, in one number that does not depend on the order of its documents.
 //!
 //! Engines give documents in the order in which they lie in their files, which is another one after a merge or a restore,
-//! and a million ids do not fit into a plugin to be sorted. So each document becomes a number, the SHA-256 over its id,
+//! and a million ids do not fit into a plugin to be sorted. So each document becomes a number, the BLAKE2s over its id,
 //! version, routing and source, each with its length, and the numbers are added modulo 2^256: "AdHash" of Bellare and
 //! Micciancio, "A New Paradigm for Collision-Free Hashing" (1997). Equal sets have equal sums; a document that is missing,
 //! there twice, or changed by a bit makes another one, but for a chance of 2^-256. Someone who may choose a great many
 //! documents could make two sets with one sum (a birthday attack on many lists), so the sum is no seal against forgery:
 //! that is the SHA-256 of every stored object, which the snapshot has anyway.
+//!
+//! First it was SHA-256, which takes a guest more than twice as long. A hash says which it is, so that no two are compared
+//! that cannot be: a set from before is compared with what its own function makes of the documents.
 
-use sha2::{Digest, Sha256};
+use blake2::Blake2s256;
+use sha2::{Digest, Sha256, digest::consts::U32};
 
 use self::lanes::Messages;
 use crate::document::Document;
@@ -20,25 +24,52 @@ const SHORT_BYTES_MAX: usize = 16 << 10;
 /// So much waits until it is hashed.
 const WAITING_BYTES: usize = 256 << 10;
 
+/// What makes a number of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Function {
+    /// RFC 7693, with 32 bytes and no key.
+    #[default]
+    Blake2s,
+    /// Of sets whose `index.json` is of version 1.
+    Sha256,
+}
+
+/// What a hash begins with, unless it is of [`Function::Sha256`].
+const BLAKE2S: &str = "blake2s:";
+
+impl Function {
+    /// The one that made a hash; for none, the one that would.
+    pub fn of(hash: &str) -> Self {
+        if hash.is_empty() || hash.starts_with(BLAKE2S) { Self::Blake2s } else { Self::Sha256 }
+    }
+}
+
 /// Documents counted and hashed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// How many.
     pub documents: u64,
+    function: Function,
     /// The sum of their numbers, its least part first.
     sum: [u64; 4],
 }
 
 impl Tally {
+    /// No document yet.
+    pub fn by(function: Function) -> Self {
+        Self { function, ..Self::default() }
+    }
+
     /// One more document.
     pub fn add(&mut self, document: &Document) {
-        let mut hasher = Sha256::new();
-        fields(document, |bytes| hasher.update(bytes));
-        let digest: [u8; 32] = hasher.finalize().into();
+        let digest = match self.function {
+            Function::Blake2s => digest::<Blake2s256>(document),
+            Function::Sha256 => digest::<Sha256>(document),
+        };
         self.plus(1, number(digest.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word))));
     }
 
-    /// All documents of another tally.
+    /// All documents of another tally by the same function.
     pub fn join(&mut self, other: &Self) {
         self.plus(other.documents, other.sum);
     }
@@ -53,10 +84,17 @@ impl Tally {
         }
     }
 
-    /// The sum as 64 hexadecimal digits.
+    /// The sum as 64 hexadecimal digits, behind `blake2s:` where that is the function.
     pub fn hash(&self) -> String {
-        self.sum.iter().rev().map(|part| format!("{part:016x}")).collect()
+        let name = if self.function == Function::Blake2s { BLAKE2S } else { "" };
+        std::iter::once(name.to_owned()).chain(self.sum.iter().rev().map(|part| format!("{part:016x}"))).collect()
     }
+}
+
+fn digest<D: Digest<OutputSize = U32>>(document: &Document) -> [u8; 32] {
+    let mut hasher = D::new();
+    fields(document, |bytes| hasher.update(bytes));
+    hasher.finalize().into()
 }
 
 /// What is hashed of a document.
@@ -95,9 +133,14 @@ pub struct Hasher {
 }
 
 impl Hasher {
+    /// No document yet.
+    pub fn by(function: Function) -> Self {
+        Self { tally: Tally::by(function), waiting: Messages::default() }
+    }
+
     /// One more document.
     pub fn add(&mut self, document: &Document) {
-        if document.source.len() > SHORT_BYTES_MAX {
+        if document.source.len() > SHORT_BYTES_MAX || self.tally.function != Function::Blake2s {
             return self.tally.add(document);
         }
         fields(document, |bytes| self.waiting.append(bytes));
@@ -165,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_sum_carries_from_part_to_part_and_over_the_end() {
-        let mut tally = Tally { documents: 1, sum: [u64::MAX; 4] };
+        let mut tally = Tally { documents: 1, sum: [u64::MAX; 4], ..Tally::default() };
         tally.plus(1, [1, 0, 0, 0]);
-        assert_eq!(tally.hash(), "0".repeat(64));
+        assert_eq!(tally.hash(), format!("blake2s:{}", "0".repeat(64)));
         tally.sum = [u64::MAX, u64::MAX, 0, 0];
         tally.plus(1, [1, 0, 0, 0]);
         assert_eq!(tally.sum, [0, 0, 1, 0]);
@@ -192,16 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_the_digest_as_it_is_written() {
-        let document = one("a", 1, None, "{}");
-        let mut hasher = Sha256::new();
+    fn the_number_is_the_digest_as_it_is_written_and_says_of_which_function() {
+        let mut bytes = Vec::new();
         for field in [1u64.to_le_bytes().as_slice(), b"a", &8u64.to_le_bytes(), &1u64.to_le_bytes()] {
-            hasher.update(field);
+            bytes.extend_from_slice(field);
         }
-        hasher.update(u64::MAX.to_le_bytes());
-        hasher.update(2u64.to_le_bytes());
-        hasher.update(b"{}");
-        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(tally(&[document]).hash(), hex);
+        bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+        bytes.extend_from_slice(&2u64.to_le_bytes());
+        bytes.extend_from_slice(b"{}");
+        let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        for (function, expected) in [
+            (Function::Sha256, hex(&Sha256::digest(&bytes))),
+            (Function::Blake2s, format!("blake2s:{}", hex(&Blake2s256::digest(&bytes)))),
+        ] {
+            let mut hasher = Hasher::by(function);
+            hasher.add(&one("a", 1, None, "{}"));
+            assert_eq!((hasher.tally().hash(), Function::of(&expected)), (expected, function));
+        }
+        assert_eq!(Function::of(""), Function::Blake2s);
     }
 }

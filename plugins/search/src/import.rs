@@ -8,7 +8,7 @@ use strongroom_plugin::{Error, Result, http::encoded};
 use crate::{
     bulk::Loader,
     client::{Client, Question},
-    hash::{Hasher, Tally},
+    hash::{Function, Hasher, Tally},
     index::Index,
     objects::Ids,
     store::Manifest,
@@ -94,12 +94,12 @@ pub fn load(client: &Client, part: &str, manifest: &Manifest, name: &str) -> Res
     Index::refresh(client, name)
 }
 
-/// Reads an index, and counts and hashes what is in it.
+/// Reads an index, and counts and hashes what is in it, by the function of what it is compared with.
 ///
 /// # Errors
 /// As [`View::read`].
-pub fn tally(client: &Client, name: &str, pace: Pace) -> Result<Tally> {
-    let (mut hasher, mut line) = (Hasher::default(), Vec::new());
+pub fn tally(client: &Client, name: &str, pace: Pace, function: Function) -> Result<Tally> {
+    let (mut hasher, mut line) = (Hasher::by(function), Vec::new());
     let index = Index::read(client, name)?;
     let mut view = View::open(client, name, pace)?;
     let read = view.read(&index, pace, &mut |hit| {

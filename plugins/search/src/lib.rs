@@ -18,6 +18,7 @@ pub mod findings;
 pub mod hash;
 pub mod import;
 pub mod index;
+pub mod json;
 pub mod kept;
 pub mod made;
 pub mod objects;

@@ -15,6 +15,7 @@ use strongroom_plugin::{
 use crate::{
     document::{Document, Head},
     hash::{Hasher, Tally},
+    json,
     page::HIT_BYTES_MAX,
     store,
 };
@@ -107,7 +108,7 @@ impl Writer {
             open.bytes += length;
             open.documents += 1;
             open.hasher.add(document);
-            serde_json::to_writer(&mut open.ids, document.id)?;
+            json::write_text(document.id, &mut open.ids)?;
             open.ids.push(b'\n');
         }
         self.write(&action)?;

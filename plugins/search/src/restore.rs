@@ -7,6 +7,7 @@ use strongroom_plugin::{Context, Error, Finding, Outcome, Part, Result, context,
 
 use self::done::Done;
 use crate::{
+    hash::Function,
     import,
     kept::Kept,
     made::Made,
@@ -172,7 +173,7 @@ fn prove(reach: &Reach, part: &Part, manifest: &Manifest, temporary: &str) -> Re
     let (client, pace) = (&reach.client, reach.pace);
     import::create(client, manifest, temporary)?;
     import::load(client, &part.name, manifest, temporary)?;
-    let tally = import::tally(client, temporary, pace)?;
+    let tally = import::tally(client, temporary, pace, Function::of(&manifest.hash))?;
     let hash = tally.hash();
     if (tally.documents, &hash) == (manifest.documents, &manifest.hash) {
         return Ok(Proof { expected: manifest.documents, actual: tally.documents, hash });

@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Before, when documents were hashed by SHA-256; else the same.
+pub const VERSION_SHA256: u32 = 1;
 /// The longest `index.json`: settings and mapping of an index.
 const JSON_BYTES_MAX: usize = 16 << 20;
 
@@ -22,7 +24,7 @@ const JSON_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Manifest {
-    /// [`VERSION`]
+    /// [`VERSION`], [`VERSION_SHA256`]
     pub version: u32,
     /// The index's own name.
     pub index: String,
@@ -96,7 +98,7 @@ impl Manifest {
         let text = archive::read_to_string(part, &path, JSON_BYTES_MAX)?;
         let read: Self = parse(&text).context(format!("reading {part}/{path}"))?;
         match read.version {
-            VERSION => Ok(read),
+            VERSION | VERSION_SHA256 => Ok(read),
             other => {
                 Err(Error::unsupported(format!("{part}/{path} is of version {other}: a newer program has written it")))
             }
@@ -155,5 +157,21 @@ impl Manifest {
             aliases: BTreeMap::new(),
         };
         Self::of(&index, &Engine { number: "2.19.5".into(), ..Engine::default() }, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_plugin::{ErrorCode, testing::Host};
+
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_a_version_before_is_read_and_one_of_a_later_version_is_not() {
+        for (version, expected) in [(VERSION_SHA256, Ok(())), (VERSION, Ok(())), (3, Err(ErrorCode::Unsupported))] {
+            let text = serde_json::to_string(&Manifest { version, ..Manifest::sample("i") }).unwrap();
+            let _host = Host::new().archived("p", "i/index.json", text);
+            assert_eq!(Manifest::read("p", "i").map(drop).map_err(|error| error.code), expected, "{version}");
+        }
     }
 }

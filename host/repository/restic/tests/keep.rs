@@ -40,7 +40,8 @@ pub(super) fn small(repository: &ResticRepository, id: &str) -> Result<(), Error
 pub(super) fn over(repository: &ResticRepository, storage: Arc<dyn Storage>) -> ResticRepository {
     let vault = Vault { storage: Arc::clone(&storage), ..repository.vault().unwrap() };
     let (password, spill) = (repository.password.clone(), repository.spill.clone());
-    ResticRepository { storage, password, compression: repository.compression, spill, vault: Mutex::new(Some(vault)) }
+    let compression = repository.compression;
+    ResticRepository { storage, password, compression, reads_back: false, spill, vault: Mutex::new(Some(vault)) }
 }
 
 /// The same repository in `directory/repo`, read anew.

@@ -41,6 +41,29 @@ fn what_was_stored_is_found_whole() {
 }
 
 #[test]
+fn a_set_from_before_is_compared_by_the_function_of_its_own_hash() {
+    let (host, manifest) = stored();
+    let mut before = Tally::by(Function::Sha256);
+    objects::read("p", "i/000001.ndjson", |document| {
+        before.add(document);
+        Ok(())
+    })
+    .unwrap();
+    let list = text("i/000001.ids").replace(&manifest.hash, &before.hash());
+    let _host = host.archived("p", "i/000001.ids", list);
+    let mut old = Manifest { version: store::VERSION_SHA256, hash: before.hash(), ..manifest };
+    assert_eq!(index("p", &old).unwrap().damage, []);
+    old.hash.replace_range(..4, "0000");
+    assert_eq!(index("p", &old).unwrap().damage.len(), 1, "another hash of that kind");
+    old.hash = format!("blake2s:{}", before.hash());
+    assert_eq!(
+        index("p", &old).unwrap().damage.len(),
+        2,
+        "that number by the other function: neither list nor index agree"
+    );
+}
+
+#[test]
 fn a_document_that_was_taken_out_is_named() {
     let (host, manifest) = stored();
     let object = without(&text("i/000001.ndjson"), 6..8);

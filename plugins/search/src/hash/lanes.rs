@@ -1,5 +1,7 @@
-//! SHA-256 (FIPS 180-4) of many short messages, four at a time: a guest has no instruction for it, but vectors of four
-//! words. A lane whose message is at its end takes the next one.
+//! BLAKE2s (RFC 7693) of many short messages, four at a time: a guest has no instruction for any digest, but vectors of
+//! four words.
+//!
+//! A lane whose message is at its end takes the next one.
 
 use wide::u32x4;
 
@@ -7,21 +9,25 @@ const BLOCK_BYTES: usize = 64;
 const LANES: usize = 4;
 const NOTHING: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 
-/// §5.3.3
-const BEGIN: [u32; 8] =
+/// §2.6
+const VECTOR: [u32; 8] =
     [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 
-/// §4.2.2
-#[rustfmt::skip]
-const ROUNDS: [u32; 64] = [
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+/// §2.5: a digest of 32 bytes, no key.
+const PARAMETERS: u32 = 0x0101_0020;
+
+/// §2.7
+const ORDER: [[usize; 16]; 10] = [
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
+    [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
+    [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
+    [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
+    [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
+    [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
+    [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
+    [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
+    [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
 ];
 
 /// Messages that wait to be hashed.
@@ -29,8 +35,18 @@ const ROUNDS: [u32; 64] = [
 pub(super) struct Messages {
     /// Padded, one behind the other.
     bytes: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
+    /// Where each of them ends with its padding, and how long it is without.
+    ends: Vec<(usize, u32)>,
+}
+
+/// One of the messages that are hashed side by side.
+#[derive(Default, Clone, Copy)]
+struct Lane<'a> {
+    blocks: &'a [[u8; BLOCK_BYTES]],
+    /// How many bytes were hashed, and how many there are.
+    hashed: u32,
+    length: u32,
+    is_busy: bool,
 }
 
 impl Messages {
@@ -39,15 +55,16 @@ impl Messages {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Ends it: §5.1.1.
+    /// Ends it: §3.3.
     pub(super) fn end(&mut self) {
-        let begin = self.ends.last().copied().unwrap_or_default();
+        let begin = self.begin();
         let length = self.bytes.len() - begin;
-        self.bytes.push(0x80);
-        let padded = (length + 9).next_multiple_of(BLOCK_BYTES);
-        self.bytes.resize(begin + padded - 8, 0);
-        self.bytes.extend_from_slice(&(length as u64 * 8).to_be_bytes());
-        self.ends.push(self.bytes.len());
+        self.bytes.resize(begin + length.next_multiple_of(BLOCK_BYTES).max(BLOCK_BYTES), 0);
+        self.ends.push((self.bytes.len(), u32::try_from(length).unwrap_or(u32::MAX)));
+    }
+
+    fn begin(&self) -> usize {
+        self.ends.last().map_or(0, |(end, _)| *end)
     }
 
     /// How many bytes wait.
@@ -55,109 +72,98 @@ impl Messages {
         self.bytes.len()
     }
 
-    /// Hashes all of them; their digests come in any order.
+    /// Hashes all of them; the words of their digests come in any order, as they are written.
     pub(super) fn digests(&mut self, mut each: impl FnMut([u32; 8])) {
         let mut begin = 0;
-        let mut waiting = self.ends.iter().map(|end| {
+        let mut waiting = self.ends.iter().map(|(end, length)| {
             let message = self.bytes.get(begin..*end).unwrap_or_default();
             begin = *end;
-            message.as_chunks::<BLOCK_BYTES>().0
+            Lane { blocks: message.as_chunks::<BLOCK_BYTES>().0, hashed: 0, length: *length, is_busy: true }
         });
-        let mut lanes: [&[[u8; BLOCK_BYTES]]; LANES] = [&[]; LANES];
-        let mut busy = [false; LANES];
-        let mut state = BEGIN.map(u32x4::splat);
+        let mut lanes = [Lane::default(); LANES];
+        let mut state = VECTOR.map(u32x4::splat);
         loop {
-            for (at, lane) in lanes.iter_mut().enumerate() {
-                if !lane.is_empty() {
-                    continue;
+            for (at, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.blocks.is_empty()) {
+                if lane.is_busy {
+                    each(state.map(|word| word.to_array()[at].swap_bytes()));
                 }
-                if std::mem::take(&mut busy[at]) {
-                    each(state.map(|word| word.to_array()[at]));
-                }
-                if let Some(message) = waiting.next() {
-                    (*lane, busy[at]) = (message, true);
-                    begin_lane(&mut state, at);
-                }
+                *lane = waiting.next().unwrap_or_default();
+                begin_lane(&mut state, at);
             }
-            if !busy.contains(&true) {
+            if lanes.iter().all(|lane| !lane.is_busy) {
                 break;
             }
-            let blocks = lanes.each_mut().map(|lane| match lane.split_first() {
-                Some((block, rest)) => {
-                    *lane = rest;
-                    block
-                }
-                None => &NOTHING,
-            });
-            compress(&mut state, blocks);
+            let blocks = lanes.each_mut().map(Lane::next);
+            let ended = lanes.map(|lane| if lane.blocks.is_empty() { u32::MAX } else { 0 });
+            compress(&mut state, blocks, lanes.map(|lane| lane.hashed).into(), ended.into());
         }
         self.bytes.clear();
         self.ends.clear();
     }
 }
 
+impl<'a> Lane<'a> {
+    fn next(&mut self) -> &'a [u8; BLOCK_BYTES] {
+        let Some((block, rest)) = self.blocks.split_first() else { return &NOTHING };
+        self.hashed = self.length.min(self.hashed + BLOCK_BYTES as u32);
+        self.blocks = rest;
+        block
+    }
+}
+
 fn begin_lane(state: &mut [u32x4; 8], lane: usize) {
-    for (word, begin) in state.iter_mut().zip(BEGIN) {
+    for (at, word) in state.iter_mut().enumerate() {
         let mut words = word.to_array();
-        words[lane] = begin;
+        words[lane] = VECTOR[at] ^ if at == 0 { PARAMETERS } else { 0 };
         *word = words.into();
     }
 }
 
-/// §6.2.2, for a block of each lane.
-fn compress(state: &mut [u32x4; 8], blocks: [&[u8; BLOCK_BYTES]; LANES]) {
-    let mut schedule: [u32x4; 16] = std::array::from_fn(|word| swapped(blocks.map(|block| little(block, word)).into()));
-    let mut words = *state;
-    for (turn, constants) in ROUNDS.as_chunks::<16>().0.iter().enumerate() {
-        words = match turn {
-            0 => sixteen::<true>(words, constants, &mut schedule),
-            _ => sixteen::<false>(words, constants, &mut schedule),
-        };
+/// §3.2, for a block of each lane. Fewer than 2^32 bytes were hashed, so the upper half of their number is zero.
+fn compress(state: &mut [u32x4; 8], blocks: [&[u8; BLOCK_BYTES]; LANES], hashed: u32x4, ended: u32x4) {
+    let message: [u32x4; 16] = std::array::from_fn(|word| blocks.map(|block| little(block, word)).into());
+    let mut words = [u32x4::splat(0); 16];
+    for at in 0..8 {
+        (words[at], words[at + 8]) = (state[at], u32x4::splat(VECTOR[at]));
     }
-    for (own, new) in state.iter_mut().zip(words) {
-        *own += new;
+    words[12] ^= hashed;
+    words[14] ^= ended;
+    // Written out, so that nothing has to be moved or looked for between them.
+    macro_rules! rounds {
+        ($($round:literal)+) => {$(round::<$round>(&mut words, &message);)+};
+    }
+    rounds!(0 1 2 3 4 5 6 7 8 9);
+    for at in 0..8 {
+        state[at] ^= words[at] ^ words[at + 8];
     }
 }
 
-/// Sixteen rounds, each written out, so that nothing has to be moved or looked for between them.
-fn sixteen<const FIRST: bool>(mut words: [u32x4; 8], constants: &[u32; 16], schedule: &mut [u32x4; 16]) -> [u32x4; 8] {
-    macro_rules! rounds {
-        ($($at:literal)+) => {$(
-            if !FIRST {
-                schedule[$at] = next(schedule, $at);
-            }
-            words = round(words, constants[$at], schedule[$at]);
+#[inline(always)]
+fn round<const ROUND: usize>(words: &mut [u32x4; 16], message: &[u32x4; 16]) {
+    macro_rules! mixed {
+        ($($turn:literal: $a:literal $b:literal $c:literal $d:literal),+) => {$(
+            let (x, y) = (message[ORDER[ROUND][2 * $turn]], message[ORDER[ROUND][2 * $turn + 1]]);
+            [words[$a], words[$b], words[$c], words[$d]] = mix([words[$a], words[$b], words[$c], words[$d]], x, y);
         )+};
     }
-    rounds!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-    words
+    mixed!(0: 0 4 8 12, 1: 1 5 9 13, 2: 2 6 10 14, 3: 3 7 11 15, 4: 0 5 10 15, 5: 1 6 11 12, 6: 2 7 8 13, 7: 3 4 9 14);
 }
 
+/// §3.1
 #[inline(always)]
-fn round([a, b, c, d, e, f, g, h]: [u32x4; 8], constant: u32, word: u32x4) -> [u32x4; 8] {
-    let one = h + (turned::<6>(e) ^ turned::<11>(e) ^ turned::<25>(e));
-    let one = one + (g ^ (e & (f ^ g))) + u32x4::splat(constant) + word;
-    let two = (turned::<2>(a) ^ turned::<13>(a) ^ turned::<22>(a)) + ((a & b) ^ (c & (a ^ b)));
-    [one + two, a, b, c, d + one, e, f, g]
-}
-
-/// The word of the schedule sixteen behind the one that stands there.
-#[inline(always)]
-fn next(schedule: &[u32x4; 16], at: usize) -> u32x4 {
-    let (near, far) = (schedule[(at + 1) % 16], schedule[(at + 14) % 16]);
-    let near = turned::<7>(near) ^ turned::<18>(near) ^ (near >> 3);
-    let far = turned::<17>(far) ^ turned::<19>(far) ^ (far >> 10);
-    schedule[at] + near + schedule[(at + 9) % 16] + far
+fn mix([a, b, c, d]: [u32x4; 4], x: u32x4, y: u32x4) -> [u32x4; 4] {
+    let a = a + b + x;
+    let d = turned::<16>(d ^ a);
+    let c = c + d;
+    let b = turned::<12>(b ^ c);
+    let a = a + b + y;
+    let d = turned::<8>(d ^ a);
+    let c = c + d;
+    [a, turned::<7>(b ^ c), c, d]
 }
 
 fn little(block: &[u8; BLOCK_BYTES], word: usize) -> u32 {
     block.as_chunks::<4>().0.get(word).map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-/// Words whose bytes stand in the other order.
-fn swapped(words: u32x4) -> u32x4 {
-    let (odd, even) = (u32x4::splat(0x00ff_00ff), u32x4::splat(0xff00_ff00));
-    turned::<8>(words & odd) | turned::<24>(words & even)
 }
 
 /// To the right.
@@ -169,12 +175,12 @@ fn turned<const BITS: u32>(words: u32x4) -> u32x4 {
 mod tests {
     use std::collections::BTreeMap;
 
-    use sha2::{Digest, Sha256};
+    use blake2::{Blake2s256, Digest};
 
     use super::*;
 
     fn expected(message: &[u8]) -> [u32; 8] {
-        let digest: [u8; 32] = Sha256::digest(message).into();
+        let digest: [u8; 32] = Blake2s256::digest(message).into();
         std::array::from_fn(|word| u32::from_be_bytes(digest.as_chunks::<4>().0[word]))
     }
 

@@ -34,7 +34,7 @@ fn restored(twist: impl Fn(&WebCall, Answered) -> Answered + 'static) -> (Result
     let work = || {
         create(&client, &manifest, "strongroom-restore-x")?;
         load(&client, "p", &manifest, "strongroom-restore-x")?;
-        tally(&client, "strongroom-restore-x", PACE)
+        tally(&client, "strongroom-restore-x", PACE, Function::default())
     };
     (work(), host, manifest)
 }
@@ -138,7 +138,7 @@ fn a_document_that_the_engine_only_said_to_have_is_missed_and_named() {
     create(&client, &manifest, "strongroom-restore-x").unwrap();
     load(&client, "p", &manifest, "strongroom-restore-x").unwrap();
     engine.0.borrow_mut().indices.get_mut("strongroom-restore-x").unwrap().docs.remove("id-11");
-    assert_ne!(tally(&client, "strongroom-restore-x", PACE).unwrap().hash(), manifest.hash);
+    assert_ne!(tally(&client, "strongroom-restore-x", PACE, Function::default()).unwrap().hash(), manifest.hash);
     assert_eq!(missing(&client, "p", &manifest, "strongroom-restore-x", PACE).unwrap(), ["id-11"]);
     drop(host);
 }

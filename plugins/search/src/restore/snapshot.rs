@@ -5,6 +5,7 @@ use strongroom_plugin::{Error, Outcome, Part, Result, TreeOptions, archive, cont
 
 use super::{Done, Proof, Wanted};
 use crate::{
+    hash::Function,
     import,
     kept::{FILES, Index, Kept, Reference},
     made::Made,
@@ -81,7 +82,7 @@ fn each(
 fn prove(reach: &Reach, index: &Index, temporary: &str) -> Result<Proof> {
     let client = &reach.client;
     let counted = place::count(client, temporary)?;
-    let tally = import::tally(client, temporary, reach.pace)?;
+    let tally = import::tally(client, temporary, reach.pace, Function::of(&index.manifest.hash))?;
     let (hash, (least, most)) = (tally.hash(), index.documents);
     let manifest = &index.manifest;
     if index.is_exact() && (tally.documents, &hash) != (manifest.documents, &manifest.hash) {

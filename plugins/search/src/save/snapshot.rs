@@ -8,7 +8,9 @@ use strongroom_plugin::{Error, Finding, Outcome, Part, Result, TreeOptions, Tree
 use super::{Noted, note};
 use crate::{
     client::Client,
-    export, import,
+    export,
+    hash::Function,
+    import,
     index::Index,
     kept::{self, FILE, FILES, Kept, Reference},
     made::Made,
@@ -150,7 +152,7 @@ fn after(reach: &Reach, before: Before, outcome: Outcome) -> Result<(kept::Index
     let taken = context::now().seconds.saturating_mul(1000);
     let mut manifest = Manifest::of(&index, client.engine(), taken);
     let tally = match repository::written(client, name)? == before.written {
-        true => Some(import::tally(client, name, reach.pace)?),
+        true => Some(import::tally(client, name, reach.pace, Function::default())?),
         false => None,
     };
     if let Some(tally) = tally.filter(|_| repository::written(client, name).is_ok_and(|now| now == before.written)) {

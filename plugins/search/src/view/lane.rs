@@ -1,7 +1,6 @@
 //! The documents of one shard in their order, page by page. Each page begins behind the last document that came, so a
 //! page that broke off is asked for again from where it broke.
 
-use serde_json::value::RawValue;
 use strongroom_plugin::http::Exchange;
 
 use super::*;
@@ -62,7 +61,7 @@ impl Lane {
         let (number, whole) = self.after.get_or_insert_default();
         *number = place;
         whole.clear();
-        whole.push_str(hit.sort().map_or("", RawValue::get));
+        whole.push_str(hit.sort().unwrap_or_default());
     }
 
     /// Asks for the next page; so many documents of so many bytes have come in all lanes.
@@ -125,7 +124,7 @@ impl Lane {
 
 /// The number that its order begins with.
 fn place(hit: &Hit) -> Result<i64> {
-    let sort = hit.sort().map(RawValue::get).and_then(|sort| sort.strip_prefix('['));
+    let sort = hit.sort().and_then(|sort| sort.strip_prefix('['));
     let first = sort.and_then(|sort| sort.split([',', ']']).next());
     let wrong = || Error::corrupt("the engine does not say where a document stands in its order");
     first.and_then(|first| first.trim().parse().ok()).ok_or_else(wrong)

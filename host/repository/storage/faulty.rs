@@ -14,7 +14,7 @@ use super::{Found, Kind, Name, Storage};
 
 /// What goes wrong. Calls are counted from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::repository::restic) enum Fault {
+pub(in crate::repository) enum Fault {
     /// Nothing.
     None,
     /// One call fails and does nothing.
@@ -23,13 +23,15 @@ pub(in crate::repository::restic) enum Fault {
     Lies(u64),
     /// A call and all later ones fail, as after a power cut: what it was to write is not there.
     Dies(u64),
+    /// One call is to write, and writes other bytes than those that it was given.
+    Garbles(u64),
     /// The file of each kind that was written last is not listed so many times.
     ListsLate(u32),
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::repository::restic) struct Faulty {
+pub(in crate::repository) struct Faulty {
     inner: Arc<dyn Storage>,
     fault: Fault,
     calls: AtomicU64,
@@ -38,12 +40,12 @@ pub(in crate::repository::restic) struct Faulty {
 }
 
 impl Faulty {
-    pub(in crate::repository::restic) fn new(inner: Arc<dyn Storage>, fault: Fault) -> Self {
+    pub(in crate::repository) fn new(inner: Arc<dyn Storage>, fault: Fault) -> Self {
         Self { inner, fault, calls: AtomicU64::new(0), late: Mutex::default() }
     }
 
     /// Calls so far.
-    pub(in crate::repository::restic) fn calls(&self) -> u64 {
+    pub(in crate::repository) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
 
@@ -89,6 +91,8 @@ impl Storage for Faulty {
     }
 
     fn write(&self, name: &Name, content: &[u8]) -> io::Result<()> {
+        let garbles = self.fault == Fault::Garbles(self.calls() + 1);
+        let content = if garbles { &content[..content.len() / 2] } else { content };
         self.call(|| self.inner.write(name, content))?;
         if let Fault::ListsLate(lists) = self.fault {
             let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);

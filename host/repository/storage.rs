@@ -2,11 +2,23 @@
 //!
 //! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config`).
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+
+use self::{limited::Limited, local::Local, retried::Retried, s3::S3, sftp::Sftp};
+use super::Error;
+use crate::config::{Place, Remote};
 
 #[cfg(test)]
 pub(super) mod faulty;
+mod limited;
 pub(super) mod local;
+pub(super) mod read_back;
+mod retried;
+mod s3;
+mod sftp;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 /// Kinds of files, each in a directory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +130,25 @@ pub(super) trait Storage: Send + Sync + fmt::Debug {
     /// What people call it.
     fn place(&self) -> PathBuf;
 }
+
+/// The one at `place`. Nothing is asked of it yet.
+///
+/// # Errors
+/// [`Error::Io`] when what opens it cannot be read.
+pub(super) fn open(place: &Place, remote: &Remote) -> Result<Arc<dyn Storage>, Error> {
+    let server: Arc<dyn Storage> = match place {
+        Place::Directory(directory) => return Ok(Arc::new(Local::new(directory))),
+        Place::Sftp(sftp) => Arc::new(Sftp::new(sftp, remote)),
+        Place::S3(s3) => Arc::new(S3::new(s3, remote)?),
+    };
+    let limited = Arc::new(Limited::new(server, remote.connections.into()));
+    Ok(Arc::new(Retried::new(limited, remote.retries)))
+}
+
+/// Bytes that a file may have: what is longer is none of a repository.
+const FILE_MAX: u64 = 1 << 30;
+/// Files that a listing may name.
+const FOUND_MAX: usize = 50_000_000;
 
 /// Whether a repository gives such names.
 pub(super) fn is_name(name: &str) -> bool {

@@ -19,7 +19,7 @@ const OPEN_MAX: usize = 64;
 const UNFINISHED: &str = "-tmp-";
 
 /// See the module.
-pub(in crate::repository::restic) struct Local {
+pub(in crate::repository) struct Local {
     directory: PathBuf,
     /// Read last, last.
     open: Mutex<Vec<(String, Arc<File>)>>,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    pub(in crate::repository::restic) fn new(directory: impl Into<PathBuf>) -> Self {
+    pub(in crate::repository) fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), open: Mutex::default() }
     }
 
@@ -110,6 +110,8 @@ impl Storage for Local {
 
     fn remove(&self, name: &Name) -> io::Result<()> {
         let path = self.path(name);
+        // One that is open takes room for as long.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != name.name);
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             // An index that came back after a crash would name packs that were removed after it.

@@ -1,0 +1,250 @@
+//! Copies a snapshot to another repository, of whatever format, and proves what came of it.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    Archive, Draft, Error, Item, Kind, Listed, Pass, Repository, Stored, Watch,
+    lines::{ENTRIES, OWN, RECORD, SUMS, read_sum_line},
+    queue::Queue,
+    workers,
+};
+use crate::{digest::Digest, name::RawPath, snapshot::record::Record};
+
+/// Entries that are listed at once.
+const PAGE: usize = 1000;
+/// Entries on their way to the threads that copy them.
+const QUEUE_MAX: usize = 64;
+/// Bytes that a line of `SHA256SUMS` may take.
+const LINE_MAX: u64 = 1 << 20;
+
+/// What came of a copy: it is sealed, and proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Entries, strongroom's own among them.
+    pub entries: u64,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes that the repository did not hold before.
+    pub new_bytes: u64,
+}
+
+/// Copies the snapshot `listed` of `from` to `to`, under its id, with its record as it is. Each file is compared with the
+/// digest that the snapshot has of it, and what was written is proven ([`Repository::prove_copy`]). Call it only under
+/// the pipeline's lock.
+///
+/// # Errors
+/// When either repository fails, or the snapshot is damaged, or was not made by strongroom; then no copy is visible.
+pub fn copy(from: &dyn Repository, to: &dyn Repository, listed: &Listed, watch: &dyn Watch) -> Result<Copied, Error> {
+    let archive = from.open(&listed.id)?;
+    let record = archive.record()?;
+    if let Err(why) = serde_json::from_slice::<Record>(&record) {
+        return Err(Error::Damaged(format!("the record of snapshot {} cannot be understood: {why}", listed.id)));
+    }
+    let draft = to.draft(&listed.id, &listed.pipeline, &listed.started)?;
+    let copying = Copying::new(&*archive, &*draft, watch);
+    copying.all()?;
+    copying.compare()?;
+    draft.seal(&record)?;
+    let copied = copying.copied();
+    drop(draft);
+    prove(to, listed, watch)?;
+    Ok(copied)
+}
+
+/// A copy that is not what it should be must not be taken for one.
+fn prove(to: &dyn Repository, listed: &Listed, watch: &dyn Watch) -> Result<(), Error> {
+    let damage = match to.prove_copy(&listed.id, watch) {
+        Ok(proof) => proof.damage,
+        Err(why) => return to.forget(&listed.id).and(Err(why)),
+    };
+    let Some(first) = damage.first() else { return Ok(()) };
+    let others = damage.len() - 1;
+    let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+    let what = match to.forget(&listed.id) {
+        Ok(()) => "it was removed again".to_owned(),
+        Err(why) => format!("it could not be removed, do not rely on it: {why}"),
+    };
+    Err(Error::Damaged(format!("the copy of snapshot {} is damaged: {first}{others}; {what}", listed.id)))
+}
+
+struct Copying<'a> {
+    archive: &'a dyn Archive,
+    draft: &'a dyn Draft,
+    watch: &'a dyn Watch,
+    entries: AtomicU64,
+    bytes: AtomicU64,
+    new_bytes: AtomicU64,
+    files: AtomicU64,
+    failure: Mutex<Option<Error>>,
+}
+
+impl<'a> Copying<'a> {
+    fn new(archive: &'a dyn Archive, draft: &'a dyn Draft, watch: &'a dyn Watch) -> Self {
+        let zero = || AtomicU64::new(0);
+        let (entries, bytes, new_bytes, files) = (zero(), zero(), zero(), zero());
+        Self { archive, draft, watch, entries, bytes, new_bytes, files, failure: Mutex::default() }
+    }
+
+    fn copied(&self) -> Copied {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Copied { entries: of(&self.entries), bytes: of(&self.bytes), new_bytes: of(&self.new_bytes) }
+    }
+
+    /// Copies every entry; the first that fails ends it.
+    fn all(&self) -> Result<(), Error> {
+        let queue = Queue::new(QUEUE_MAX);
+        std::thread::scope(|scope| {
+            let sender = queue.sender();
+            let started = workers::start(scope, || {
+                while let Some(item) = queue.next() {
+                    self.attempt(&item);
+                }
+            });
+            let listed = started.and_then(|()| self.each(&mut |item| sender.send(item)));
+            drop(sender);
+            listed
+        })?;
+        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(why) => Err(why),
+            None if self.watch.stopped() => Err(Error::Canceled),
+            None => Ok(()),
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.watch.stopped() || self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn each(&self, send: &mut dyn FnMut(Item)) -> Result<(), Error> {
+        let mut after = None;
+        while !self.ended() {
+            let items = self.archive.items(&RawPath::root(), after.as_ref(), PAGE)?;
+            let Some(last) = items.last() else { return Ok(()) };
+            after = Some(last.path.clone());
+            items.into_iter().for_each(&mut *send);
+        }
+        Ok(())
+    }
+
+    fn attempt(&self, item: &Item) {
+        if self.ended() {
+            return;
+        }
+        if let Err(why) = self.one(item) {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        }
+    }
+
+    fn one(&self, item: &Item) -> Result<(), Error> {
+        let path = item.path.as_bytes();
+        // The format of the copy writes its own.
+        if [SUMS, ENTRIES, RECORD].iter().any(|made| made.as_bytes() == path) {
+            return Ok(());
+        }
+        let own = path.strip_prefix(OWN.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        match (own, item.kind == Kind::File) {
+            (true, true) => self.own(item)?,
+            // Directories that only lead there.
+            (true, false) => return Ok(()),
+            (false, true) => self.file(item)?,
+            (false, false) => self.draft.put_plain(&item.path, &item.kind, &item.meta, Pass::InStage)?,
+        }
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn own(&self, item: &Item) -> Result<(), Error> {
+        let path = item.path.to_text();
+        let name = path.strip_prefix(OWN).and_then(|name| name.strip_prefix('/')).unwrap_or(&path);
+        let mut content = self.content(item)?;
+        let stored = self.draft.put_own(name, &mut content)?;
+        self.stored(&stored);
+        Ok(())
+    }
+
+    fn file(&self, item: &Item) -> Result<(), Error> {
+        // What the other repository has piece by piece need not be read.
+        let stored = match self.archive.pieces(&item.path)? {
+            Some(pieces) => self.draft.put_pieces(&item.path, &item.meta, &pieces, Pass::InStage)?,
+            None => None,
+        };
+        let stored = match stored {
+            Some(stored) => {
+                self.watch.moved(stored.size, 0);
+                stored
+            }
+            None => self.draft.put(&item.path, &mut self.content(item)?, &item.meta, None, Pass::InStage)?,
+        };
+        self.stored(&stored);
+        Ok(())
+    }
+
+    fn stored(&self, stored: &Stored) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(stored.size, Ordering::Relaxed);
+        self.new_bytes.fetch_add(stored.new_bytes, Ordering::Relaxed);
+        self.watch.moved(0, 1);
+    }
+
+    fn content(&self, item: &Item) -> Result<Watched<'_>, Error> {
+        Ok(Watched { inner: self.archive.open(&item.path, 0)?, watch: self.watch })
+    }
+
+    /// Compares what the draft took with what the snapshot says of each file.
+    fn compare(&self) -> Result<(), Error> {
+        let mut lines =
+            BufReader::with_capacity(256 << 10, self.archive.open(&RawPath::from_bytes(SUMS.as_bytes())?, 0)?);
+        let (mut line, mut alike) = (Vec::new(), 0_u64);
+        loop {
+            line.clear();
+            let read = lines.by_ref().take(LINE_MAX).read_until(b'\n', &mut line);
+            if read.map_err(|why| Error::Damaged(format!("{SUMS}: {why}")))? == 0 {
+                break;
+            }
+            let sum = line.strip_suffix(b"\n").and_then(read_sum_line);
+            let (sum, path) = sum.ok_or_else(|| Error::Damaged(format!("{SUMS} holds a line that is none")))?;
+            if ![ENTRIES, RECORD].iter().any(|made| made.as_bytes() == path.as_bytes()) {
+                self.compare_one(&path, &sum)?;
+                alike += 1;
+            }
+        }
+        match self.files.load(Ordering::Relaxed) {
+            files if files == alike => Ok(()),
+            files => Err(Error::Damaged(format!("the snapshot holds {files} files, and {SUMS} names {alike}"))),
+        }
+    }
+
+    fn compare_one(&self, path: &RawPath, sum: &Digest) -> Result<(), Error> {
+        match self.draft.find(path)? {
+            Some(held) if held.kind == Kind::File && held.sha256 == *sum => Ok(()),
+            Some(_) => Err(Error::Damaged(format!("{path}: content differs from {SUMS}"))),
+            None => Err(Error::Damaged(format!("{path}: missing"))),
+        }
+    }
+}
+
+/// Content whose bytes are counted, and which ends when the watch says so.
+struct Watched<'a> {
+    inner: Box<dyn Read + Send>,
+    watch: &'a dyn Watch,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.stopped() {
+            return Err(io::Error::other("stopped"));
+        }
+        let count = self.inner.read(buffer)?;
+        self.watch.moved(count as u64, 0);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

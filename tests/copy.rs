@@ -1,0 +1,96 @@
+//! Copies in other repositories, as an operator types them: after each backup, by hand, and when the other side is gone.
+
+use std::fs;
+
+use crate::support::{Place, tree::Tree};
+
+const PIPELINE: &str = "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.local]\n\
+    url = \"$DIR/repository\"\nLOCAL\n[repository.offsite]\ncopy-of = \"local\"\nurl = \"$DIR/offsite\"\nOFFSITE\n\
+    [step.letters]\nplugin = \"files\"\n\n\
+    [step.letters.grant.dirs.source]\npath = \"$DIR/source\"\naccess = \"read\"\n";
+const ZIP: &str = "format = \"zip\"\n";
+const RESTIC: &str = "format = \"restic\"\npassword = { file = \"$DIR/password\" }\n";
+
+fn place(local: &str, offsite: &str) -> Place {
+    let place = Place::new();
+    place.write("password", "correct horse");
+    place.write("strongroom.toml", &PIPELINE.replace("LOCAL", local).replace("OFFSITE", offsite));
+    Tree::at(place.join("source")).file("a.txt", "text").file("b.txt", "line\n".repeat(50_000));
+    place.accept();
+    place
+}
+
+/// Ids of the snapshots that a repository holds.
+fn ids(place: &Place, repository: &str) -> Vec<String> {
+    let listed = place.run(&["snapshots", "--repo", repository, "--json"]).exits(0).json();
+    listed.iter().filter_map(|line| line["snapshot"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn each_backup_is_copied_and_the_copy_restores() {
+    for (local, offsite) in [(RESTIC, RESTIC), (ZIP, RESTIC), (RESTIC, ZIP)] {
+        let place = place(local, offsite);
+        place.run(&["init"]).exits(0).says("offsite");
+        place.run(&["init"]).exits(5).says("already");
+        place.run(&["plan"]).exits(0).says("copied to offsite: ");
+        place.run(&["backup"]).exits(0).says("copied to offsite and proven");
+        Tree::at(place.join("source")).file("c.txt", "more");
+        let told = place.run(&["backup", "--json"]).exits(0).json();
+        let copy = told.iter().find(|line| line["message_type"] == "summary" && line["operation"] == "copy");
+        assert_eq!(copy.expect("the copy's summary")["exit_code"], 0);
+        assert_eq!(ids(&place, "local"), ids(&place, "offsite"));
+        place.run(&["snapshots"]).exits(0).says("offsite proven");
+        let listed = place.run(&["snapshots", "--json"]).exits(0).json();
+        assert_eq!(listed[1]["copies"]["offsite"]["state"], "proven");
+        fs::remove_dir_all(place.join("repository")).unwrap();
+        place.run(&["verify", "--repo", "offsite"]).exits(0);
+        let sums = place.run(&["dump", "latest", "letters/source/c.txt", "--repo", "offsite"]).exits(0);
+        assert_eq!(sums.out.trim_end(), "more");
+        let record = place.run(&["dump", "latest", ".strongroom/record.json", "--repo", "offsite"]).exits(0);
+        let record: serde_json::Value = serde_json::from_str(&record.out).unwrap();
+        assert_eq!(record["copies"], serde_json::json!(["offsite"]));
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_fails_the_run_but_not_the_snapshot_and_is_made_later() {
+    let place = place(RESTIC, RESTIC);
+    place.run(&["init"]).exits(0);
+    fs::rename(place.join("offsite"), place.join("away")).unwrap();
+    place.run(&["backup"]).exits(1).says("nothing was copied to offsite").says("strongroom copy");
+    assert_eq!(ids(&place, "local").len(), 1);
+    place.run(&["copy"]).exits(10).says("there is no repository at");
+    fs::rename(place.join("away"), place.join("offsite")).unwrap();
+    place.run(&["copy", "--to", "elsewhere"]).exits(5).says("no repository elsewhere");
+    place.run(&["copy", "ffff"]).exits(10).says("there is no snapshot ffff");
+    place.run(&["copy", "latest"]).exits(0).says("copied to offsite and proven");
+    place.run(&["copy"]).exits(0).says("nothing to do");
+    assert_eq!(ids(&place, "local"), ids(&place, "offsite"));
+    // What was forgotten there on purpose does not come back with the next backup.
+    place.run(&["backup"]).exits(0);
+    place.run(&["check", "--repo", "offsite", "--read-data"]).exits(0);
+    place.run(&["forget", "--repo", "offsite", "--keep-last", "1"]).exits(0);
+    place.run(&["forget", "--repo", "repository", "--keep-last", "1"]).exits(5).says("no repository of the pipeline");
+    place.run(&["backup"]).exits(0);
+    assert_eq!(ids(&place, "offsite"), ids(&place, "local")[1..]);
+    place.run(&["copy", "--to", "offsite"]).exits(0);
+    assert_eq!(ids(&place, "offsite"), ids(&place, "local"));
+}
+
+#[test]
+fn damage_in_the_snapshot_is_not_copied() {
+    let place = place(ZIP, RESTIC);
+    place.run(&["init"]).exits(0);
+    fs::rename(place.join("offsite"), place.join("away")).unwrap();
+    place.run(&["backup"]).exits(1);
+    fs::rename(place.join("away"), place.join("offsite")).unwrap();
+    let set = fs::read_dir(place.join("repository")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&set).unwrap();
+    let at = bytes.windows(4).position(|bytes| bytes == b"text").expect("the content of a.txt");
+    bytes[at] = b'T';
+    fs::write(&set, bytes).unwrap();
+    place.run(&["copy"]).exits(1).says("was not copied to offsite").says("a.txt");
+    place.run(&["snapshots"]).exits(0).says("offsite failed");
+    assert_eq!(ids(&place, "offsite"), Vec::<String>::new());
+    place.run(&["check", "--repo", "offsite"]).exits(0);
+}
