@@ -27,6 +27,7 @@ enum Fault {
     SlowDown,
     Silence,
     Cut,
+    Half,
     Late,
 }
 
@@ -57,6 +58,7 @@ impl Server {
                     Fault::SlowDown => bucket::Fault::SlowDown,
                     Fault::Silence => bucket::Fault::Silence,
                     Fault::Cut => bucket::Fault::Cut,
+                    Fault::Half => bucket::Fault::Half,
                     Fault::Late => bucket::Fault::Stall,
                 };
                 bucket.plan(question, after, 1, fault);
@@ -66,6 +68,7 @@ impl Server {
                     Fault::SlowDown => web_proxy::Fault::Instead(503, "<Error><Code>SlowDown</Code></Error>"),
                     Fault::Silence => web_proxy::Fault::Silence,
                     Fault::Cut => web_proxy::Fault::Cut,
+                    Fault::Half => web_proxy::Fault::Truncate,
                     Fault::Late => web_proxy::Fault::Delay(Duration::from_secs(5)),
                 };
                 proxy.plan(&format!("^{}", question.replace('?', "\\?")), after, 1, fault);
@@ -142,6 +145,17 @@ fn a_pipeline_goes_round_in_a_bucket() {
     place.run(&["prune", "--max-unused", "0"]).exits(0).says("1 snapshot left");
     place.run(&["check", "--read-data"]).exits(0).says("no errors");
     server.judged(&["check", "--read-data"]);
+    if let Server::StandIn(bucket) = &server {
+        let locks = |key: &str| key.contains("off-site/locks/");
+        assert!(!bucket.keys().iter().any(|key| locks(key)), "no lock is left");
+        assert!(
+            bucket
+                .asked()
+                .iter()
+                .filter(|asked| locks(asked) && asked.starts_with("PUT "))
+                .all(|asked| asked.ends_with("if-none-match: *"))
+        );
+    }
     let shown = place.run(&["config", "show"]).exits(0).says("region = \"us-east-1\"").says("retries = 5");
     for secret in [PASSWORD, SECRET] {
         place.assert_hides(secret, &[&made, &examined, &shown]);
@@ -164,8 +178,9 @@ fn a_backup_survives_answers_that_are_refused_lost_cut_and_late() {
     server.plan("GET /wiki/off-site/index", 0, Fault::Cut);
     server.plan("GET /wiki/off-site/snapshots", 0, Fault::Late);
     server.plan("GET /wiki/?", 0, Fault::Cut);
+    server.plan("GET /wiki/?", 0, Fault::Half);
     place.run(&["backup"]).exits(0).says("complete");
-    assert_eq!(server.fired(), 11, "all that was planned");
+    assert_eq!(server.fired(), 12, "all that was planned");
     place.run(&["verify"]).exits(0);
     place.run(&["check", "--read-data"]).exits(0).says("no errors");
     assert_eq!(place.run(&["snapshots", "--json"]).exits(0).json().len(), 2);

@@ -87,11 +87,6 @@ impl Bucket {
     pub fn keys(&self) -> Vec<String> {
         self.shared.objects.lock().unwrap().keys().cloned().collect()
     }
-
-    /// Puts an object there, or changes it.
-    pub fn put(&self, key: &str, content: &[u8]) {
-        self.shared.objects.lock().unwrap().insert(key.to_owned(), content.to_vec());
-    }
 }
 
 fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {

@@ -41,7 +41,11 @@ impl Gateway {
         let script = r#""$@" </dev/null >log 2>&1 & cat; kill $!; wait $!; exit 0"#;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "guard", program, "-a", KEY, "-s", SECRET, "-q"]);
-        command.args(["--port", &format!("127.0.0.1:{port}"), "--iam-dir", "iam", "posix", "data"]);
+        command
+            .args(["--port", &format!("127.0.0.1:{port}"), "--iam-dir"])
+            .arg(directory.path().join("iam"))
+            .arg("posix")
+            .arg(directory.path().join("data"));
         // Not in the group that Ctrl-C reaches.
         command.process_group(0).current_dir(directory.path());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

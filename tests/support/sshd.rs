@@ -96,13 +96,6 @@ impl Sshd {
         fs::write(self.path("ssh_config"), client).unwrap();
     }
 
-    /// Writes a configuration of ssh in which words are others.
-    pub fn other_config(&self, from: &str, to: &str) -> PathBuf {
-        let path = self.path(&format!("ssh_config-{to}").replace('/', "_"));
-        fs::write(&path, fs::read_to_string(self.path("ssh_config")).unwrap().replace(from, to)).unwrap();
-        path
-    }
-
     /// A path in its directory: `ssh_config`, `host.pub`; `files` is what it shows.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
