@@ -33,6 +33,7 @@ fn each_backup_is_copied_and_the_copy_restores() {
         place.run(&["init"]).exits(0).says("offsite");
         place.run(&["init"]).exits(5).says("already");
         place.run(&["plan"]).exits(0).says("copied to offsite: ");
+        place.run(&["doctor"]).exits(0).says("copy offsite");
         place.run(&["backup"]).exits(0).says("copied to offsite and proven");
         Tree::at(place.join("source")).file("c.txt", "more");
         let told = place.run(&["backup", "--json"]).exits(0).json();
@@ -57,6 +58,7 @@ fn a_copy_that_cannot_be_made_fails_the_run_but_not_the_snapshot_and_is_made_lat
     let place = place(RESTIC, RESTIC);
     place.run(&["init"]).exits(0);
     fs::rename(place.join("offsite"), place.join("away")).unwrap();
+    place.run(&["doctor"]).exits(1).says("copy offsite").says("`strongroom init` makes it");
     place.run(&["backup"]).exits(1).says("nothing was copied to offsite").says("strongroom copy");
     assert_eq!(ids(&place, "local").len(), 1);
     place.run(&["copy"]).exits(10).says("there is no repository at");

@@ -19,6 +19,12 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<u8> {
         Ok(repository) => checks.extend(doctor::examine(&config, repository, &stop).await),
         Err(error) => checks.push(Check::problem("repository", one_line(&format!("{error:#}")))),
     }
+    for copy in &config.copies {
+        match repository::to_copy_to(&config, copy) {
+            Ok(repository) => checks.extend(doctor::examine_copy(copy, repository).await),
+            Err(error) => checks.push(Check::problem(format!("copy {}", copy.name), one_line(&format!("{error:#}")))),
+        }
+    }
     let paint = report::words::Paint { on: report::color(&std::io::stdout()) };
     report::print(&report::doctor::checks(&checks, global.json, global.quiet, paint))?;
     Ok(match checks.iter().any(|check| check.health == Health::Problem) {

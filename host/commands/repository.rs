@@ -46,8 +46,15 @@ pub(super) fn to_copy_to(config: &Config, repository: &config::Repository) -> an
         Format::Zip => to_read(config, repository, None)?,
         Format::Restic => Arc::new(of_restic(config, repository)?.reading_back()),
     };
-    exists(&*opened)?;
-    Ok(opened)
+    // An empty directory may be one whose file system is not mounted: no copy is made there unasked, in no format.
+    match opened.exists().context("looking for the repository")? {
+        true => Ok(opened),
+        false => {
+            let help = "`strongroom init` makes it; or mount what it lies on, or correct its url";
+            let message = format!("there is no repository at {}\nhelp: {help}", repository.url);
+            Err(Exit::new(exit::MISSING, message).into())
+        }
+    }
 }
 
 /// A zip repository before an identity is added.

@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, repository::Repository};
+use crate::{
+    config::{self, Config},
+    repository::Repository,
+};
 
 mod dirs;
 mod places;
@@ -78,6 +81,11 @@ pub async fn examine(config: &Config, repository: Arc<dyn Repository>, stop: &Ca
     checks.extend(secrets::checks(config).await);
     checks.extend(places::checks(config, repository).await);
     checks
+}
+
+/// Looks at a repository that snapshots are copied to.
+pub async fn examine_copy(copy: &config::Repository, repository: Arc<dyn Repository>) -> Vec<Check> {
+    places::copy(copy, repository).await
 }
 
 /// Does what may block, such as on a network file system that is gone, for [`ANSWER`] at most.

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{Check, answered, may_write};
 use crate::{
-    config::{Config, Place},
+    config::{self, Config, Place},
     diagnostic::causes,
     repository::Repository,
     run::{
@@ -20,12 +20,22 @@ pub(super) async fn checks(config: &Config, repository: Arc<dyn Repository>) -> 
         let (lock, is_held) = lock(&config.state);
         let mut checks = vec![lock];
         checks.extend(left_in_state(&config.state, is_held));
-        checks.extend(sets(&*repository, &config.repository.url));
+        checks.extend(sets("repository", &*repository, &config.repository.url));
         checks.extend(drafts(&*repository, &config.name, is_held));
         checks.push(cache());
         checks
     });
     looked.await.unwrap_or_else(|why| vec![Check::problem("state, repository and cache", why)])
+}
+
+/// Of a repository that snapshots are copied to.
+pub(super) async fn copy(copy: &config::Repository, repository: Arc<dyn Repository>) -> Vec<Check> {
+    let (about, place) = (format!("copy {}", copy.name), copy.url.clone());
+    let looked = answered({
+        let about = about.clone();
+        move || sets(&about, &*repository, &place)
+    });
+    looked.await.unwrap_or_else(|why| vec![Check::problem(about, why)])
 }
 
 /// The lock, and whether a run holds it: then what lies about belongs to that run.
@@ -54,8 +64,7 @@ fn left_in_state(state: &Path, is_held: bool) -> Option<Check> {
     }
 }
 
-fn sets(repository: &dyn Repository, place: &Place) -> Vec<Check> {
-    let about = "repository";
+fn sets(about: &str, repository: &dyn Repository, place: &Place) -> Vec<Check> {
     if let Some(directory) = place.directory() {
         let there = directory.ancestors().find(|directory| directory.is_dir()).unwrap_or(Path::new("/"));
         if let Err(error) = may_write(there) {
