@@ -2,14 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{OsStringValueParser, TypedValueParser},
-};
+use clap::{Args, Parser, Subcommand};
 
 use crate::{config::Place, digest::Digest, report};
 
 mod forget;
+mod place;
 mod repository;
 
 pub use forget::{ForgetArgs, KeepArgs};
@@ -255,8 +253,7 @@ pub struct LockArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RepoArgs {
     /// The repository: a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX [default: the pipeline file's]
-    #[arg(long, value_name = "URL", env = "STRONGROOM_REPO", hide_env_values = true,
-        value_parser = OsStringValueParser::new().try_map(Place::typed))]
+    #[arg(long, value_name = "URL", env = "STRONGROOM_REPO", hide_env_values = true, value_parser = place::PlaceParser)]
     pub repo: Option<Place>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]
