@@ -2,15 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{OsStringValueParser, TypedValueParser},
-};
+use clap::{Args, Parser, Subcommand};
 
 use crate::{config::Place, digest::Digest, report};
 
 mod diff;
 mod forget;
+mod place;
 mod repository;
 
 pub use diff::DiffArgs;
@@ -265,8 +263,7 @@ pub struct LockArgs {
 pub struct RepoArgs {
     /// The repository: its name in the pipeline file, a directory, sftp:USER@HOST:/PATH or s3:https://HOST/BUCKET/PREFIX
     /// [default: the one that backups are written to]
-    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true,
-        value_parser = OsStringValueParser::new().try_map(Place::typed))]
+    #[arg(long, value_name = "REPOSITORY", env = "STRONGROOM_REPO", hide_env_values = true, value_parser = place::PlaceParser)]
     pub repo: Option<Place>,
     /// Open encrypted snapshots with the age identities in this file [default: the pipeline file's]
     #[arg(long, value_name = "FILE")]

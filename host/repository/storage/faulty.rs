@@ -1,4 +1,4 @@
-//! A storage that fails as tests want it: at one call, from one call on, or by listing late.
+//! A storage that fails as tests want it: at one call, from one call on, by half an answer, or by listing late.
 
 use std::{
     io,
@@ -25,6 +25,8 @@ pub(in crate::repository) enum Fault {
     Dies(u64),
     /// One call is to write, and writes other bytes than those that it was given.
     Garbles(u64),
+    /// One call that reads brings half of what is there, and says that this is all.
+    Halves(u64),
     /// The file of each kind that was written last is not listed so many times.
     ListsLate(u32),
 }
@@ -60,6 +62,11 @@ impl Faulty {
         }
     }
 
+    /// Whether the call that was counted last is the one. Calls at once may both be.
+    fn halves(&self) -> bool {
+        matches!(self.fault, Fault::Halves(at) if self.calls() == at)
+    }
+
     /// Takes out what is not to be seen yet.
     fn hide(&self, kind: Kind, found: &mut Vec<Found>) {
         for (name, lists) in &mut *self.late.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -83,11 +90,20 @@ impl Storage for Faulty {
     }
 
     fn read(&self, name: &Name) -> io::Result<Vec<u8>> {
-        self.call(|| self.inner.read(name))
+        let mut content = self.call(|| self.inner.read(name))?;
+        if self.halves() {
+            content.truncate(content.len() / 2);
+        }
+        Ok(content)
     }
 
     fn read_at(&self, name: &Name, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        self.call(|| self.inner.read_at(name, offset, room))
+        self.call(|| self.inner.read_at(name, offset, room))?;
+        if self.halves() {
+            let half = room.len() / 2;
+            room[half..].fill(0);
+        }
+        Ok(())
     }
 
     fn write(&self, name: &Name, content: &[u8]) -> io::Result<()> {

@@ -42,7 +42,12 @@ fn sweep(
     assert!(calls > 5, "{calls}");
     let judged = (calls / JUDGED).max(1);
     for at in 1..=calls {
-        for (name, fault) in [("fails", Fault::Fails(at)), ("lies", Fault::Lies(at)), ("dies", Fault::Dies(at))] {
+        for (name, fault) in [
+            ("fails", Fault::Fails(at)),
+            ("lies", Fault::Lies(at)),
+            ("dies", Fault::Dies(at)),
+            ("halves", Fault::Halves(at)),
+        ] {
             let (place, done, _) = run(&format!("{name}-{at}"), fault);
             // What is read for speed only, and locks that could not be removed, may fail unheard.
             let made = if done.is_ok() { made } else { &[] };

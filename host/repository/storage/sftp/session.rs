@@ -347,7 +347,7 @@ impl Ssh {
 }
 
 /// What ssh's words mean: whether time will mend it, and what to do.
-fn judge<'a>(said: &str, kind: io::ErrorKind, help: &'a str) -> (io::ErrorKind, Option<&'static str>, String) {
+fn judge(said: &str, kind: io::ErrorKind, help: &str) -> (io::ErrorKind, Option<&'static str>, String) {
     use io::ErrorKind::{PermissionDenied, Unsupported};
     let known = "add it to the known hosts of the user who runs this, once somebody has compared its fingerprint";
     if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") || said.contains("Host key verification failed") {
