@@ -75,7 +75,7 @@ fn of_restic(config: &Config, repository: &config::Repository) -> anyhow::Result
 /// What `--repo` means.
 enum Named {
     /// One of the pipeline file's: the one that it names, or the one that backups are written to.
-    Own(Config, config::Repository),
+    Own(Box<Config>, Box<config::Repository>),
     /// A place.
     Place(Place),
 }
@@ -84,14 +84,14 @@ fn of_name(global: &Global, args: &RepoArgs) -> anyhow::Result<Named> {
     let Some(place) = &args.repo else {
         let config = pipeline::config(global)?;
         let repository = config.repository.clone();
-        return Ok(Named::Own(config, repository));
+        return Ok(Named::Own(config.into(), repository.into()));
     };
     // A place is meant where there is no pipeline file, or none that can be read.
     let Ok(config) = pipeline::config(global) else { return Ok(Named::Place(place.clone())) };
     let is_named = |repository: &&config::Repository| place.directory() == Some(Path::new(&repository.name));
     let repository = std::iter::once(&config.repository).chain(&config.copies).find(is_named).cloned();
     Ok(match repository {
-        Some(repository) => Named::Own(config, repository),
+        Some(repository) => Named::Own(config.into(), repository.into()),
         None => Named::Place(place.clone()),
     })
 }
@@ -113,7 +113,7 @@ pub(super) fn of_own(global: &Global, args: &RepoArgs) -> anyhow::Result<(Config
         (_, identity) => to_read(&config, &repository, identity)?,
     };
     exists(&*opened)?;
-    Ok((config, opened))
+    Ok((*config, opened))
 }
 
 /// The one that is meant: `--repo`, else the pipeline's. It must be there.

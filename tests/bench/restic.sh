@@ -18,7 +18,7 @@ place_of() { if [[ $1 == strongroom ]]; then echo "$OUT/repository"; else echo "
 restic_of() { if [[ $1 == restic-new ]]; then echo "$RESTIC_NEW"; else echo restic; fi; }
 
 # What kopia knows of its repository, and what it keeps at hand, is as fresh as all else.
-kopia() { echo "kopia --config-file $OUT/kopia.config --cache-directory $OUT/kopia.cache --log-dir $OUT/kopia.log"; }
+kopia() { echo "kopia --config-file $OUT/kopia.config --log-dir $OUT/kopia.log"; }
 
 # What each tool is told, as the words of one command a line; its repository is $OUT/REPO.
 words_of() { # TOOL init|backup|restore
@@ -33,7 +33,7 @@ words_of() { # TOOL init|backup|restore
     rustic-init) echo "rustic --no-progress --no-cache -r $repo init" ;;
     rustic-backup) echo "rustic --no-progress --no-cache -r $repo backup $FAST/tree" ;;
     rustic-restore) echo "rustic --no-progress --no-cache -r $repo restore latest $OUT/back" ;;
-    kopia-init) echo "sh -c '$(kopia) repository create filesystem --path $repo && $(kopia) policy set --global --compression zstd'" ;;
+    kopia-init) echo "sh -c '$(kopia) repository create filesystem --path $repo --cache-directory $OUT/kopia.cache && $(kopia) policy set --global --compression zstd'" ;;
     kopia-backup) echo "$(kopia) snapshot create --no-progress $FAST/tree" ;;
     kopia-restore) echo "$(kopia) snapshot restore --no-progress --snapshot-time latest $FAST/tree $OUT/back" ;;
     borg-init) echo "borg init -e repokey $repo" ;;
