@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -43,13 +44,24 @@ class Engine:
             raise Refused(f"{method} {path}", answer.status, content)
         return content
 
+    def _patiently(self, method: str, path: str, body: bytes, kind: str) -> bytes:
+        """The same where the engine may be full for the moment: then it is asked again, after longer and longer rests."""
+        for rest in (0.5, 1, 2, 4, 8, 16):
+            try:
+                return self.raw(method, path, body, kind)
+            except Refused as refused:
+                if refused.status != 429:
+                    raise
+            time.sleep(rest)
+        return self.raw(method, path, body, kind)
+
     def ask(self, method: str, path: str, body: object = None) -> dict:
         """The same for JSON."""
         return json.loads(self.raw(method, path, None if body is None else json.dumps(body).encode()))
 
     def bulk(self, index: str, lines: list[bytes]) -> list[dict]:
         """What became of each action; one that failed is an exception."""
-        answer = json.loads(self.raw("POST", f"/{index}/_bulk", b"\n".join(lines) + b"\n", "application/x-ndjson"))
+        answer = json.loads(self._patiently("POST", f"/{index}/_bulk", b"\n".join(lines) + b"\n", "application/x-ndjson"))
         items = [next(iter(item.values())) for item in answer["items"]]
         for item in items:
             if item["status"] >= 300:

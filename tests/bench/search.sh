@@ -7,7 +7,7 @@ ELASTICDUMP=6.125.1 ELASTICDUMP_PAGE=10000
 engine_up() {
   needs java mvn node npm unzip
   ENGINE=$FAST/engine
-  "$ROOT/tests/services/search/search.sh" start os "$ENGINE" --heap 1g >&2
+  "$ROOT/tests/services/search/search.sh" start os "$ENGINE" --heap 2g >&2
   ENGINE_PORT=$(<"$ENGINE/port")
   [[ -n ${AUDIT_WASM:-} ]] || {
     "$STRONGROOM" plugin build "$ROOT/plugins/elasticsearch-audit" --out "$DIR/plugins" >&2
