@@ -291,6 +291,11 @@ pub trait Archive: Send + Sync {
     /// Its content from `offset` on. Ends in an error where the stored checksum does not match.
     fn open(&self, path: &RawPath, offset: u64) -> Result<Box<dyn io::Read + Send>, Error>;
 
+    /// Files that are worth reading at once.
+    fn readers(&self) -> usize {
+        cores()
+    }
+
     /// The pieces of a file's content, where they have names that another repository may know.
     fn pieces(&self, _path: &RawPath) -> Result<Option<Pieces>, Error> {
         Ok(None)

@@ -101,7 +101,7 @@ impl<'a> Copying<'a> {
         let queue = Queue::new(QUEUE_MAX);
         std::thread::scope(|scope| {
             let sender = queue.sender();
-            let started = workers::start(scope, || {
+            let started = workers::start_many(scope, self.archive.readers(), || {
                 while let Some(item) = queue.next() {
                     self.attempt(&item);
                 }

@@ -115,10 +115,10 @@ impl Restoring<'_> {
     }
 
     fn run(&self) -> Result<(), Error> {
-        let (sender, receiver) = sync_channel(2 * super::cores());
+        let (sender, receiver) = sync_channel(2 * self.archive.readers());
         let receiver = Mutex::new(receiver);
         std::thread::scope(|scope| {
-            let started = workers::start(scope, || self.serve(&receiver));
+            let started = workers::start_many(scope, self.archive.readers(), || self.serve(&receiver));
             if let Err(why) = started.and_then(|()| self.list(&sender)) {
                 self.fail(why);
             }

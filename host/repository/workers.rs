@@ -1,4 +1,4 @@
-//! Threads that share one piece of work: as many as there are cores, or as many as the system gives.
+//! Threads that share one piece of work: as many as there are cores or connections, or as many as the system gives.
 
 use std::thread::{Builder, Scope};
 
@@ -12,7 +12,16 @@ pub(super) fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl Fn() + Copy + Send + 'scope,
 ) -> Result<(), Error> {
-    start_with(cores(), || Builder::new().spawn_scoped(scope, work).map(drop))
+    start_many(scope, cores(), work)
+}
+
+/// The same with as many as are `wanted`: those that wait for a server need no core.
+pub(super) fn start_many<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    wanted: usize,
+    work: impl Fn() + Copy + Send + 'scope,
+) -> Result<(), Error> {
+    start_with(wanted, || Builder::new().spawn_scoped(scope, work).map(drop))
 }
 
 fn start_with(wanted: usize, mut one: impl FnMut() -> std::io::Result<()>) -> Result<(), Error> {

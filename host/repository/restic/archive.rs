@@ -120,6 +120,10 @@ impl Archive for ResticSet {
         Ok(Box::new(self.content(path, &node, offset)?))
     }
 
+    fn readers(&self) -> usize {
+        self.trees.reader.vault.readers()
+    }
+
     fn pieces(&self, path: &RawPath) -> Result<Option<Pieces>, Error> {
         let node = self.node(path)?;
         let pieces = node.sha256().map(|sha256| Pieces {

@@ -66,7 +66,7 @@ pub(super) fn walk(
     let (state, changed) = (Mutex::default(), Condvar::new());
     let forest = Forest { vault, index, watch, visit, state, changed };
     forest.reach(roots);
-    std::thread::scope(|scope| workers::start(scope, || forest.serve()))?;
+    std::thread::scope(|scope| workers::start_many(scope, vault.readers(), || forest.serve()))?;
     let state = forest.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     match state.failure {
         Some(why) => Err(why),

@@ -39,7 +39,7 @@ pub(super) fn prove(set: &ResticSet, watch: &dyn Watch) -> Result<Proof, Error> 
     let queue = Queue::new(QUEUE_MAX);
     std::thread::scope(|scope| {
         let sender = queue.sender();
-        let started = workers::start(scope, || {
+        let started = workers::start_many(scope, set.readers(), || {
             while let Some(file) = queue.next() {
                 proving.check(&file);
             }

@@ -8,7 +8,10 @@ use super::{
     key::Key,
     storage::{Found, Kind, Name, Storage},
 };
-use crate::{digest::Digest, repository::Error};
+use crate::{
+    digest::Digest,
+    repository::{Error, cores},
+};
 
 /// Ahead of a file whose JSON is packed with zstd.
 const PACKED: u8 = 2;
@@ -27,6 +30,11 @@ pub(super) struct Vault {
 }
 
 impl Vault {
+    /// Files that are worth reading at once: a server answers while others are waited for.
+    pub(super) fn readers(&self) -> usize {
+        cores().max(self.storage.connections())
+    }
+
     /// Seals `content` as JSON into a file of its own; returns its name.
     pub(super) fn save(&self, kind: Kind, content: &impl Serialize) -> Result<Digest, Error> {
         let writing = || Error::io(format!("writing a file of {}", self.describe(kind)));

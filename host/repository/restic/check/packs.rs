@@ -93,7 +93,7 @@ impl Packs<'_> {
                 self.watch.moved(0, 1);
             }
         };
-        std::thread::scope(|scope| workers::start(scope, work))?;
+        std::thread::scope(|scope| workers::start_many(scope, self.vault.readers(), work))?;
         self.read_doubtful(doubtful.into_inner().unwrap_or_else(PoisonError::into_inner), index);
         match self.watch.stopped() {
             true => Err(Error::Canceled),
