@@ -39,7 +39,7 @@ stop_earlier() { # the engines, also those of an earlier run that was killed
 start_engine() { # NAME
   local short=os
   [[ $ENGINE == opensearch ]] || short=es
-  watched search start "$short" "$DIR/$1"
+  watched search start "$short" "$DIR/$1" --heap 1g # half of it is full while 200,000 documents are read and written at once
 }
 
 repository() { # make|lend ENGINE: the engine's own, where its snapshots are to stay

@@ -36,7 +36,19 @@ class Engine:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_WAIT_SECONDS)
 
     def raw(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
-        """The answer's bytes, or an exception that says what the engine said."""
+        """The answer's bytes, or an exception that says what the engine said. One that is full for the moment refuses before it does
+        anything (https://opensearch.org/docs/2.19/install-and-configure/configuring-opensearch/circuit-breaker/): it is asked again,
+        after longer and longer rests."""
+        for rest in (0.5, 1, 2, 4, 8, 16):
+            try:
+                return self._once(method, path, body, kind)
+            except Refused as refused:
+                if refused.status != 429:
+                    raise
+            time.sleep(rest)
+        return self._once(method, path, body, kind)
+
+    def _once(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
         self._connection.request(method, path, body, {"Content-Type": kind} if body is not None else {})
         answer = self._connection.getresponse()
         content = answer.read()
@@ -44,24 +56,13 @@ class Engine:
             raise Refused(f"{method} {path}", answer.status, content)
         return content
 
-    def _patiently(self, method: str, path: str, body: bytes, kind: str) -> bytes:
-        """The same where the engine may be full for the moment: then it is asked again, after longer and longer rests."""
-        for rest in (0.5, 1, 2, 4, 8, 16):
-            try:
-                return self.raw(method, path, body, kind)
-            except Refused as refused:
-                if refused.status != 429:
-                    raise
-            time.sleep(rest)
-        return self.raw(method, path, body, kind)
-
     def ask(self, method: str, path: str, body: object = None) -> dict:
         """The same for JSON."""
         return json.loads(self.raw(method, path, None if body is None else json.dumps(body).encode()))
 
     def bulk(self, index: str, lines: list[bytes]) -> list[dict]:
         """What became of each action; one that failed is an exception."""
-        answer = json.loads(self._patiently("POST", f"/{index}/_bulk", b"\n".join(lines) + b"\n", "application/x-ndjson"))
+        answer = json.loads(self.raw("POST", f"/{index}/_bulk", b"\n".join(lines) + b"\n", "application/x-ndjson"))
         items = [next(iter(item.values())) for item in answer["items"]]
         for item in items:
             if item["status"] >= 300:
