@@ -11,6 +11,7 @@ use std::{
     sync::OnceLock,
 };
 
+use self::zip::Sealed;
 use crate::{
     digest::{Algorithm, Digest},
     name::{BadPath, RawPath},
@@ -380,6 +381,30 @@ pub trait Repository: Send + Sync {
     /// Begins one.
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error>;
 
+    /// Brings a snapshot that a draft of this repository has sealed to where it belongs, where that is not where drafts
+    /// are written; what was brought is read back. `sealed` is what [`Draft::seal`] said.
+    fn deliver(&self, _sealed: &std::path::Path, _watch: &dyn Watch) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// A snapshot as the one sealed file that it is, in a repository that keeps such.
+    fn sealed(&self, _id: &str) -> Result<Option<Sealed>, Error> {
+        Ok(None)
+    }
+
+    /// Whether this repository keeps such a file as it is.
+    fn takes(&self, _sealed: &Sealed) -> bool {
+        false
+    }
+
+    /// Takes one that it [`Self::takes`], reads back what it wrote, and says how many bytes that were.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where it takes none.
+    fn put_sealed(&self, sealed: &Sealed, _watch: &dyn Watch) -> Result<u64, Error> {
+        Err(Error::Refused(format!("{} keeps no sealed files", self.place().join(sealed.name()).display())))
+    }
+
     /// Bytes that can still be written.
     fn room(&self) -> Result<u64, Error>;
 
@@ -396,14 +421,18 @@ pub trait Repository: Send + Sync {
 
     /// Removes what runs that died left behind, and says what it was. Call it only under the pipeline's lock.
     fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
-        let mut swept = Vec::new();
-        for path in self.remains(pipeline)? {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(Error::io(format!("removing {}", path.display())))?;
-            swept.push(path.display().to_string());
-        }
-        Ok(swept)
+        remove_remains(self.remains(pipeline)?)
     }
+}
+
+/// Removes files and directories of this machine, and says what they were.
+fn remove_remains(remains: Vec<PathBuf>) -> Result<Vec<String>, Error> {
+    let remove = |path: PathBuf| {
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(Error::io(format!("removing {}", path.display())))?;
+        Ok(path.display().to_string())
+    };
+    remains.into_iter().map(remove).collect()
 }
 
 /// Someone who watches long work, and may end it.

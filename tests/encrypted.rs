@@ -29,7 +29,7 @@ fn pipeline(recipient: &str) -> String {
 }
 
 /// Makes a key pair as an operator does, and gives back the public key.
-fn keygen(place: &Place, name: &str) -> String {
+pub fn keygen(place: &Place, name: &str) -> String {
     let made = Command::new("age-keygen").arg("-o").arg(place.join(name)).output().expect("age is installed");
     assert!(made.status.success(), "{made:?}");
     let text = fs::read_to_string(place.join(name)).unwrap();

@@ -202,7 +202,7 @@ fn an_entry_that_is_lost_behind_the_plugins_back_makes_the_snapshot_partial() {
     let inner = ZipRepository::new(place.join("repository"));
     let summary = back_up(&place, Arc::new(Losing { inner, name: "lost.txt" }));
     assert_eq!((summary.state, summary.exit_code), (Some(State::Partial), 3), "{}", summary.message);
-    let part = &summary.record.steps[0].parts[0];
+    let part = &summary.record.as_ref().unwrap().steps[0].parts[0];
     assert_eq!(part.failure, None, "the plugin saw nothing wrong");
     let receipt = part.receipts.iter().find(|receipt| !receipt.holds()).expect("a receipt that differs");
     assert_eq!(receipt.expected, receipt.actual + 1, "{receipt:?}");

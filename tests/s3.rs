@@ -202,6 +202,8 @@ fn a_repository_in_a_bucket_is_read_with_the_keys_of_the_environment() {
     };
     listed(Some((KEY, SECRET))).exits(0).says("letters/source/a.txt");
     listed(None).exits(1).says("AWS_ACCESS_KEY_ID");
+    let keys = [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)];
+    place.run_with(&["ls", "--repo", &repository], &keys).exits(12).says("--password-file");
     if matches!(server, Server::Real(..)) {
         listed(Some((KEY, "wrong"))).exits(1).says("SignatureDoesNotMatch").says("compare access-key-id");
     }

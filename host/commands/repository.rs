@@ -23,7 +23,7 @@ use crate::{
 /// The one that backups are written to, for what opens no encrypted set.
 pub(super) fn of_pipeline(config: &Config) -> anyhow::Result<Arc<dyn Repository>> {
     Ok(match config.repository.format {
-        Format::Zip => Arc::new(zip(config, &config.repository)),
+        Format::Zip => Arc::new(zip(config, &config.repository)?),
         Format::Restic => Arc::new(of_restic(config, &config.repository)?),
     })
 }
@@ -35,7 +35,7 @@ pub(super) fn to_read(
     identity: Option<Source>,
 ) -> anyhow::Result<Arc<dyn Repository>> {
     Ok(match repository.format {
-        Format::Zip => opened(zip(config, repository), identity.or_else(|| repository.identity.clone()))?,
+        Format::Zip => opened(zip(config, repository)?, identity.or_else(|| repository.identity.clone()))?,
         Format::Restic => Arc::new(of_restic(config, repository)?),
     })
 }
@@ -58,12 +58,15 @@ pub(super) fn to_copy_to(config: &Config, repository: &config::Repository) -> an
 }
 
 /// A zip repository before an identity is added.
-fn zip(config: &Config, repository: &config::Repository) -> ZipRepository {
-    // One of this format lies nowhere else: `config` refuses that.
-    let directory = repository.url.directory().unwrap_or(Path::new("/nonexistent"));
-    ZipRepository::new(directory)
+fn zip(config: &Config, repository: &config::Repository) -> anyhow::Result<ZipRepository> {
+    let drafts = config.state.join("drafts").join(&repository.name);
+    Ok(zip_at(&repository.url, &repository.remote, drafts)?
         .compressing(repository.compression)
-        .encrypted_to(&repository.recipients, config.state.join("spill"))
+        .encrypted_to(&repository.recipients, config.state.join("spill")))
+}
+
+fn zip_at(place: &Place, remote: &Remote, drafts: PathBuf) -> anyhow::Result<ZipRepository> {
+    ZipRepository::at(place, remote, drafts).with_context(|| format!("opening the repository {place}"))
 }
 
 fn of_restic(config: &Config, repository: &config::Repository) -> anyhow::Result<ResticRepository> {
@@ -109,7 +112,7 @@ pub(super) fn of_own(global: &Global, args: &RepoArgs) -> anyhow::Result<(Config
     };
     // What is removed need not be opened; an identity only lists more of it.
     let opened: Arc<dyn Repository> = match (repository.format, args.identity.clone().map(Source::File)) {
-        (Format::Zip, None) => Arc::new(zip(&config, &repository)),
+        (Format::Zip, None) => Arc::new(zip(&config, &repository)?),
         (_, identity) => to_read(&config, &repository, identity)?,
     };
     exists(&*opened)?;
@@ -139,10 +142,10 @@ pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
     let restic = match of_name(global, args)? {
         Named::Own(_, repository) if repository.format == Format::Zip => return Ok(Meant::Zip),
         Named::Own(config, repository) => of_restic(&config, &repository)?,
-        Named::Place(place) => match zip_in(&place) {
+        Named::Place(place) => match zip_in(&place, args)? {
             None => by_password(&place, args)?,
-            Some(directory) => {
-                exists(&ZipRepository::new(directory))?;
+            Some(zip) => {
+                exists(&zip)?;
                 return Ok(Meant::Zip);
             }
         },
@@ -151,14 +154,21 @@ pub(super) fn meant(global: &Global, args: &RepoArgs) -> anyhow::Result<Meant> {
     Ok(Meant::Restic(restic))
 }
 
-/// The directory, if what lies in it has format zip: what lies there tells, and elsewhere there is none of that format.
-fn zip_in(place: &Place) -> Option<&Path> {
-    place.directory().filter(|directory| !restic::is_in(directory))
+/// The repository, if what lies there has format zip: what lies there tells, and elsewhere a password, too.
+fn zip_in(place: &Place, args: &RepoArgs) -> anyhow::Result<Option<ZipRepository>> {
+    let is_zip = match place.directory() {
+        Some(directory) => !restic::is_in(directory),
+        None if args.password_file.is_some() => false,
+        None => ZipRepository::is_at(place, &Remote::default())
+            .with_context(|| format!("looking for a repository at {place}"))?,
+    };
+    // Nothing is written by way of the command line alone.
+    is_zip.then(|| zip_at(place, &Remote::default(), std::env::temp_dir())).transpose()
 }
 
 fn by_place(place: &Place, args: &RepoArgs) -> anyhow::Result<Arc<dyn Repository>> {
-    match zip_in(place) {
-        Some(directory) => opened(ZipRepository::new(directory), args.identity.clone().map(Source::File)),
+    match zip_in(place, args)? {
+        Some(zip) => opened(zip, args.identity.clone().map(Source::File)),
         None => Ok(Arc::new(by_password(place, args)?)),
     }
 }
@@ -215,7 +225,7 @@ pub(super) fn init(global: &Global) -> anyhow::Result<u8> {
 /// Makes one, unless it is there.
 fn make(global: &Global, config: &Config, repository: &config::Repository) -> anyhow::Result<bool> {
     let opened: Arc<dyn Repository> = match repository.format {
-        Format::Zip => Arc::new(zip(config, repository)),
+        Format::Zip => Arc::new(zip(config, repository)?),
         Format::Restic => Arc::new(of_restic(config, repository)?),
     };
     if opened.exists().context("looking for the repository")? {

@@ -130,7 +130,7 @@ fn summary(state: State, parts: Vec<PartRecord>) -> Summary {
         state: Some(state),
         exit_code: state.exit_code(),
         message: String::new(),
-        record: record(state, parts),
+        record: Some(record(state, parts)),
         path: Some("/srv/backup/wiki.zip".into()),
         seconds: 120.5,
     }

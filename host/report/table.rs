@@ -38,7 +38,7 @@ pub fn details(summary: &Summary, view: View<'_>) -> String {
 
 /// What failed, what differs or is missing, and findings.
 pub fn concerns(summary: &Summary, view: View<'_>) -> String {
-    let record = &summary.record;
+    let Some(record) = &summary.record else { return String::new() };
     failures(record, view.paint) + &differences(record, view.paint) + &findings(record, view)
 }
 
@@ -67,7 +67,7 @@ pub(super) fn drawn(table: &mut Table, right: &[usize]) -> String {
 
 fn parts(summary: &Summary, view: View<'_>) -> String {
     let mut table = plain_table(&["part", "stage", "state", "files", "bytes", "receipts", "time"], view.paint);
-    for (name, part) in named_parts(&summary.record) {
+    for (name, part) in summary.record.iter().flat_map(named_parts) {
         let (word, color) = verdict(part, summary.operation);
         let (held, all) = held(part.receipts.iter());
         let receipts = if all == 0 { "-".to_owned() } else { format!("{}/{}", words::count(held), words::count(all)) };
@@ -226,7 +226,7 @@ pub fn sentence(summary: &Summary) -> String {
 }
 
 fn backup_sentence(summary: &Summary, state: State) -> String {
-    let parts: Vec<_> = named_parts(&summary.record).map(|(_, part)| part).collect();
+    let parts: Vec<_> = summary.record.iter().flat_map(named_parts).map(|(_, part)| part).collect();
     let well = parts.iter().filter(|part| part.failure.is_none()).count() as u64;
     let (held, all) = held(parts.iter().flat_map(|part| &part.receipts));
     let lists = parts.iter().flat_map(|part| &part.expected);
@@ -289,11 +289,11 @@ mod tests {
     #[test]
     fn only_a_backup_must_prove_itself_by_receipts() {
         let mut summary = fixture::complete();
-        summary.record.steps[0].parts[0].receipts.clear();
+        summary.record.as_mut().unwrap().steps[0].parts[0].receipts.clear();
         assert!(told(&summary, Severity::Info).contains("unproven"));
         summary.operation = Operation::Verify;
         assert!(told(&summary, Severity::Info).contains("ok"));
-        summary.record.steps[0].parts[0].ended = None;
+        summary.record.as_mut().unwrap().steps[0].parts[0].ended = None;
         assert!(told(&summary, Severity::Info).contains("not run"));
     }
 

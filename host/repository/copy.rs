@@ -13,6 +13,7 @@ use super::{
     lines::{ENTRIES, OWN, RECORD, SUMS, read_sum_line},
     queue::Queue,
     workers,
+    zip::Sealed,
 };
 use crate::{digest::Digest, name::RawPath, snapshot::record::Record};
 
@@ -26,35 +27,100 @@ const LINE_MAX: u64 = 1 << 20;
 /// What came of a copy: it is sealed, and proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Entries, strongroom's own among them.
-    pub entries: u64,
-    /// Bytes of content.
+    /// Entries that were read, strongroom's own among them; none: it was not opened.
+    pub entries: Option<u64>,
+    /// Bytes that were read.
     pub bytes: u64,
     /// Bytes that the repository did not hold before.
     pub new_bytes: u64,
 }
 
-/// Copies the snapshot `listed` of `from` to `to`, under its id, with its record as it is. Each file is compared with the
-/// digest that the snapshot has of it, and what was written is proven ([`Repository::prove_copy`]). Call it only under
-/// the pipeline's lock.
+/// Opens a snapshot that is to be copied. None: that cannot be done, and the copy will be the sealed file as it is.
+///
+/// # Errors
+/// As [`Repository::open`].
+pub fn open(from: &dyn Repository, to: &dyn Repository, id: &str) -> Result<Option<Box<dyn Archive>>, Error> {
+    match from.open(id) {
+        Err(Error::Refused(why)) => match from.sealed(id)? {
+            Some(sealed) if to.takes(&sealed) => Ok(None),
+            _ => Err(Error::Refused(why)),
+        },
+        opened => opened.map(Some),
+    }
+}
+
+/// Copies the snapshot `listed`, which [`open`] has opened as `archive`, to `to`, under its id, with its record as it is.
+/// Each file is compared with the digest that the snapshot has of it, and what was written is proven
+/// ([`Repository::prove_copy`]); a sealed file that stays as it is, is read back. Call it only under the pipeline's lock.
 ///
 /// # Errors
 /// When either repository fails, or the snapshot is damaged, or was not made by strongroom; then no copy is visible.
-pub fn copy(from: &dyn Repository, to: &dyn Repository, listed: &Listed, watch: &dyn Watch) -> Result<Copied, Error> {
-    let archive = from.open(&listed.id)?;
+pub fn copy(
+    from: &dyn Repository,
+    archive: Option<&dyn Archive>,
+    to: &dyn Repository,
+    listed: &Listed,
+    watch: &dyn Watch,
+) -> Result<Copied, Error> {
+    match (from.sealed(&listed.id)?, archive) {
+        (Some(sealed), archive) if to.takes(&sealed) => as_it_is(&sealed, archive, to, listed, watch),
+        (_, Some(archive)) => entry_by_entry(archive, to, listed, watch),
+        (_, None) => Err(Error::Refused(format!("snapshot {} cannot be opened", listed.id))),
+    }
+}
+
+/// Copies the file that the snapshot is. One that can be opened is proven first: damage is not copied.
+fn as_it_is(
+    sealed: &Sealed,
+    archive: Option<&dyn Archive>,
+    to: &dyn Repository,
+    listed: &Listed,
+    watch: &dyn Watch,
+) -> Result<Copied, Error> {
+    let mut read = None;
+    if let Some(archive) = archive {
+        watch.phase("reading", listed.bytes);
+        let proof = archive.prove(watch)?;
+        if let Some(damage) = described(&proof.damage) {
+            return Err(Error::Damaged(format!("snapshot {} is damaged: {damage}", listed.id)));
+        }
+        read = Some(proof);
+    }
+    watch.phase("copying", Some(listed.stored_bytes));
+    let new_bytes = to.put_sealed(sealed, watch)?;
+    let bytes = read.as_ref().map_or(new_bytes, |proof| proof.bytes);
+    Ok(Copied { entries: read.map(|proof| proof.entries), bytes, new_bytes })
+}
+
+fn entry_by_entry(
+    archive: &dyn Archive,
+    to: &dyn Repository,
+    listed: &Listed,
+    watch: &dyn Watch,
+) -> Result<Copied, Error> {
     let record = archive.record()?;
     if let Err(why) = serde_json::from_slice::<Record>(&record) {
         return Err(Error::Damaged(format!("the record of snapshot {} cannot be understood: {why}", listed.id)));
     }
     let draft = to.draft(&listed.id, &listed.pipeline, &listed.started)?;
-    let copying = Copying::new(&*archive, &*draft, watch);
+    let copying = Copying::new(archive, &*draft, watch);
     copying.all()?;
     copying.compare()?;
-    draft.seal(&record)?;
+    let sealed = draft.seal(&record)?;
     let copied = copying.copied();
     drop(draft);
+    to.deliver(&sealed, watch)?;
     prove(to, listed, watch)?;
     Ok(copied)
+}
+
+/// The first difference, and how many more there are.
+fn described(damage: &[String]) -> Option<String> {
+    let first = damage.first()?;
+    Some(match damage.len() - 1 {
+        0 => first.clone(),
+        others => format!("{first} (and {others} more)"),
+    })
 }
 
 /// A copy that is not what it should be must not be taken for one.
@@ -63,14 +129,12 @@ fn prove(to: &dyn Repository, listed: &Listed, watch: &dyn Watch) -> Result<(), 
         Ok(proof) => proof.damage,
         Err(why) => return to.forget(&listed.id).and(Err(why)),
     };
-    let Some(first) = damage.first() else { return Ok(()) };
-    let others = damage.len() - 1;
-    let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+    let Some(damage) = described(&damage) else { return Ok(()) };
     let what = match to.forget(&listed.id) {
         Ok(()) => "it was removed again".to_owned(),
         Err(why) => format!("it could not be removed, do not rely on it: {why}"),
     };
-    Err(Error::Damaged(format!("the copy of snapshot {} is damaged: {first}{others}; {what}", listed.id)))
+    Err(Error::Damaged(format!("the copy of snapshot {} is damaged: {damage}; {what}", listed.id)))
 }
 
 struct Copying<'a> {
@@ -93,7 +157,7 @@ impl<'a> Copying<'a> {
 
     fn copied(&self) -> Copied {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Copied { entries: of(&self.entries), bytes: of(&self.bytes), new_bytes: of(&self.new_bytes) }
+        Copied { entries: Some(of(&self.entries)), bytes: of(&self.bytes), new_bytes: of(&self.new_bytes) }
     }
 
     /// Copies every entry; the first that fails ends it.

@@ -68,6 +68,8 @@ pub use check::{Checked, Reading};
 pub use keyring::KeyListed;
 pub use prune::{Amount, MaxUnused, Pruned};
 
+/// Kinds of files of a repository of this format; `config` is there, too.
+const KINDS: &[Kind] = &[Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack];
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 2;
 
@@ -137,7 +139,7 @@ impl ResticRepository {
         if self.exists()? {
             return Err(Error::Exists(self.place().display().to_string()));
         }
-        self.storage.create().map_err(making())?;
+        self.storage.create(KINDS).map_err(making())?;
         // One that could not be made to its end may have left a key; two that one password opens would be one too many.
         let master = match keys::open(&*self.storage, &self.password) {
             Ok((master, _)) => master,

@@ -1,6 +1,7 @@
 //! Where a repository's files lie. One small trait; what wraps it (retries, faults) implements it, too.
 //!
-//! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config`).
+//! Files are written whole, never changed, and named by the SHA-256 of what is in them (all but `config` and pieces of
+//! sets).
 
 use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -35,6 +36,8 @@ pub(super) enum Kind {
     Index,
     /// Many blobs.
     Pack,
+    /// A piece of a zip set.
+    Set,
 }
 
 impl Kind {
@@ -47,6 +50,16 @@ impl Kind {
             Self::Snapshot => "snapshots",
             Self::Index => "index",
             Self::Pack => "data",
+            Self::Set => "sets",
+        }
+    }
+
+    /// Whether files of this kind have such names.
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Config => ["", "config"].contains(&name),
+            Self::Set => is_word(name),
+            Self::Key | Self::Lock | Self::Snapshot | Self::Index | Self::Pack => is_name(name),
         }
     }
 }
@@ -55,7 +68,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub kind: Kind,
-    /// 64 hex digits; of `config`, empty.
+    /// 64 hex digits; of `config`, empty; of a piece of a set, words between dots.
     pub name: String,
 }
 
@@ -94,8 +107,8 @@ pub(super) struct Found {
 
 /// See the module. Every call blocks.
 pub(super) trait Storage: Send + Sync + fmt::Debug {
-    /// Makes the directories of an empty repository.
-    fn create(&self) -> io::Result<()>;
+    /// Makes the directories of an empty repository that has such files.
+    fn create(&self, kinds: &[Kind]) -> io::Result<()>;
 
     /// Files of a kind, in no order. Names that no repository gives are left out.
     fn list(&self, kind: Kind) -> io::Result<Vec<Found>>;
@@ -115,9 +128,9 @@ pub(super) trait Storage: Send + Sync + fmt::Debug {
     /// Removes a file; one that is not there is removed already.
     fn remove(&self, name: &Name) -> io::Result<()>;
 
-    /// Removes what writers that died have left under names of no file, where it was not touched for so long; says how
-    /// many that were. Whoever calls it uses the repository alone. A storage that writes whole files at once has none.
-    fn sweep(&self, untouched: Duration) -> io::Result<u64>;
+    /// Removes what writers of such files that died have left under names of no file, where it was not touched for so
+    /// long; says how many that were. Whoever calls it uses the repository alone. A storage that writes whole files at once has none.
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64>;
 
     /// Files that are worth writing at once.
     fn connections(&self) -> usize;
@@ -153,6 +166,12 @@ pub(super) fn is_name(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Whether it is a name in every directory and bucket, and hidden in none.
+fn is_word(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=255).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
+}
+
 /// What a file is called while it is written, where that takes a name of its own.
 fn unfinished(path: impl fmt::Display) -> String {
     format!("{path}{UNFINISHED}{:016x}", rand::random::<u64>())
@@ -161,9 +180,9 @@ fn unfinished(path: impl fmt::Display) -> String {
 /// What follows a file's name while it is written, ahead of 16 hex digits.
 const UNFINISHED: &str = "-tmp-";
 
-/// Whether a file has that name while it is written; `config` has none of its own.
-fn is_unfinished(name: &str) -> bool {
-    name.split_once(UNFINISHED).is_some_and(|(name, random)| {
-        (name.is_empty() || is_name(name)) && random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Whether a file of that kind has that name while it is written; `config` may have none of its own.
+fn is_unfinished(kind: Kind, name: &str) -> bool {
+    name.rsplit_once(UNFINISHED).is_some_and(|(name, random)| {
+        kind.has(name) && random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
 }

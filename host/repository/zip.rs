@@ -1,22 +1,23 @@
 //! A repository of self-contained zip sets: `unzip` and `sha256sum -c SHA256SUMS` prove each of them.
 //!
-//! `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
+//! `home` is where sealed sets are (`volumes`: cut into pieces in a storage). `draft` writes (`intake` takes content, `pack` deflates it, `set` is the file and its spools, `seal` its end), `archive` reads and `prove` reads all of it back, `removal` takes a set away. `header` knows
 //! the format.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 pub use cipher::BadIdentity;
 use cipher::Keys;
+use home::Home;
+pub use home::Sealed;
 use source::Source;
 
-use super::{Archive, Draft, Error, Listed, Repository, directory};
+use super::{Archive, Draft, Error, Listed, Proof, Repository, Watch, directory, storage};
 use crate::{
-    config::{Compression, recipient::Recipient},
+    config::{Compression, Place, Remote, recipient::Recipient},
     secret::Secret,
     snapshot::state::State,
 };
@@ -25,6 +26,7 @@ mod archive;
 mod cipher;
 mod draft;
 mod header;
+mod home;
 mod intake;
 mod pack;
 mod prove;
@@ -34,11 +36,14 @@ mod set;
 mod source;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
-/// A directory of sets.
+/// A directory of sets, or a storage of them.
 #[derive(Clone, Debug)]
 pub struct ZipRepository {
-    directory: PathBuf,
+    home: Home,
+    /// Where sets are written.
+    drafts: PathBuf,
     compression: Compression,
     keys: Keys,
     spill: Option<PathBuf>,
@@ -50,7 +55,31 @@ const ENCRYPTED: &str = ".zip.age";
 impl ZipRepository {
     /// Uses `directory`; it is made, with mode 0700, when the first draft is.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), compression: Compression::default(), keys: Keys::default(), spill: None }
+        let directory = directory.into();
+        Self::of(Home::Directory(directory.clone()), directory)
+    }
+
+    /// The one at `place`, of which nothing is asked yet. Where that is no directory, sets are written in `drafts`, a
+    /// directory of this machine's own, and brought there when they are sealed ([`Repository::deliver`]).
+    ///
+    /// # Errors
+    /// [`Error::Io`] when what opens the place cannot be read.
+    pub fn at(place: &Place, remote: &Remote, drafts: PathBuf) -> Result<Self, Error> {
+        let drafts = place.directory().map_or(drafts, Path::to_owned);
+        Ok(Self::of(Home::at(place, remote)?, drafts))
+    }
+
+    /// Whether a repository of this format is at `place`, which is no directory.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn is_at(place: &Place, remote: &Remote) -> Result<bool, Error> {
+        let reading = format!("reading {place}/config");
+        Home::is_in(&*storage::open(place, remote)?).map_err(Error::io(reading))
+    }
+
+    fn of(home: Home, drafts: PathBuf) -> Self {
+        Self { home, drafts, compression: Compression::default(), keys: Keys::default(), spill: None }
     }
 
     /// Whether new sets are compressed.
@@ -79,13 +108,17 @@ impl ZipRepository {
     }
 
     /// The set with that id.
-    fn path_of(&self, id: &str) -> Result<PathBuf, Error> {
+    fn sealed_as(&self, id: &str) -> Result<Sealed, Error> {
         let mut endings = vec![format!("-{id}.zip")];
         endings.extend(State::ALL.map(|state| format!("-{id}.{state}{ENCRYPTED}")));
-        let is_it = |name: &String| is_sealed(name) && endings.iter().any(|ending| name.ends_with(ending));
-        let name = directory::names_in(&self.directory)?.into_iter().find(is_it);
-        let name = name.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.directory.display())))?;
-        Ok(self.directory.join(name))
+        let is_it = |sealed: &Sealed| endings.iter().any(|ending| sealed.name().ends_with(ending));
+        let sealed = self.home.sealed()?.0.into_iter().find(is_it);
+        sealed.ok_or_else(|| Error::NotFound(format!("snapshot {id} in {}", self.home.place().display())))
+    }
+
+    /// Whether sets are brought elsewhere when they are sealed.
+    fn is_away(&self) -> bool {
+        matches!(self.home, Home::Storage(_))
     }
 }
 
@@ -96,32 +129,30 @@ pub fn awkward_name(path: &crate::name::RawPath) -> bool {
 
 impl Repository for ZipRepository {
     fn place(&self) -> PathBuf {
-        self.directory.clone()
+        self.home.place()
     }
 
     fn exists(&self) -> Result<bool, Error> {
-        Ok(self.directory.is_dir())
+        self.home.exists()
     }
 
     fn maker(&self) -> &'static str {
-        "the first `strongroom backup`"
+        if self.is_away() { "`strongroom init`" } else { "the first `strongroom backup`" }
     }
 
     fn init(&self) -> Result<(), Error> {
-        use std::os::unix::fs::DirBuilderExt;
-        let making = format!("making {}", self.directory.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(Error::io(making))
+        self.home.init()
     }
 
     fn snapshots(&self) -> Result<(Vec<Listed>, Vec<String>), Error> {
-        let (mut sets, mut unreadable) = (Vec::new(), Vec::new());
-        for name in directory::names_in(&self.directory)?.into_iter().filter(|name| is_sealed(name)) {
-            let path = self.directory.join(&name);
-            match listed(&path, &self.keys) {
+        let (sealed, mut unreadable) = self.home.sealed()?;
+        let mut sets = Vec::new();
+        for set in sealed {
+            match listed(&set, &self.keys) {
                 Ok(set) => sets.push(set),
                 // Removed since the names were read.
                 Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
-                Err(why) => unreadable.push(format!("{}: {why}", path.display())),
+                Err(why) => unreadable.push(format!("{}: {why}", set.path().display())),
             }
         }
         sets.sort_by(|one, other| (&one.started, &one.id).cmp(&(&other.started, &other.id)));
@@ -129,38 +160,72 @@ impl Repository for ZipRepository {
     }
 
     fn open(&self, id: &str) -> Result<Box<dyn Archive>, Error> {
-        Ok(Box::new(archive::ZipSet::open(&self.path_of(id)?, &self.keys)?))
+        Ok(Box::new(archive::ZipSet::open(&self.sealed_as(id)?, &self.keys)?))
     }
 
     fn draft(&self, id: &str, pipeline: &str, started: &str) -> Result<Box<dyn Draft>, Error> {
         let stem = &format!("{pipeline}-{}-{id}", stamp(started));
-        let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.directory);
-        let parent = newest(&self.directory, pipeline)?;
-        let name = draft::Name { directory: &self.directory, spill, stem, parent };
+        let spill = self.spill.as_ref().filter(|_| !self.keys.recipients.is_empty()).unwrap_or(&self.drafts);
+        let parent = newest(&self.home.sealed()?.0, pipeline);
+        let name = draft::Name { directory: &self.drafts, spill, stem, parent };
         Ok(Box::new(draft::ZipDraft::begin(&name, self.compression, &self.keys.recipients, Arc::default())?))
     }
 
+    fn deliver(&self, sealed: &Path, watch: &dyn Watch) -> Result<(), Error> {
+        if !self.is_away() {
+            return Ok(());
+        }
+        let set = Sealed::in_file(sealed);
+        let delivered = self.put_sealed(&set, watch);
+        // It is there, or is made anew.
+        let removed = fs::remove_file(sealed).map_err(Error::io(format!("removing {}", sealed.display())));
+        delivered.and(removed)
+    }
+
+    /// What a storage was given was read back by whoever gave it.
+    fn prove_copy(&self, id: &str, watch: &dyn Watch) -> Result<Proof, Error> {
+        match self.is_away() {
+            true => self.sealed_as(id).map(|_| Proof::default()),
+            false => self.open(id)?.prove(watch),
+        }
+    }
+
+    fn sealed(&self, id: &str) -> Result<Option<Sealed>, Error> {
+        self.sealed_as(id).map(Some)
+    }
+
+    /// What is encrypted stays as it is; what is not must not come to where others may read it.
+    fn takes(&self, set: &Sealed) -> bool {
+        set.is_encrypted() || self.keys.recipients.is_empty()
+    }
+
+    fn put_sealed(&self, set: &Sealed, watch: &dyn Watch) -> Result<u64, Error> {
+        self.home.put(set.name(), &set.open_to_read()?, watch)
+    }
+
     fn room(&self) -> Result<u64, Error> {
-        let asking = format!("asking for the room in {}", self.directory.display());
-        directory::room_in(&self.directory).map_err(Error::io(asking))
+        self.home.room()
     }
 
     fn forget(&self, id: &str) -> Result<(), Error> {
-        removal::remove(&self.path_of(id)?)
+        self.sealed_as(id)?.remove()
     }
 
     fn remains(&self, pipeline: &str) -> Result<Vec<PathBuf>, Error> {
         let mut remains = Vec::new();
-        for place in std::iter::once(&self.directory).chain(&self.spill) {
-            let names = directory::names_in(place)?.into_iter().filter(|name| is_remains(name, pipeline));
+        for place in std::iter::once(&self.drafts).chain(&self.spill) {
+            let left = |name: &String| is_remains(name, pipeline) || self.is_away() && is_set_of(name, pipeline);
+            let names = directory::names_in(place)?.into_iter().filter(left);
             remains.extend(names.map(|name| place.join(name)));
         }
         Ok(remains)
     }
-}
 
-fn is_sealed(name: &str) -> bool {
-    (name.ends_with(".zip") || name.ends_with(ENCRYPTED)) && !name.starts_with('.')
+    fn sweep(&self, pipeline: &str) -> Result<Vec<String>, Error> {
+        let mut swept = super::remove_remains(self.remains(pipeline)?)?;
+        swept.extend(self.home.sweep(|name| is_set_of(name, pipeline))?);
+        Ok(swept)
+    }
 }
 
 /// Whether a draft or a removal of `pipeline` (and not of one whose name only begins alike) left `name` behind.
@@ -184,31 +249,37 @@ fn stamp(started: &str) -> String {
 }
 
 /// The id of the newest set of `pipeline`, as the names say.
-fn newest(directory: &Path, pipeline: &str) -> Result<Option<String>, Error> {
-    let names = directory::names_in(directory)?;
-    let sealed = names.iter().filter(|name| is_sealed(name)).filter_map(|name| {
-        let stem = name.strip_suffix(".zip").or_else(|| Some(name.strip_suffix(ENCRYPTED)?.rsplit_once('.')?.0))?;
-        let (stamp, id) = stem.strip_prefix(pipeline)?.strip_prefix('-')?.split_once('-')?;
-        (!id.contains('-')).then_some((stamp, id))
-    });
-    Ok(sealed.max().map(|(_, id)| id.to_owned()))
+fn newest(sealed: &[Sealed], pipeline: &str) -> Option<String> {
+    sealed.iter().filter_map(|set| stamp_and_id(set.name(), pipeline)).max().map(|(_, id)| id.to_owned())
+}
+
+/// What the name of a set of `pipeline` (and not of one whose name only begins alike) says.
+fn stamp_and_id<'a>(name: &'a str, pipeline: &str) -> Option<(&'a str, &'a str)> {
+    let stem = name.strip_suffix(".zip").or_else(|| Some(name.strip_suffix(ENCRYPTED)?.rsplit_once('.')?.0))?;
+    let (stamp, id) = stem.strip_prefix(pipeline)?.strip_prefix('-')?.split_once('-')?;
+    (!id.contains('-')).then_some((stamp, id))
+}
+
+fn is_set_of(name: &str, pipeline: &str) -> bool {
+    stamp_and_id(name, pipeline).is_some()
 }
 
 /// What a set says of itself: its comment, or, where that cannot be opened, its name.
-fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
+fn listed(set: &Sealed, keys: &Keys) -> Result<Listed, Error> {
+    let path = set.path();
     let reading = || Error::io(format!("reading {}", path.display()));
-    let file = File::open(path).map_err(reading())?;
-    let stored_bytes = file.metadata().map_err(reading())?.len();
-    let named = named(path);
-    if path.as_os_str().as_encoded_bytes().ends_with(ENCRYPTED.as_bytes()) && named.is_none() {
+    let blob = set.open().map_err(reading())?;
+    let stored_bytes = blob.length().map_err(reading())?;
+    let named = named(set.name());
+    if set.is_encrypted() && named.is_none() {
         return Err(Error::Damaged("it is not named as an encrypted set is".into()));
     }
     // Unlike one who reads, one who lists does not keep others from removing it.
-    let source = match Source::new(file, path, keys) {
+    let source = match Source::new(blob, set, keys) {
         Ok(source) => source,
         Err(why) => match (why, named) {
             (Error::Refused(_), Some((id, pipeline, started, state))) => {
-                let (host, parent, path) = (None, None, path.to_owned());
+                let (host, parent) = (None, None);
                 return Ok(Listed { id, pipeline, started, host, parent, state, bytes: None, stored_bytes, path });
             }
             (why, _) => return Err(why),
@@ -218,7 +289,7 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
     let label: Option<seal::Label> = header::comment(&ending).and_then(|comment| serde_json::from_slice(comment).ok());
     let label = label.ok_or_else(|| Error::Damaged("it does not end as a set does".into()))?;
     let stem = format!("{}-{}-{}", label.pipeline, stamp(&label.started), label.snapshot);
-    if named.is_some() && !path.ends_with(format!("{stem}.{}{ENCRYPTED}", label.state)) {
+    if named.is_some() && set.name() != format!("{stem}.{}{ENCRYPTED}", label.state) {
         return Err(Error::Damaged("its name says something else than its content".into()));
     }
     Ok(Listed {
@@ -230,13 +301,13 @@ fn listed(path: &Path, keys: &Keys) -> Result<Listed, Error> {
         state: label.state,
         bytes: Some(label.totals.bytes),
         stored_bytes,
-        path: path.to_owned(),
+        path,
     })
 }
 
 /// What the name of an encrypted set says: id, pipeline, start (to the second) and state.
-fn named(path: &Path) -> Option<(String, String, String, State)> {
-    let (stem, state) = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED)?.rsplit_once('.')?;
+fn named(name: &str) -> Option<(String, String, String, State)> {
+    let (stem, state) = name.strip_suffix(ENCRYPTED)?.rsplit_once('.')?;
     let state = State::ALL.into_iter().find(|known| known.word() == state)?;
     let mut words = stem.rsplitn(3, '-');
     let (id, stamp, pipeline) = (words.next()?, words.next()?, words.next()?);

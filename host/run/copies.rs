@@ -93,7 +93,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(read(state.path()).unwrap(), Copies::new());
         let there = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
-        let proven = CopyState::of(&Ok(Copied { entries: 1, bytes: 2, new_bytes: 1 }));
+        let proven = CopyState::of(&Ok(Copied { entries: Some(1), bytes: 2, new_bytes: 1 }));
         let failed = CopyState::of(&Err("no route".to_owned()));
         note(state.path(), &there(&["a", "b"]), "a", "offsite", failed).unwrap();
         note(state.path(), &there(&["a", "b"]), "a", "offsite", proven.clone()).unwrap();

@@ -20,7 +20,7 @@ use crate::{
     diagnostic::{Finding, Severity, causes},
     plan::severity::weighed,
     repository::{
-        Error, Listed, Repository,
+        Archive, Error, Listed, Repository,
         copy::{self, Copied},
     },
     snapshot::record::Record,
@@ -76,7 +76,8 @@ pub fn newer(from: &dyn Repository, to: &dyn Repository, pipeline: &str) -> Resu
 pub async fn copy(job: Copy) -> Result<Summary, Error> {
     let clock = Clock::now();
     let Copy { listed, name, .. } = &job;
-    let record = job.record()?;
+    let archive: Option<Arc<dyn Archive>> = copy::open(&*job.from, &*job.to, &listed.id)?.map(Arc::from);
+    let record = archive.as_deref().map(|archive| job.record(archive)).transpose()?;
     job.tell(&Event::Started {
         operation: Operation::Copy,
         pipeline: listed.pipeline.clone(),
@@ -84,22 +85,29 @@ pub async fn copy(job: Copy) -> Result<Summary, Error> {
         plan: None,
         parts: Vec::new(),
     });
-    let copied = job.run().await;
+    let copied = job.run(archive).await;
     let (exit_code, message) = match &copied {
         _ if job.stop.is_cancelled() => (EXIT_CANCELED, "canceled".to_owned()),
-        Ok(Copied { entries, bytes, new_bytes }) => {
+        Ok(Copied { entries: Some(entries), bytes, new_bytes }) => {
             let to = format!("snapshot {} copied to {name} and proven", listed.id);
             (0, format!("{to}: {entries} entries and {bytes} bytes, {new_bytes} of them stored anew"))
         }
+        Ok(Copied { entries: None, new_bytes, .. }) => {
+            let to = format!("snapshot {} copied to {name} as it is and read back", listed.id);
+            (0, format!("{to}: {new_bytes} bytes; it was not opened, for lack of an identity"))
+        }
         Err(why) => (1, format!("snapshot {} was not copied to {name}: {why}", listed.id)),
     };
+    let findings = job.noted(&copied);
+    let unnoted = findings.iter().filter(|_| record.is_none()).map(|finding| format!("; {}", finding.message));
+    let message = std::iter::once(message).chain(unnoted).collect();
     let summary = Summary {
         operation: Operation::Copy,
         snapshot: listed.id.clone(),
         state: Some(listed.state),
         exit_code,
         message,
-        record: Record { steps: Vec::new(), findings: job.noted(&copied), ..record },
+        record: record.map(|record| Record { steps: Vec::new(), findings, ..record }),
         path: None,
         seconds: clock.elapsed().as_secs_f64(),
     };
@@ -112,17 +120,18 @@ impl Copy {
         self.observer.event(SystemTime::now(), event);
     }
 
-    fn record(&self) -> Result<Record, Error> {
-        let record = self.from.open(&self.listed.id)?.record()?;
+    fn record(&self, archive: &dyn Archive) -> Result<Record, Error> {
+        let record = archive.record()?;
         let understood = serde_json::from_slice(&record);
         understood.map_err(|why| Error::Damaged(format!("the record of snapshot {}: {why}", self.listed.id)))
     }
 
-    async fn run(&self) -> Result<Copied, String> {
-        let total = self.listed.bytes.unwrap_or_default();
+    async fn run(&self, archive: Option<Arc<dyn Archive>>) -> Result<Copied, String> {
+        let total = self.listed.bytes.unwrap_or(self.listed.stored_bytes);
         let telling = Telling::of("copying", total, self.observer.clone(), self.stop.clone());
         let (from, to, listed) = (self.from.clone(), self.to.clone(), self.listed.clone());
-        match tokio::task::spawn_blocking(move || copy::copy(&*from, &*to, &listed, &telling)).await {
+        let copying = move || copy::copy(&*from, archive.as_deref(), &*to, &listed, &telling);
+        match tokio::task::spawn_blocking(copying).await {
             Ok(copied) => copied.map_err(|error| causes(&error)),
             Err(broken) => Err(format!("copying broke off: {broken} (a bug of strongroom)")),
         }

@@ -151,8 +151,8 @@ pub struct Summary {
     pub exit_code: u8,
     /// One sentence; empty for a sealed backup, whose record says it.
     pub message: String,
-    /// The whole record (of a restore or verify: what that run did).
-    pub record: Record,
+    /// The whole record (of a restore or verify: what that run did). None: a copy was made of what cannot be opened.
+    pub record: Option<Record>,
     /// Where the snapshot is.
     pub path: Option<PathBuf>,
     /// How long it took, in seconds.

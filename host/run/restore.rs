@@ -462,7 +462,7 @@ impl Prepared {
             state: None,
             exit_code,
             message,
-            record: self.reading.record_of(&self.board, sides, self.started.clone()),
+            record: Some(self.reading.record_of(&self.board, sides, self.started.clone())),
             path: None,
             seconds: self.clock.elapsed().as_secs_f64(),
         }

@@ -38,20 +38,15 @@ pub(super) fn seal(running: &Running) -> Summary {
     let held = held_by_part(&*running.draft).map_err(|error| causes(&error));
     let parts: Vec<_> = running.sides.iter().map(|side| part_record(running, side, &held)).collect();
     let record = record(running, parts);
+    let published = match record.totals.entries {
+        0 => Err(format!("nothing could be kept: {}", first_failure(&record))),
+        _ => publish(running, &record)
+            .map_err(|error| format!("the snapshot could not be sealed, nothing was kept: {}", causes(&error))),
+    };
     let mut summary = summary(running, record);
-    if summary.record.totals.entries == 0 {
-        summary.state = None;
-        summary.exit_code = 1;
-        summary.message = format!("nothing could be kept: {}", first_failure(&summary.record));
-        return summary;
-    }
-    match publish(running, &summary.record) {
+    match published {
         Ok(path) => summary.path = Some(path),
-        Err(error) => {
-            summary.state = None;
-            summary.exit_code = 1;
-            summary.message = format!("the snapshot could not be sealed, nothing was kept: {}", causes(&error));
-        }
+        Err(message) => (summary.state, summary.exit_code, summary.message) = (None, 1, message),
     }
     summary
 }
@@ -230,7 +225,7 @@ pub(super) fn summary(running: &Running, record: Record) -> Summary {
         state: Some(record.state),
         exit_code: record.state.exit_code(),
         message: String::new(),
-        record,
+        record: Some(record),
         path: None,
         seconds: 0.0,
     }

@@ -43,7 +43,7 @@ pub async fn verify(reading: Reading) -> Summary {
         state: Some(reading.record.state),
         exit_code,
         message,
-        record: reading.record_of(&board, &sides, started),
+        record: Some(reading.record_of(&board, &sides, started)),
         path: None,
         seconds: clock.elapsed().as_secs_f64(),
     };

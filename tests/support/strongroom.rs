@@ -97,6 +97,13 @@ impl Place {
         Going::start(self.command(arguments)).finish()
     }
 
+    /// The same with more in its environment.
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
+        Going::start(command).finish()
+    }
+
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Going {
         Going::start(self.command(arguments))

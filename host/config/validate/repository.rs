@@ -44,8 +44,7 @@ pub(super) fn read(reader: &mut Reader, root: &Table) -> Option<(Repository, Vec
 fn are_apart(reader: &mut Reader, repositories: &Table, first: &Repository, copies: &[Repository]) -> bool {
     let mut well = true;
     for copy in copies {
-        let closed = [first, copy].into_iter().find(|one| !one.recipients.is_empty() && one.identity.is_none());
-        let (message, help) = match closed {
+        let (message, help) = match closed(first, copy) {
             _ if copy.url == first.url => {
                 (format!("{} is where backups are written to", copy.url), "copies need another place")
             }
@@ -60,6 +59,18 @@ fn are_apart(reader: &mut Reader, repositories: &Table, first: &Repository, copi
         well = false;
     }
     well
+}
+
+/// The repository whose sets a copy cannot be made without opening, where nothing opens them.
+fn closed<'r>(first: &'r Repository, copy: &'r Repository) -> Option<&'r Repository> {
+    let is_closed = |one: &Repository| !one.recipients.is_empty() && one.identity.is_none();
+    match (first.format, copy.format) {
+        // A set that is encrypted stays as it is.
+        (Format::Zip, Format::Zip) if !first.recipients.is_empty() => None,
+        // What is brought elsewhere is read back without being opened.
+        (_, Format::Zip) if copy.url.directory().is_none() => Some(first).filter(|first| is_closed(first)),
+        _ => [first, copy].into_iter().find(|one| is_closed(one)),
+    }
 }
 
 /// Whether one repository is no copy, and all others are copies of that one.
@@ -242,10 +253,12 @@ fn reaches(reader: &mut Reader, table: &Table, url: &Place, format: Format) -> b
     }
     if format == Format::Zip
         && url.directory().is_none()
+        && table.get("copy-of").is_none()
         && let Some(value) = table.get("format")
     {
-        let help = "write format = \"restic\", or the path of a directory in `url`";
-        reader.problem(value.span.clone(), "sets of format zip are kept in directories only", help);
+        let help = "write the path of a directory in `url`, and a second repository with copy-of for what is elsewhere; \
+                    or format = \"restic\"";
+        reader.problem(value.span.clone(), "a backup writes sets of format zip to directories only", help);
         reaches = false;
     }
     reaches

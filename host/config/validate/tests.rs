@@ -530,12 +530,40 @@ fn one_repository_is_written_to_and_all_others_are_copies_of_it() {
     assert!(circle.contains("every repository is a copy"), "{circle}");
     let same = said(&format!("{HEAD}{}", copy("a", "local").replace("url = \"a\"", "url = \"sets\"")));
     assert!(same.contains("is where backups are written to"), "{same}");
-    let closed = HEAD.replace(
-        "format = \"zip\"",
-        "format = \"zip\"\nrecipients = [\"age1c7ufaj9ap4fp323xm3kcr9m3a3m6dyfzftvw4s4q68jmyt765d5qk49zwt\"]",
-    );
-    let closed = said(&format!("{closed}{}", copy("a", "local")));
-    assert!(closed.contains("copies cannot be made without an `identity`"), "{closed}");
+}
+
+#[test]
+fn a_copy_that_must_open_encrypted_sets_needs_what_opens_them() {
+    let recipients = format!("recipients = [\"{RECIPIENT}\"]\n");
+    let zip = |url: &str, more: &str| format!("url = \"{url}\"\nformat = \"zip\"\n{more}");
+    let restic = |url: &str| format!("url = \"{url}\"\nformat = \"restic\"\npassword = {{ env = \"P\" }}\n");
+    let read = |first: &str, copy: &str| {
+        let head = HEAD.replace("url = \"sets\"\nformat = \"zip\"\n", first);
+        assert!(head.contains(first), "{head}");
+        read(&format!("{head}[repository.a]\ncopy-of = \"local\"\n{copy}[step.wiki]\nplugin = \"wiki\"\n"))
+    };
+    let (clear, closed, sftp) = (zip("sets", ""), zip("sets", &recipients), "sftp:nas:sets");
+    let open = |url: &str| zip(url, &format!("{recipients}identity = {{ credential = \"key\" }}\n"));
+    for (first, copy) in [
+        (&closed, zip("a", "")),
+        (&closed, zip(sftp, "")),
+        (&closed, zip("a", &recipients)),
+        (&clear, zip(sftp, &recipients)),
+        (&restic("r"), zip(sftp, &recipients)),
+        (&clear, open("a")),
+        (&open("sets"), restic("r")),
+    ] {
+        read(first, &copy).unwrap();
+    }
+    for (first, copy, closed) in [
+        (&closed, restic("r"), "local"),
+        (&clear, zip("a", &recipients), "a"),
+        (&restic("r"), zip("a", &recipients), "a"),
+    ] {
+        let drawn = read(first, &copy).unwrap_err().render(false);
+        let words = format!("copies cannot be made without an `identity`: the sets of {closed} are encrypted");
+        assert!(drawn.contains(&words), "{drawn}");
+    }
 }
 
 #[test]

@@ -135,7 +135,7 @@ pub(super) fn prune(vault: &Vault, max_unused: MaxUnused, dry_run: bool, watch: 
     let mut plan = Plan::new(&index, uses, found, max_unused, roots.len() as u64);
     if !dry_run {
         let sweeping = format!("removing what dead writers left in {}", vault.storage.place().display());
-        plan.pruned.unfinished = vault.storage.sweep(UNTOUCHED).map_err(Error::io(sweeping))?;
+        plan.pruned.unfinished = vault.storage.sweep(super::KINDS, UNTOUCHED).map_err(Error::io(sweeping))?;
     }
     let Some(lock) = lock.filter(|_| !dry_run && !plan.is_idle()) else { return Ok(plan.pruned) };
     let mut list = List::new(vault);

@@ -79,8 +79,8 @@ impl Faulty {
 }
 
 impl Storage for Faulty {
-    fn create(&self) -> io::Result<()> {
-        self.call(|| self.inner.create())
+    fn create(&self, kinds: &[Kind]) -> io::Result<()> {
+        self.call(|| self.inner.create(kinds))
     }
 
     fn list(&self, kind: Kind) -> io::Result<Vec<Found>> {
@@ -122,8 +122,8 @@ impl Storage for Faulty {
         self.call(|| self.inner.remove(name))
     }
 
-    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
-        self.call(|| self.inner.sweep(untouched))
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64> {
+        self.call(|| self.inner.sweep(kinds, untouched))
     }
 
     fn connections(&self) -> usize {

@@ -43,9 +43,9 @@ impl Drop for Slot<'_> {
 }
 
 impl Storage for Limited {
-    fn create(&self) -> io::Result<()> {
+    fn create(&self, kinds: &[Kind]) -> io::Result<()> {
         let _slot = self.slot();
-        self.inner.create()
+        self.inner.create(kinds)
     }
 
     fn list(&self, kind: Kind) -> io::Result<Vec<Found>> {
@@ -73,9 +73,9 @@ impl Storage for Limited {
         self.inner.remove(name)
     }
 
-    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64> {
         let _slot = self.slot();
-        self.inner.sweep(untouched)
+        self.inner.sweep(kinds, untouched)
     }
 
     fn connections(&self) -> usize {

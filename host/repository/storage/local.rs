@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Found, Kind, Name, Storage, is_name, is_unfinished, unfinished};
+use super::{Found, Kind, Name, Storage, is_unfinished, unfinished};
 use crate::repository::directory::room_in;
 
 /// Files that are kept open for reading.
@@ -58,12 +58,15 @@ impl Local {
 }
 
 impl Storage for Local {
-    fn create(&self) -> io::Result<()> {
+    fn create(&self, kinds: &[Kind]) -> io::Result<()> {
         let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-        for kind in [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack] {
+        for kind in kinds {
             make(&self.directory.join(kind.word()))?;
+            if *kind == Kind::Pack {
+                (0..=255).try_for_each(|first| make(&self.directory.join(format!("data/{first:02x}"))))?;
+            }
         }
-        (0..=255).try_for_each(|first| make(&self.directory.join(format!("data/{first:02x}"))))
+        Ok(())
     }
 
     fn list(&self, kind: Kind) -> io::Result<Vec<Found>> {
@@ -75,11 +78,11 @@ impl Storage for Local {
                 for first in fs::read_dir(&directory)? {
                     let first = first?;
                     if first.file_type()?.is_dir() {
-                        list_into(&first.path(), &mut found)?;
+                        list_into(kind, &first.path(), &mut found)?;
                     }
                 }
             }
-            _ => list_into(&directory, &mut found)?,
+            _ => list_into(kind, &directory, &mut found)?,
         }
         Ok(found)
     }
@@ -117,18 +120,22 @@ impl Storage for Local {
         }
     }
 
-    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
-        let mut swept = 0;
-        for kind in [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index] {
-            swept += sweep_in(&self.directory.join(kind.word()), untouched)?;
-        }
-        for first in fs::read_dir(self.directory.join(Kind::Pack.word()))? {
-            let first = first?;
-            if first.file_type()?.is_dir() {
-                swept += sweep_in(&first.path(), untouched)?;
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64> {
+        let mut swept = sweep_in(Kind::Config, &self.directory, untouched)?;
+        for kind in kinds {
+            let directory = self.directory.join(kind.word());
+            if *kind != Kind::Pack {
+                swept += sweep_in(*kind, &directory, untouched)?;
+                continue;
+            }
+            for first in fs::read_dir(directory)? {
+                let first = first?;
+                if first.file_type()?.is_dir() {
+                    swept += sweep_in(*kind, &first.path(), untouched)?;
+                }
             }
         }
-        Ok(swept + sweep_in(&self.directory, untouched)?)
+        Ok(swept)
     }
 
     fn connections(&self) -> usize {
@@ -151,11 +158,11 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn list_into(directory: &Path, found: &mut Vec<Found>) -> io::Result<()> {
+fn list_into(kind: Kind, directory: &Path, found: &mut Vec<Found>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        if is_name(&name) {
+        if kind.has(&name) {
             match entry.metadata() {
                 Ok(metadata) => found.push(Found { name, size: metadata.len() }),
                 // Removed since the names were read.
@@ -168,14 +175,14 @@ fn list_into(directory: &Path, found: &mut Vec<Found>) -> io::Result<()> {
 }
 
 /// Removes what is not a file yet, and was not touched for so long.
-fn sweep_in(directory: &Path, untouched: Duration) -> io::Result<u64> {
+fn sweep_in(kind: Kind, directory: &Path, untouched: Duration) -> io::Result<u64> {
     let mut swept = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().into_string().unwrap_or_default();
         // A time that is later than now is no age.
         let age = || entry.metadata().and_then(|metadata| metadata.modified()).ok()?.elapsed().ok();
-        if is_unfinished(&name) && age().is_some_and(|age| age > untouched) {
+        if is_unfinished(kind, &name) && age().is_some_and(|age| age > untouched) {
             fs::remove_file(entry.path())?;
             swept += 1;
         }
@@ -189,13 +196,20 @@ mod tests {
 
     use super::*;
 
+    const KINDS: &[Kind] = &[Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack, Kind::Set];
+
     #[test]
     fn what_a_dead_writer_left_goes_when_it_is_old_and_nothing_else_does() {
         let directory = tempfile::tempdir().unwrap();
         let (local, day) = (Local::new(directory.path()), Duration::from_secs(86_400));
-        local.create().unwrap();
+        local.create(KINDS).unwrap();
         let (id, random) = ("ab".repeat(32), "0123456789abcdef");
-        let old = [format!("-tmp-{random}"), format!("data/ab/{id}-tmp-{random}"), format!("index/{id}-tmp-{random}")];
+        let old = [
+            format!("-tmp-{random}"),
+            format!("data/ab/{id}-tmp-{random}"),
+            format!("index/{id}-tmp-{random}"),
+            format!("sets/wiki-tmp-1.zip-tmp-{random}"),
+        ];
         let stays = [
             format!("data/ab/{id}"),
             format!("data/{id}-tmp-{random}"),
@@ -203,6 +217,7 @@ mod tests {
             format!("keys/{}-tmp-{random}", &id[1..]),
             format!("locks/{id}-tmp-new0123456789ab"),
             "config".to_owned(),
+            "sets/wiki-tmp-1.zip".to_owned(),
         ];
         let long_ago = SystemTime::now() - 2 * day;
         for name in old.iter().chain(&stays) {
@@ -215,7 +230,7 @@ mod tests {
         fs::write(&young, "half").unwrap();
         fs::write(&ahead, "half").unwrap();
         File::options().write(true).open(&ahead).unwrap().set_modified(SystemTime::now() + day).unwrap();
-        assert_eq!(local.sweep(day).unwrap(), 3);
+        assert_eq!(local.sweep(KINDS, day).unwrap(), 4);
         assert!(old.iter().all(|name| !directory.path().join(name).exists()));
         assert!(stays.iter().all(|name| directory.path().join(name).exists()) && young.exists() && ahead.exists());
     }

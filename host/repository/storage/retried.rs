@@ -102,8 +102,8 @@ fn is_passing(cause: &io::Error) -> bool {
 }
 
 impl Storage for Retried {
-    fn create(&self) -> io::Result<()> {
-        self.again(|| "making the repository".to_owned(), || self.inner.create())
+    fn create(&self, kinds: &[Kind]) -> io::Result<()> {
+        self.again(|| "making the repository".to_owned(), || self.inner.create(kinds))
     }
 
     fn list(&self, kind: Kind) -> io::Result<Vec<Found>> {
@@ -130,8 +130,8 @@ impl Storage for Retried {
         self.again(|| format!("removing {name}"), || self.inner.remove(name))
     }
 
-    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
-        self.again(|| "removing what dead writers left".to_owned(), || self.inner.sweep(untouched))
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64> {
+        self.again(|| "removing what dead writers left".to_owned(), || self.inner.sweep(kinds, untouched))
     }
 
     fn connections(&self) -> usize {
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_fails_for_the_moment_is_tried_again() {
         let (_directory, faulty, retried) = retried(Fault::Fails(1), 3);
-        retried.create().unwrap();
+        retried.create(&[Kind::Snapshot]).unwrap();
         assert_eq!(faulty.calls(), 2);
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let name = Name::new(Kind::Snapshot, "ab".repeat(32));
         for at in 2..=3 {
             let (_directory, _, retried) = retried(Fault::Lies(at), 1);
-            retried.create().unwrap();
+            retried.create(&[Kind::Snapshot]).unwrap();
             retried.write(&name, b"content").unwrap();
             assert_eq!(retried.read(&name).unwrap(), b"content");
             retried.remove(&name).unwrap();
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_goes_on_failing_ends_after_as_many_tries_as_allowed_and_says_how_many() {
         let (_directory, faulty, retried) = retried(Fault::Dies(1), 4);
-        let why = retried.create().unwrap_err();
+        let why = retried.create(&[Kind::Snapshot]).unwrap_err();
         assert_eq!((faulty.calls(), why.kind()), (5, io::ErrorKind::Other));
         assert!(why.to_string().contains("call 5 fails (tried 5 times in "), "{why}");
     }

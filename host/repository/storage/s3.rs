@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use rusty_s3::{Bucket, Credentials, Method, S3Action, UrlStyle, actions};
 
 use self::{answer::Answer, client::Client};
-use super::{FILE_MAX, FOUND_MAX, Found, Kind, Name, Storage, is_name, wire::wait};
+use super::{FILE_MAX, FOUND_MAX, Found, Kind, Name, Storage, wire::wait};
 use crate::{
     config::{Remote, place},
     digest::{Algorithm, Hasher},
@@ -234,13 +234,13 @@ impl Shared {
 /// The file that a key names, if it is one of that kind.
 fn file_of(kind: Kind, key: &str) -> Option<String> {
     let (directory, name) = key.rsplit_once('/')?;
-    let at_home = is_name(name) && (kind != Kind::Pack || directory.ends_with(&format!("/{}", &name[..2])));
+    let at_home = kind.has(name) && (kind != Kind::Pack || directory.ends_with(&format!("/{}", &name[..2])));
     at_home.then(|| name.to_owned())
 }
 
 impl Storage for S3 {
     /// A bucket has no directories, and making buckets is left to its owner.
-    fn create(&self) -> io::Result<()> {
+    fn create(&self, _kinds: &[Kind]) -> io::Result<()> {
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl Storage for S3 {
     }
 
     /// An object is there whole or not at all.
-    fn sweep(&self, _untouched: Duration) -> io::Result<u64> {
+    fn sweep(&self, _kinds: &[Kind], _untouched: Duration) -> io::Result<u64> {
         Ok(0)
     }
 

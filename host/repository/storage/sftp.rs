@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use self::session::{Connection, Listed};
 use super::{
-    FOUND_MAX, Found, Kind, Name, Storage, is_name,
+    FOUND_MAX, Found, Kind, Name, Storage,
     wire::{Pace, Speeds, wait},
 };
 use crate::config::{Remote, place};
@@ -70,6 +70,11 @@ impl Sftp {
         self.below(&name.path())
     }
 
+    /// Directories of packs.
+    fn packs(&self) -> Vec<String> {
+        (0..=255).map(|first| self.below(&format!("data/{first:02x}"))).collect()
+    }
+
     fn below(&self, path: &str) -> String {
         format!("{}/{path}", self.0.place.path.trim_end_matches('/'))
     }
@@ -95,14 +100,13 @@ impl Shared {
 }
 
 impl Storage for Sftp {
-    fn create(&self) -> io::Result<()> {
+    fn create(&self, kinds: &[Kind]) -> io::Result<()> {
         let top = self.0.place.path.clone();
-        let kinds =
-            [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack].map(|kind| self.below(kind.word()));
-        let packs: Vec<_> = (0..=255).map(|first| self.below(&format!("data/{first:02x}"))).collect();
+        let packs = if kinds.contains(&Kind::Pack) { self.packs() } else { Vec::new() };
+        let directories: Vec<_> = kinds.iter().map(|kind| self.below(kind.word())).collect();
         self.on(async move |connection| {
             transfer::make_all(&connection, &top).await?;
-            for directory in &kinds {
+            for directory in &directories {
                 transfer::make(&connection, directory).await?;
             }
             let connection = &*connection;
@@ -116,7 +120,7 @@ impl Storage for Sftp {
         self.on(async move |connection| match kind {
             Kind::Config => Ok(Vec::new()),
             Kind::Pack => packs(&connection, &directory).await,
-            _ => files(&connection, &directory).await,
+            _ => files(&connection, kind, &directory).await,
         })
     }
 
@@ -145,13 +149,20 @@ impl Storage for Sftp {
         })
     }
 
-    fn sweep(&self, untouched: Duration) -> io::Result<u64> {
-        let kinds = [Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index].map(|kind| self.below(kind.word()));
-        let packs = (0..=255).map(|first| self.below(&format!("data/{first:02x}")));
-        let directories: Vec<_> = kinds.into_iter().chain(packs).chain([self.below("")]).collect();
+    fn sweep(&self, kinds: &[Kind], untouched: Duration) -> io::Result<u64> {
+        let directories_of = |kind: &Kind| match kind {
+            Kind::Pack => self.packs(),
+            kind => vec![self.below(kind.word())],
+        };
+        let mut directories = vec![(Kind::Config, self.below(""))];
+        for kind in kinds {
+            directories.extend(directories_of(kind).into_iter().map(|directory| (*kind, directory)));
+        }
         self.on(async move |connection| {
             let connection = &*connection;
-            let one = |directory: String| async move { transfer::sweep(connection, &directory, untouched).await };
+            let one = |(kind, directory): (Kind, String)| async move {
+                transfer::sweep(connection, kind, &directory, untouched).await
+            };
             let sweeping = stream::iter(directories).map(one);
             sweeping.buffer_unordered(DIRECTORIES).try_fold(0, async |sum, swept| Ok(sum + swept)).await
         })
@@ -177,7 +188,7 @@ async fn packs(connection: &Connection, directory: &str) -> io::Result<Vec<Found
     let is_first = |name: &str| name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let firsts = listed.into_iter().map(|listed| listed.name).filter(|name| is_first(name));
     let directories: Vec<_> = firsts.map(|name| format!("{directory}/{name}")).collect();
-    let listing = stream::iter(directories).map(async move |directory| files(connection, &directory).await);
+    let listing = stream::iter(directories).map(async move |directory| files(connection, Kind::Pack, &directory).await);
     let found: Vec<Vec<Found>> = listing.buffer_unordered(DIRECTORIES).try_collect().await?;
     let found = found.concat();
     match found.len() <= FOUND_MAX {
@@ -186,10 +197,10 @@ async fn packs(connection: &Connection, directory: &str) -> io::Result<Vec<Found
     }
 }
 
-async fn files(connection: &Connection, directory: &str) -> io::Result<Vec<Found>> {
+async fn files(connection: &Connection, kind: Kind, directory: &str) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for Listed { name, size, .. } in connection.list(directory).await? {
-        if is_name(&name) {
+        if kind.has(&name) {
             let size = match size {
                 Some(size) => size,
                 // The protocol lets a server leave it out.

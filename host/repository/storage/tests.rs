@@ -15,6 +15,8 @@ use crate::{digest::Digest, secret::Source};
 #[allow(dead_code)]
 mod servers;
 
+/// All but `config`.
+const KINDS: &[Kind] = &[Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack, Kind::Set];
 /// More than one page of any listing has.
 const MANY: usize = 2_500;
 
@@ -39,9 +41,9 @@ fn kind_of<T: fmt::Debug>(done: io::Result<T>) -> ErrorKind {
 fn conforms(storage: &dyn Storage) {
     let config = Name::config();
     assert_eq!(kind_of(storage.read(&config)), ErrorKind::NotFound);
-    storage.create().unwrap();
-    storage.create().unwrap();
-    for kind in [Kind::Config, Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack] {
+    storage.create(KINDS).unwrap();
+    storage.create(KINDS).unwrap();
+    for kind in KINDS.iter().copied().chain([Kind::Config]) {
         assert_eq!(storage.list(kind).unwrap(), [], "{kind:?}");
     }
     storage.write(&config, b"config").unwrap();
@@ -157,7 +159,7 @@ fn sftp_keeps_what_every_storage_promises() {
     let first = "ab".repeat(32);
     let old = [dead(&format!("data/ab/{first}-tmp-0123456789abcdef"), 25), dead("-tmp-0123456789abcdef", 25)];
     let others = [dead(&format!("keys/{first}-tmp-0123456789abcdef"), 23), dead("notes-tmp-0123456789abcdef", 25)];
-    assert_eq!(again.sweep(Duration::from_secs(24 * 3600)).unwrap(), 2);
+    assert_eq!(again.sweep(KINDS, Duration::from_secs(24 * 3600)).unwrap(), 2);
     assert!(old.iter().all(|path| !path.exists()) && others.iter().all(|path| path.exists()));
 }
 
@@ -175,7 +177,7 @@ fn s3_keeps_what_every_storage_promises() {
 fn a_broken_ssh_connection_is_opened_again() {
     let mut server = Sshd::start();
     let storage = over_ssh(&server, "repo", &Remote::default());
-    storage.create().unwrap();
+    storage.create(KINDS).unwrap();
     let content = noise(3 << 20);
     for _ in 0..3 {
         storage.write(&named(Kind::Pack, &content), &content).unwrap();
@@ -199,7 +201,7 @@ fn a_server_whose_key_is_another_is_not_talked_to() {
     let other = std::fs::read_to_string(server.path("other.pub")).unwrap();
     let open = |known: &str| {
         std::fs::write(server.path("known"), known).unwrap();
-        over_ssh(&server, "repo", &Remote::default()).create().unwrap_err()
+        over_ssh(&server, "repo", &Remote::default()).create(KINDS).unwrap_err()
     };
     for known in [format!("{place} {other}"), String::new()] {
         let why = open(&known);

@@ -1,9 +1,7 @@
 //! A set that is being read. Its directory is checked before anything in it is believed.
 
 use std::{
-    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
     sync::{Arc, OnceLock},
 };
 
@@ -16,6 +14,7 @@ use zip::{
 use super::{
     cipher::Keys,
     header::{Local, Method},
+    home::Sealed,
     prove,
     seal::Label,
     source::Source,
@@ -54,12 +53,11 @@ pub(super) struct Listing {
 }
 
 impl ZipSet {
-    /// Opens the set at `path` and checks its directory.
-    pub(super) fn open(path: &Path, keys: &Keys) -> Result<Self, Error> {
+    /// Opens a set and checks its directory.
+    pub(super) fn open(sealed: &Sealed, keys: &Keys) -> Result<Self, Error> {
+        let path = sealed.path();
         let reading = || Error::io(format!("opening {}", path.display()));
-        let file = File::open(path).map_err(reading())?;
-        super::removal::mark_read(&file, path)?;
-        let source = Arc::new(Source::new(file, path, keys)?);
+        let source = Arc::new(Source::new(sealed.open_to_read()?, sealed, keys)?);
         let length = source.length().map_err(reading())?;
         let damaged = |why: String| Error::Damaged(format!("{}: {why}", path.display()));
         let cut = || damaged("it is not a whole zip file: it does not end as one does".into());

@@ -70,7 +70,7 @@ impl Files {
             directory: name.directory.to_owned(),
             stem: name.stem.to_owned(),
             encrypted,
-            partial: name.directory.join(format!("{full}.partial")),
+            partial: name.directory.join(format!("{full}{}", seal::PARTIAL)),
             spools: name.directory.join(format!("{full}.scratch")),
             scratch: outside.join("spill"),
             outside,

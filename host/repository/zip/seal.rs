@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -19,11 +19,14 @@ use crate::{
         Error, Pass,
         catalog::{Entry, Shape, Walk},
         cataloged::Cataloged,
+        health::Health,
         lines::{ENTRIES, Line, RECORD, SUMS, own_meta, sum_line},
     },
     snapshot::state::State,
 };
 
+/// How the name of a set ends that is not whole yet.
+pub(super) const PARTIAL: &str = ".partial";
 /// Bytes of the central directory that are written at a time.
 const DIRECTORY_BUFFER: usize = 1 << 20;
 
@@ -66,7 +69,8 @@ pub(super) fn seal(draft: &ZipDraft, record: &[u8]) -> Result<PathBuf, Error> {
     add(draft, SUMS, &mut Generated::new(draft.catalog.walk()?, sums_line))?;
     write_directory(draft, &label)?;
     draft.set.sync()?;
-    publish(draft, draft.files.sealed(label.state))
+    let sealed = draft.files.sealed(label.state);
+    publish(&draft.health, &draft.files.partial, &sealed).map(|()| sealed)
 }
 
 fn add(draft: &ZipDraft, name: &str, content: &mut dyn Read) -> Result<(), Error> {
@@ -109,17 +113,18 @@ fn write_directory(draft: &ZipDraft, label: &Label) -> Result<(), Error> {
     draft.set.append(&buffer).map(|_| ())
 }
 
-fn publish(draft: &ZipDraft, sealed: PathBuf) -> Result<PathBuf, Error> {
-    let files = &draft.files;
-    let renaming = || format!("renaming {} to {}", files.partial.display(), sealed.display());
-    draft.health.run(renaming, || fs::rename(&files.partial, &sealed))?;
-    let syncing = || format!("syncing {}", files.directory.display());
-    let synced = draft.health.run(syncing, || File::open(&files.directory)?.sync_all());
+/// Makes a whole file visible under its name, so that it stays so after a crash.
+pub(super) fn publish(health: &Health, partial: &Path, sealed: &Path) -> Result<(), Error> {
+    let directory = sealed.parent().unwrap_or(Path::new("."));
+    let renaming = || format!("renaming {} to {}", partial.display(), sealed.display());
+    health.run(renaming, || fs::rename(partial, sealed))?;
+    let syncing = || format!("syncing {}", directory.display());
+    let synced = health.run(syncing, || File::open(directory)?.sync_all());
     if synced.is_err() {
         // Nobody knows whether it would still be there after a crash, so it must not be seen now.
-        let _ = fs::rename(&sealed, &files.partial);
+        let _ = fs::rename(sealed, partial);
     }
-    synced.map(|()| sealed)
+    synced
 }
 
 /// Text that is made from the catalog while it is read.

@@ -1,16 +1,16 @@
-//! The bytes of a set that is being read: any stretch of the zip, whether the file is the zip or has it encrypted.
+//! The zip in a sealed set: any stretch of it, whether the set is the zip or has it encrypted.
 
 use std::{
-    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use age::stream::StreamReader;
 
-use super::{ENCRYPTED, cipher::Keys};
+use super::{
+    cipher::Keys,
+    home::{Blob, Sealed},
+};
 use crate::repository::Error;
 
 /// Readers of one encrypted set that are kept for the next who asks.
@@ -22,15 +22,15 @@ const PIECE: u64 = 64 << 10;
 
 /// See the module.
 pub(super) enum Source {
-    /// The file is the zip.
-    Clear(File),
-    /// The file is an age file of it.
+    /// The set is the zip.
+    Clear(Blob),
+    /// The set is an age file of it.
     Encrypted(Encrypted),
 }
 
 /// Each reader decrypts a piece at a time, so that many can read at once, and one after the other.
 pub(super) struct Encrypted {
-    file: Arc<File>,
+    file: Arc<Blob>,
     keys: Keys,
     length: u64,
     idle: Mutex<Vec<Reader>>,
@@ -43,11 +43,12 @@ struct Reader {
 }
 
 impl Source {
-    /// Reads the set in `file`; the name at the end of `path` says whether it is encrypted.
-    pub(super) fn new(file: File, path: &Path, keys: &Keys) -> Result<Self, Error> {
-        if !path.as_os_str().as_encoded_bytes().ends_with(ENCRYPTED.as_bytes()) {
+    /// Reads the set `sealed`, which was opened as `file`.
+    pub(super) fn new(file: Blob, sealed: &Sealed, keys: &Keys) -> Result<Self, Error> {
+        if !sealed.is_encrypted() {
             return Ok(Self::Clear(file));
         }
+        let path = sealed.path();
         if !keys.has_identity() {
             return Err(Error::Refused(format!(
                 "{} is encrypted, and no identity is given\nhelp: pass --identity FILE, or write identity = {{ file = \
@@ -67,12 +68,12 @@ impl Source {
     /// Bytes of the zip.
     pub(super) fn length(&self) -> io::Result<u64> {
         match self {
-            Self::Clear(file) => file.metadata().map(|metadata| metadata.len()),
+            Self::Clear(file) => file.length(),
             Self::Encrypted(set) => Ok(set.length),
         }
     }
 
-    /// As [`FileExt::read_at`].
+    /// As [`std::os::unix::fs::FileExt::read_at`].
     pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match self {
             Self::Clear(file) => file.read_at(buffer, at),
@@ -80,7 +81,7 @@ impl Source {
         }
     }
 
-    /// As [`FileExt::read_exact_at`].
+    /// As [`std::os::unix::fs::FileExt::read_exact_at`].
     pub(super) fn read_exact_at(&self, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             match self.read_at(buffer, at)? {
@@ -94,9 +95,9 @@ impl Source {
 
 impl Encrypted {
     /// Its header, and its end: a file that was cut is refused here.
-    fn open(file: File, keys: Keys) -> io::Result<Self> {
-        check_header(&file)?;
+    fn open(file: Blob, keys: Keys) -> io::Result<Self> {
         let file = Arc::new(file);
+        check_header(Raw { file: file.clone(), at: 0 })?;
         let mut stream = keys.reader(Raw { file: file.clone(), at: 0 })?;
         let length = stream.seek(SeekFrom::End(0))?;
         Ok(Self { file, keys, length, idle: Mutex::default() })
@@ -149,7 +150,7 @@ impl Encrypted {
 }
 
 /// Refuses a header that does not end soon: it would be read into memory as a whole.
-fn check_header(file: &File) -> io::Result<()> {
+fn check_header(file: Raw) -> io::Result<()> {
     let mut header = Vec::new();
     file.take(HEADER_MAX).read_to_end(&mut header)?;
     let ends = header.windows(4).any(|window| window == b"\n---");
@@ -161,7 +162,7 @@ fn check_header(file: &File) -> io::Result<()> {
 
 /// The encrypted file from a place of its own.
 struct Raw {
-    file: Arc<File>,
+    file: Arc<Blob>,
     at: u64,
 }
 
@@ -177,7 +178,7 @@ impl Seek for Raw {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
+            SeekFrom::End(by) => self.file.length()?.checked_add_signed(by),
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
         self.at = at.ok_or(io::ErrorKind::InvalidInput)?;

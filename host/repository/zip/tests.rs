@@ -1,5 +1,6 @@
 //! Sets against what others make of them, and against damage.
 
+mod elsewhere;
 mod encrypted;
 
 use std::{
@@ -12,9 +13,10 @@ use std::{
 };
 
 use super::{
-    ZipRepository,
+    Sealed, ZipRepository,
     cipher::Keys,
     draft::{Name, ZipDraft},
+    home::Home,
 };
 use crate::{
     config::{Compression, recipient::Recipient},
@@ -67,7 +69,7 @@ fn sample(directory: &Path) -> PathBuf {
 }
 
 fn prove(set: &Path) -> Result<Proof, Error> {
-    super::archive::ZipSet::open(set, &Keys::default())?.prove(&Quiet)
+    super::archive::ZipSet::open(&Sealed::in_file(set), &Keys::default())?.prove(&Quiet)
 }
 
 fn run(directory: &Path, script: &str) -> String {
@@ -222,7 +224,7 @@ fn a_stream_beyond_4_gib_is_kept_whole() {
     assert_eq!(stored.size, size);
     put(&*draft, "b", b"after");
     let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
-    let set = super::archive::ZipSet::open(&set, &Keys::default()).unwrap();
+    let set = super::archive::ZipSet::open(&Sealed::in_file(&set), &Keys::default()).unwrap();
     assert_eq!(set.stat(&path("zeros")).unwrap().size, size);
     let proof = set.prove(&Quiet).unwrap();
     assert!(proof.damage.is_empty() && proof.bytes > size, "{proof:?}");
@@ -244,7 +246,8 @@ fn an_offset_beyond_4_gib_is_found_again() {
     bytes.extend(&central);
     bytes.extend(super::header::end(1, directory_start, central.len() as u64, b"{}"));
     file.write_all_at(&bytes, start).unwrap();
-    let set = super::archive::ZipSet::open(&directory.path().join("sparse"), &Keys::default()).unwrap();
+    let set =
+        super::archive::ZipSet::open(&Sealed::in_file(&directory.path().join("sparse")), &Keys::default()).unwrap();
     let mut back = Vec::new();
     set.open(&path("far"), 0).unwrap().read_to_end(&mut back).unwrap();
     assert_eq!(back, b"x");
@@ -259,7 +262,7 @@ fn more_than_65535_entries_are_listed_and_proven() {
     }
     let set = draft.seal(&record(ID, "wiki", STARTED)).unwrap();
     assert!(run(directory.path(), &format!("unzip -Z -1 {} | wc -l", set.display())).trim() == "66003");
-    let set = super::archive::ZipSet::open(&set, &Keys::default()).unwrap();
+    let set = super::archive::ZipSet::open(&Sealed::in_file(&set), &Keys::default()).unwrap();
     assert_eq!(set.items(&path("many/07"), None, 5000).unwrap().len(), 66_000_usize.div_ceil(64));
     assert_eq!(set.prove(&Quiet).unwrap().entries, 66_002);
 }
@@ -360,7 +363,7 @@ fn garbage_is_an_error_and_never_a_panic() {
         let mut bytes = whole.clone();
         bytes[at] = 0xff;
         fs::write(&file, &bytes).unwrap();
-        if let Err(why) = super::archive::ZipSet::open(&file, &Keys::default()) {
+        if let Err(why) = super::archive::ZipSet::open(&Sealed::in_file(&file), &Keys::default()) {
             assert!(matches!(why, Error::Damaged(_)), "{why}");
         }
     }
@@ -389,7 +392,7 @@ fn names_that_lead_elsewhere_and_names_that_come_twice_are_refused() {
         bytes.extend(central);
         bytes.extend(super::header::end(names.len() as u64, start, size, b""));
         fs::write(&file, &bytes).unwrap();
-        let Err(Error::Damaged(why)) = super::archive::ZipSet::open(&file, &Keys::default()) else {
+        let Err(Error::Damaged(why)) = super::archive::ZipSet::open(&Sealed::in_file(&file), &Keys::default()) else {
             panic!("{named} was taken")
         };
         assert!(why.contains(named), "{why}");
@@ -419,7 +422,12 @@ pub(super) fn no_half_set_is_visible(recipients: &[Recipient], keys: &Keys) {
             Ok(set) => {
                 assert!(
                     failing > 10
-                        && super::archive::ZipSet::open(&set, keys).unwrap().prove(&Quiet).unwrap().damage.is_empty()
+                        && super::archive::ZipSet::open(&Sealed::in_file(&set), keys)
+                            .unwrap()
+                            .prove(&Quiet)
+                            .unwrap()
+                            .damage
+                            .is_empty()
                 );
                 return;
             }
@@ -501,6 +509,6 @@ fn a_watch_that_stops_ends_a_proof() {
     }
     let directory = tempfile::tempdir().unwrap();
     let set = sample(directory.path());
-    let proof = super::archive::ZipSet::open(&set, &Keys::default()).unwrap().prove(&Stop);
+    let proof = super::archive::ZipSet::open(&Sealed::in_file(&set), &Keys::default()).unwrap().prove(&Stop);
     assert!(matches!(proof, Err(Error::Canceled)));
 }

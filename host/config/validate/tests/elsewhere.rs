@@ -86,7 +86,7 @@ fn keys_that_mean_nothing_where_a_repository_is_are_refused() {
         "`repository.local.retries` means nothing for a repository in a directory",
     );
     refused("https://", "http://", S3, "`repository.bucket.ca` is for https");
-    refused("\"restic\"", "\"zip\"", SFTP, "sets of format zip are kept in directories only");
+    refused("\"restic\"", "\"zip\"", SFTP, "a backup writes sets of format zip to directories only");
     refused("backup@", "backup:hunter2@", SFTP, "holds a password");
     refused("https://", "https://id:hunter2@", S3, "holds a user or a password");
     refused("\"eu-central-1\"", "\"a b\"", S3, "is no region");

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    super::{FILE_MAX, is_unfinished, unfinished},
+    super::{FILE_MAX, Kind, is_unfinished, unfinished},
     session::Connection,
 };
 
@@ -131,7 +131,12 @@ async fn put_in_place(connection: &Connection, temporary: &str, path: &str, leng
 }
 
 /// Removes what writers that died have left in a directory, and was not touched for so long; says how many that were.
-pub(super) async fn sweep(connection: &Connection, directory: &str, untouched: Duration) -> io::Result<u64> {
+pub(super) async fn sweep(
+    connection: &Connection,
+    kind: Kind,
+    directory: &str,
+    untouched: Duration,
+) -> io::Result<u64> {
     let listed = match connection.list(directory).await {
         // Whoever made the repository may have left out directories that it did not need.
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -139,7 +144,7 @@ pub(super) async fn sweep(connection: &Connection, directory: &str, untouched: D
     };
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut swept = 0;
-    for found in listed.into_iter().filter(|found| is_unfinished(&found.name)) {
+    for found in listed.into_iter().filter(|found| is_unfinished(kind, &found.name)) {
         // A time that is later than now is no age.
         let age = found.modified.and_then(|at| since_1970.checked_sub(Duration::from_secs(at.into())));
         if age.is_some_and(|age| age > untouched) {

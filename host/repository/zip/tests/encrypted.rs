@@ -6,7 +6,7 @@ use super::*;
 use crate::secret::Secret;
 
 /// A key pair: the public key, and the file of the secret one.
-fn pair(directory: &Path, name: &str) -> (Recipient, Secret) {
+pub(super) fn pair(directory: &Path, name: &str) -> (Recipient, Secret) {
     let identity = Identity::generate();
     let text = identity.to_string().expose_secret().to_owned();
     fs::write(directory.join(name), format!("# a comment, as age-keygen writes one\n{text}\n")).unwrap();
@@ -54,7 +54,7 @@ fn sealed(directory: &Path, recipients: &[Recipient]) -> PathBuf {
 }
 
 fn proof(set: &Path, secret: &Secret) -> Result<Proof, Error> {
-    super::super::archive::ZipSet::open(set, &keys(secret))?.prove(&Quiet)
+    super::super::archive::ZipSet::open(&Sealed::in_file(set), &keys(secret))?.prove(&Quiet)
 }
 
 #[test]
