@@ -10,7 +10,11 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::support::{Place, tree::Tree, wait_for};
+use crate::support::{
+    Place,
+    tree::{Tree, assert_same},
+    wait_for,
+};
 
 mod full;
 mod kills;
@@ -88,13 +92,21 @@ fn a_repository_opens_with_its_password_only() {
 }
 
 #[test]
-fn what_restic_backed_up_is_listed_and_dumped() {
+fn what_restic_backed_up_is_listed_dumped_and_restored() {
     let place = place();
     place.run(&["init"]).exits(0);
-    asked(&place, &["backup", place.join("source").to_str().unwrap()]);
+    let source = place.join("source");
+    asked(&place, &["backup", source.to_str().unwrap()]);
     let listed = place.run(&["snapshots", "--json"]).exits(0).json();
     let id = listed[0]["snapshot"].as_str().expect("an id");
     assert_eq!((listed[0]["pipeline"].as_str(), listed[0]["state"].as_str()), (Some("-"), Some("unproven")));
+    let inside = |name: &str| format!("{}/{name}", source.strip_prefix("/").unwrap().display());
+    place.run(&["ls", id, &inside("deep")]).exits(0).says(&inside("deep/er/b.txt"));
+    assert_eq!(place.run(&["dump", id, &inside("a.txt")]).exits(0).out, "text");
+    place.run(&["restore", id, "--files", "extracted"]).exits(0);
+    assert_same(&source, &place.join("extracted").join(inside("")));
+    place.run(&["verify", id]).exits(5).says("was not made by strongroom").says("check --read-data");
+    place.run(&["check", "--read-data"]).exits(0);
     // A backup beside it stays apart from it.
     place.run(&["backup"]).exits(0);
     assert_eq!(place.run(&["snapshots", "--json"]).exits(0).json().len(), 2);

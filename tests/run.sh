@@ -118,6 +118,9 @@ if [[ -n $all ]]; then
   [[ -x $services/versitygw ]] ||
     CGO_ENABLED=0 GOBIN=$services nice go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
   STRONGROOM_TEST_S3=$services/versitygw cargo test --release --locked --test all s3::
+  headline 'a third program that knows the format of restic'
+  [[ -x $services/bin/rustic ]] || nice cargo install --locked --root "$services" rustic-rs@0.11.4
+  bash tests/rustic.sh "$services/bin/rustic"
 fi
 headline 'the demo of an audit index'
 bash examples/audit-index/demo.sh

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 
-use super::{Exit, select::select};
+use super::{Exit, select::only};
 use crate::{
     cli::{DumpArgs, Global, SnapshotArgs},
     name::{self, RawPath},
@@ -17,11 +17,11 @@ pub(super) fn dump(global: &Global, args: &DumpArgs) -> anyhow::Result<u8> {
         return Err(Exit::new(exit::USAGE, "dump writes raw bytes to standard output: leave out --json").into());
     }
     let snapshot = SnapshotArgs { snapshot: args.snapshot.clone(), any_state: args.any_state, repo: args.repo.clone() };
-    let selected = select(global, &snapshot)?;
+    let (listed, archive) = only(global, &snapshot)?;
     let path = RawPath::from_text(&args.path)?;
-    let found = selected.archive.items(&path, None, 1).context("listing the snapshot")?;
-    refuse_other_than_file(&selected.listed.id, &path, found.first())?;
-    let mut content = selected.archive.open(&path, 0).with_context(|| format!("reading {path}"))?;
+    let found = archive.items(&path, None, 1).context("listing the snapshot")?;
+    refuse_other_than_file(&listed.id, &path, found.first())?;
+    let mut content = archive.open(&path, 0).with_context(|| format!("reading {path}"))?;
     let mut stdout = io::stdout().lock();
     // Which of the two failed stands in the error: damage names the entry, standard output itself.
     let copied = io::copy(&mut content, &mut stdout).and_then(|bytes| stdout.flush().map(|()| bytes));

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::select::select;
+use super::select::only;
 use crate::{
     cli::{Global, LsArgs},
     name::RawPath,
@@ -13,19 +13,19 @@ use crate::{
 const PAGE: usize = 1000;
 
 pub(super) fn ls(global: &Global, args: &LsArgs) -> anyhow::Result<u8> {
-    let selected = select(global, &args.snapshot)?;
+    let (listed, archive) = only(global, &args.snapshot)?;
     let prefix = RawPath::from_text(args.path.as_deref().unwrap_or_default().trim_end_matches('/'))?;
     let mut after = None;
     let mut any = false;
     loop {
-        let items = selected.archive.items(&prefix, after.as_ref(), PAGE).context("listing the snapshot")?;
+        let items = archive.items(&prefix, after.as_ref(), PAGE).context("listing the snapshot")?;
         let Some(last) = items.last() else { break };
         after = Some(last.path.clone());
         any = true;
         report::print(&report::list::items(&items, global.json))?;
     }
     if !any {
-        anyhow::bail!("snapshot {} holds nothing at {prefix}", selected.listed.id);
+        anyhow::bail!("snapshot {} holds nothing at {prefix}", listed.id);
     }
     Ok(exit::DONE)
 }

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Exit, pipeline, reading, recover,
-    select::{Selected, select},
+    select::{only, select},
 };
 use crate::{
     cli::{Global, RestoreArgs},
     report::{self, exit},
-    repository::{Watch, extract, tree::TreeOptions},
+    repository::{Archive, Listed, Watch, extract, tree::TreeOptions},
     run::{
         event::Observer,
         locks,
@@ -26,7 +26,7 @@ use crate::{
 pub(super) async fn restore(global: &Global, args: &RestoreArgs) -> anyhow::Result<u8> {
     let stop = stop::on_signals()?;
     if let Some(directory) = &args.files {
-        let (selected, directory, args) = (select(global, &args.snapshot)?, directory.clone(), args.clone());
+        let (selected, directory, args) = (only(global, &args.snapshot)?, directory.clone(), args.clone());
         let json = global.json;
         return tokio::task::spawn_blocking(move || files(&selected, &directory, &args, json, &stop)).await?;
     }
@@ -95,7 +95,7 @@ impl Watch for Stop<'_> {
 }
 
 fn files(
-    selected: &Selected,
+    (listed, archive): &(Listed, Box<dyn Archive>),
     directory: &Path,
     args: &RestoreArgs,
     json: bool,
@@ -114,12 +114,12 @@ fn files(
         outside_links: args.outside_links,
         ..TreeOptions::default()
     };
-    let extracted = extract::extract_all(&*selected.archive, &target, &options, &|_| Ok(()), &Stop(stop));
+    let extracted = extract::extract_all(&**archive, &target, &options, &|_| Ok(()), &Stop(stop));
     if stop.is_cancelled() {
         return Ok(exit::CANCELED);
     }
-    let report = extracted.with_context(|| format!("extracting snapshot {}", selected.listed.id))?;
-    report::print(&report::list::extracted(&selected.listed.id, directory, &report, json))?;
+    let report = extracted.with_context(|| format!("extracting snapshot {}", listed.id))?;
+    report::print(&report::list::extracted(&listed.id, directory, &report, json))?;
     let lost = report.skipped.iter().any(|(_, reason)| reason != "owner");
     Ok(match (lost, report.stored) {
         (false, _) => exit::DONE,

@@ -8,7 +8,7 @@ use super::{Exit, repository};
 use crate::{
     cli::{Global, RepoArgs, SnapshotArgs},
     report::exit,
-    repository::{Archive, Listed},
+    repository::{Archive, Error, Listed},
     snapshot::{
         record::{self, Record},
         state::State,
@@ -17,7 +17,6 @@ use crate::{
 
 /// A snapshot that the operator named.
 pub(super) struct Selected {
-    pub(super) listed: Listed,
     pub(super) archive: Arc<dyn Archive>,
     pub(super) record: Record,
 }
@@ -25,7 +24,7 @@ pub(super) struct Selected {
 /// Finds and opens the snapshot.
 pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Selected> {
     let [(listed, archive)] = opened(global, &args.repo, [&args.snapshot], args.any_state)?;
-    let record = archive.record().with_context(|| format!("reading the record of snapshot {}", listed.id))?;
+    let record = archive.record().map_err(|why| without_record(&listed.id, why))?;
     let record: Record = serde_json::from_slice(&record)
         .with_context(|| format!("understanding the record of snapshot {}", listed.id))?;
     anyhow::ensure!(
@@ -35,7 +34,24 @@ pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Sel
         record.version,
         record::VERSION
     );
-    Ok(Selected { listed, archive: Arc::from(archive), record })
+    Ok(Selected { archive: Arc::from(archive), record })
+}
+
+fn without_record(id: &str, why: Error) -> anyhow::Error {
+    match why {
+        Error::NotFound(_) => Exit::refused(format!(
+            "snapshot {id} was not made by strongroom: it has no record of steps and parts\n\
+             help: `strongroom ls` and `diff` show it, `dump` and `restore --files DIR` bring it back, `check --read-data` reads it"
+        ))
+        .into(),
+        why => anyhow::Error::new(why).context(format!("reading the record of snapshot {id}")),
+    }
+}
+
+/// Finds and opens a snapshot of which no record is needed, as [`opened`].
+pub(super) fn only(global: &Global, args: &SnapshotArgs) -> anyhow::Result<(Listed, Box<dyn Archive>)> {
+    let [only] = opened(global, &args.repo, [&args.snapshot], args.any_state)?;
+    Ok(only)
 }
 
 /// Finds and opens snapshots of one repository. Those of other programs, which have no record, are opened, too.
