@@ -68,6 +68,10 @@ fn a_backup_onto_a_full_disk_loses_nothing_and_goes_on_once_there_is_room() {
         place.run(&["verify"]).exits(0);
         fs::remove_file(place.join("repository/filler")).unwrap();
         is_sound(&place, 1);
+        // A pack that came through would be used by the next run, which then needs less room than there is.
+        if left == 9 << 20 {
+            place.run(&["prune"]).exits(0);
+        }
     }
     place.run(&["backup"]).exits(0);
     is_sound(&place, 2);
