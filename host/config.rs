@@ -23,6 +23,7 @@ pub mod json_schema;
 pub mod keep;
 pub mod locate;
 pub mod lock;
+pub mod origin;
 pub mod place;
 mod reader;
 pub mod recipient;

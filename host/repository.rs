@@ -43,6 +43,7 @@ mod queue;
 mod storage;
 mod sums;
 mod veil;
+mod watched;
 mod workers;
 
 /// What kind of thing an entry is.

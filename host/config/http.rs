@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{ClientCertificate, database::Wrong};
+use super::{ClientCertificate, database::Wrong, origin::Origin};
 use crate::secret::Source;
 
 mod path;
@@ -15,12 +15,9 @@ mod tests;
 /// A web service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HttpGrant {
-    /// `https`: the connection is encrypted, and the server's certificate checked.
-    pub secure: bool,
-    /// Its name or address; an IPv6 address in brackets.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
+    /// Its server. Over TLS that one's certificate is checked.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// The path that every request's path is put behind: `/search`, or nothing.
     pub base: String,
     /// What may be done.
@@ -83,25 +80,7 @@ pub enum Refused {
 impl HttpGrant {
     /// `https://host:port/base`, the port where it is not the scheme's own.
     pub fn url(&self) -> String {
-        format!("{}{}", self.origin(), self.base)
-    }
-
-    /// The same without the base.
-    pub fn origin(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority())
-    }
-
-    /// What the `Host` header says.
-    pub fn authority(&self) -> String {
-        match (self.secure, self.port) {
-            (true, 443) | (false, 80) => self.host.clone(),
-            (_, port) => format!("{}:{port}", self.host),
-        }
-    }
-
-    /// The name or address to connect to.
-    pub fn address(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        format!("{}{}", self.origin, self.base)
     }
 
     /// Whether the plugin may ask with that method.
@@ -186,9 +165,7 @@ pub(super) fn is_method(name: &str) -> bool {
 /// Where a service is, as its URL says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Location {
-    pub(super) secure: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) origin: Origin,
     pub(super) base: String,
 }
 
@@ -218,12 +195,9 @@ pub(super) fn location(text: &str) -> Result<Location, Wrong> {
     if !base.is_empty() {
         path::segments(&base).map_err(|why| wrong(format!("a service's URL has a path that is unclear: {why}"), ""))?;
     }
-    Ok(Location {
-        secure,
-        host: url.host_str().ok_or_else(|| wrong("a service's URL names no host", EXAMPLE))?.to_owned(),
-        port: url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 }),
-        base,
-    })
+    let host = url.host_str().ok_or_else(|| wrong("a service's URL names no host", EXAMPLE))?.to_owned();
+    let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
+    Ok(Location { origin: Origin { secure, host, port }, base })
 }
 
 /// What is wrong with a path prefix.

@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
-use super::database::Wrong;
+use super::{database::Wrong, origin::Origin};
 use crate::secret::Source;
 
 /// A place for a repository.
@@ -34,12 +34,8 @@ pub struct Sftp {
 /// A bucket of a server that speaks S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3 {
-    /// Over TLS.
-    pub secure: bool,
-    /// Its name or address; an IPv6 address in brackets.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
+    /// The server.
+    pub origin: Origin,
     /// The bucket's name.
     pub bucket: String,
     /// What all names in it begin with, without slashes at its ends; may be empty.
@@ -132,27 +128,7 @@ impl fmt::Display for Sftp {
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.prefix.is_empty() { "" } else { "/" };
-        write!(f, "s3:{}/{}{slash}{}", self.endpoint(), self.bucket, self.prefix)
-    }
-}
-
-impl S3 {
-    /// `https://host:port`, the port where it is not the scheme's own.
-    pub fn endpoint(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority())
-    }
-
-    /// What the `Host` header says.
-    pub fn authority(&self) -> String {
-        match (self.secure, self.port) {
-            (true, 443) | (false, 80) => self.host.clone(),
-            (_, port) => format!("{}:{port}", self.host),
-        }
-    }
-
-    /// The name or address to connect to.
-    pub fn address(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        write!(f, "s3:{}/{}{slash}{}", self.origin, self.bucket, self.prefix)
     }
 }
 
@@ -265,7 +241,7 @@ fn s3(text: &str) -> Result<S3, Wrong> {
     let host = url.host_str().ok_or_else(|| wrong("an S3 repository's URL names no host", S3_EXAMPLE))?;
     let (bucket, prefix) = bucket(url.path())?;
     let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
-    Ok(S3 { secure, host: host.to_owned(), port, bucket, prefix })
+    Ok(S3 { origin: Origin { secure, host: host.to_owned(), port }, bucket, prefix })
 }
 
 fn bucket(path: &str) -> Result<(String, String), Wrong> {

@@ -1,7 +1,7 @@
 //! Copies a snapshot to another repository, of whatever format, and proves what came of it.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::Read,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,8 +10,9 @@ use std::{
 
 use super::{
     Archive, Draft, Error, Item, Kind, Listed, Pass, Repository, Stored, Watch,
-    lines::{ENTRIES, OWN, RECORD, SUMS, read_sum_line},
+    lines::{ENTRIES, Lines, OWN, RECORD, SUMS},
     queue::Queue,
+    watched::Watched,
     workers,
     zip::Sealed,
 };
@@ -21,8 +22,6 @@ use crate::{digest::Digest, name::RawPath, snapshot::record::Record};
 const PAGE: usize = 1000;
 /// Entries on their way to the threads that copy them.
 const QUEUE_MAX: usize = 64;
-/// Bytes that a line of `SHA256SUMS` may take.
-const LINE_MAX: u64 = 1 << 20;
 
 /// What came of a copy: it is sealed, and proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -256,23 +255,14 @@ impl<'a> Copying<'a> {
         self.watch.moved(0, 1);
     }
 
-    fn content(&self, item: &Item) -> Result<Watched<'_>, Error> {
-        Ok(Watched { inner: self.archive.open(&item.path, 0)?, watch: self.watch })
+    fn content(&self, item: &Item) -> Result<impl Read, Error> {
+        Ok(Watched::new(self.archive.open(&item.path, 0)?, self.watch))
     }
 
     /// Compares what the draft took with what the snapshot says of each file.
     fn compare(&self) -> Result<(), Error> {
-        let mut lines =
-            BufReader::with_capacity(256 << 10, self.archive.open(&RawPath::from_bytes(SUMS.as_bytes())?, 0)?);
-        let (mut line, mut alike) = (Vec::new(), 0_u64);
-        loop {
-            line.clear();
-            let read = lines.by_ref().take(LINE_MAX).read_until(b'\n', &mut line);
-            if read.map_err(|why| Error::Damaged(format!("{SUMS}: {why}")))? == 0 {
-                break;
-            }
-            let sum = line.strip_suffix(b"\n").and_then(read_sum_line);
-            let (sum, path) = sum.ok_or_else(|| Error::Damaged(format!("{SUMS} holds a line that is none")))?;
+        let (mut sums, mut alike) = (Lines::open(self.archive, SUMS)?, 0_u64);
+        while let Some((sum, path)) = sums.next_sum().map_err(Error::Damaged)? {
             if ![ENTRIES, RECORD].iter().any(|made| made.as_bytes() == path.as_bytes()) {
                 self.compare_one(&path, &sum)?;
                 alike += 1;
@@ -290,23 +280,6 @@ impl<'a> Copying<'a> {
             Some(_) => Err(Error::Damaged(format!("{path}: content differs from {SUMS}"))),
             None => Err(Error::Damaged(format!("{path}: missing"))),
         }
-    }
-}
-
-/// Content whose bytes are counted, and which ends when the watch says so.
-struct Watched<'a> {
-    inner: Box<dyn Read + Send>,
-    watch: &'a dyn Watch,
-}
-
-impl Read for Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.watch.stopped() {
-            return Err(io::Error::other("stopped"));
-        }
-        let count = self.inner.read(buffer)?;
-        self.watch.moved(count as u64, 0);
-        Ok(count)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The two lists of a set: `.strongroom/entries.ndjson`, a line for every entry, and `SHA256SUMS`, a line for every file.
 
+use std::io::{BufRead, BufReader, Read};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Item, Kind, Meta,
+    Archive, Error, Item, Kind, Meta,
     catalog::{Entry, Shape},
 };
 use crate::{
@@ -92,6 +94,50 @@ impl Line {
     }
 }
 
+/// Bytes that a line of a list may take: a path and a target whose every byte is escaped, and attributes.
+const LINE_MAX: u64 = 1 << 20;
+
+/// The lines of a list in a snapshot, as they are read.
+pub(super) struct Lines {
+    name: &'static str,
+    content: BufReader<Box<dyn Read + Send>>,
+    number: u64,
+}
+
+impl Lines {
+    pub(super) fn open(archive: &dyn Archive, name: &'static str) -> Result<Self, Error> {
+        Ok(Self::new(name, archive.open(&RawPath::from_bytes(name.as_bytes())?, 0)?))
+    }
+
+    pub(super) fn new(name: &'static str, content: Box<dyn Read + Send>) -> Self {
+        Self { name, content: BufReader::with_capacity(256 << 10, content), number: 0 }
+    }
+
+    /// The next line, without its end; none behind the last one. An error says where it is.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let mut line = Vec::new();
+        self.number += 1;
+        let read = Read::take(&mut self.content, LINE_MAX).read_until(b'\n', &mut line);
+        let count = read.map_err(|why| self.wrong(&why.to_string()))?;
+        match line.pop() {
+            Some(b'\n') => Ok(Some(line)),
+            _ if count == 0 => Ok(None),
+            _ => Err(self.wrong("a line without an end")),
+        }
+    }
+
+    /// The same for `SHA256SUMS`.
+    pub(super) fn next_sum(&mut self) -> Result<Option<(Digest, RawPath)>, String> {
+        let Some(line) = self.next()? else { return Ok(None) };
+        read_sum_line(&line).map(Some).ok_or_else(|| self.wrong("not a line of sha256sum"))
+    }
+
+    /// What is said of the line that was read last.
+    pub(super) fn wrong(&self, why: &str) -> String {
+        format!("{}, line {}: {why}; what follows was not compared", self.name, self.number)
+    }
+}
+
 /// What strongroom adds is for the owner of the set.
 pub(super) fn own_meta() -> Meta {
     Meta { mode: Some(0o600), ..Meta::default() }
@@ -131,7 +177,7 @@ pub(super) fn sum_line(sha256: &Digest, path: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a line of `SHA256SUMS`, without its newline.
-pub(super) fn read_sum_line(line: &[u8]) -> Option<(Digest, RawPath)> {
+fn read_sum_line(line: &[u8]) -> Option<(Digest, RawPath)> {
     let (escaped, line) = match line.strip_prefix(b"\\") {
         Some(rest) => (true, rest),
         None => (false, line),

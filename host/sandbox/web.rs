@@ -81,7 +81,7 @@ impl Service {
 
     /// Where a question goes, without its query: that may hold what somebody searched for.
     fn place(&self, question: &Question) -> String {
-        format!("{}{}", self.grant.origin(), question.target.path())
+        format!("{}{}", self.grant.origin, question.target.path())
     }
 
     async fn ask(
@@ -123,7 +123,7 @@ impl Service {
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let headers = headers.collect();
         let chunked = head.headers.contains_key(hyper::header::TRANSFER_ENCODING);
-        let body = Download::new(body, chunked || self.grant.secure, label, connection, self.pool.clone());
+        let body = Download::new(body, chunked || self.grant.origin.secure, label, connection, self.pool.clone());
         Answer { status: head.status.as_u16(), headers, body }
     }
 }

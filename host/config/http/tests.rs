@@ -6,9 +6,7 @@ use super::*;
 
 fn grant(base: &str, paths: &[&str]) -> HttpGrant {
     HttpGrant {
-        secure: true,
-        host: "search.example".into(),
-        port: 9200,
+        origin: Origin { secure: true, host: "search.example".into(), port: 9200 },
         base: base.into(),
         methods: vec!["GET".into()],
         paths: paths.iter().map(|&path| path.into()).collect(),
@@ -177,7 +175,10 @@ proptest! {
 
 #[test]
 fn a_url_is_read_and_what_does_not_belong_there_is_named() {
-    let read = |url: &str| location(url).map(|found| (found.secure, found.host, found.port, found.base)).unwrap();
+    let read = |url: &str| {
+        let Location { origin, base } = location(url).unwrap();
+        (origin.secure, origin.host, origin.port, base)
+    };
     assert_eq!(read("https://es.example"), (true, "es.example".into(), 443, String::new()));
     assert_eq!(read("http://[::1]:9200/a/b/"), (false, "[::1]".into(), 9200, "/a/b".into()));
     assert_eq!(read("HTTP://ES.example:80/x"), (false, "es.example".into(), 80, "/x".into()));

@@ -245,7 +245,7 @@ fn reaches(reader: &mut Reader, table: &Table, url: &Place, format: Format) -> b
         reaches = false;
     }
     if let (Place::S3(s3), Some(ca)) = (url, table.get("ca"))
-        && !s3.secure
+        && !s3.origin.secure
     {
         let message = format!("`{}` is for https, and `url` says http://", ca.key);
         reader.problem(ca.key_span.clone(), message, "write https:// in `url`, or take it out");

@@ -1,7 +1,7 @@
 //! Reads a whole snapshot back and names every difference: each blob to its name, each file to `SHA256SUMS`.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io,
     iter::Peekable,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -16,8 +16,9 @@ use crate::{
     repository::{
         Archive, Error, Item, Kind, Proof, Watch,
         damage::Damage,
-        lines::{RECORD, SUMS, read_sum_line},
+        lines::{Lines, RECORD, SUMS},
         queue::Queue,
+        watched::Watched,
         workers,
     },
     snapshot::record::Record,
@@ -25,8 +26,6 @@ use crate::{
 
 /// Files on their way to the threads that read them.
 const QUEUE_MAX: usize = 64;
-/// Bytes that a line of `SHA256SUMS` may take.
-const LINE_MAX: u64 = 1 << 20;
 
 /// A file, its node, and what `SHA256SUMS` says of it.
 type File = (RawPath, Node, Option<Digest>);
@@ -125,32 +124,19 @@ impl Proving<'_> {
             }
             Err(why) => return Err(why),
         };
-        let mut content = BufReader::with_capacity(256 << 10, content);
-        let (mut line, mut number) = (Vec::new(), 0_u64);
-        Ok(std::iter::from_fn(move || {
-            line.clear();
-            number += 1;
-            let read = content.by_ref().take(LINE_MAX).read_until(b'\n', &mut line);
-            let wrong =
-                |why: &str| self.damage.name(format!("{SUMS}, line {number}: {why}; what follows was not compared"));
-            match read {
-                Err(why) => wrong(&why.to_string()),
-                Ok(0) => {}
-                Ok(_) => {
-                    let sum = line.strip_suffix(b"\n").and_then(read_sum_line);
-                    if sum.is_none() {
-                        wrong("not a line of sha256sum");
-                    }
-                    return sum;
-                }
+        let mut sums = Lines::new(SUMS, content);
+        Ok(std::iter::from_fn(move || match sums.next_sum() {
+            Ok(sum) => sum,
+            Err(why) => {
+                self.damage.name(why);
+                None
             }
-            None
         }))
     }
 
     /// Reads content to its end. A blob is checked against its name when it is opened: where there is but one, that name
     /// is the digest.
-    fn digest(&self, mut content: Watched<'_>, node: &Node) -> io::Result<Digest> {
+    fn digest(&self, mut content: Watched<'_, Content>, node: &Node) -> io::Result<Digest> {
         match node.content.as_deref() {
             Some([only]) => io::copy(&mut content, &mut io::sink()).map(|_| *only),
             _ => digest::of_reader(content).map(|(_, digest)| digest),
@@ -162,8 +148,9 @@ impl Proving<'_> {
             return;
         }
         let content = self.set.content(path, node, 0).map_err(|why| format!("{path}: {why}"));
-        let read = content
-            .and_then(|inner| self.digest(Watched { inner, proving: self }, node).map_err(|why| why.to_string()));
+        let read = content.and_then(|inner| {
+            self.digest(Watched::counting(inner, self.watch, &self.bytes), node).map_err(|why| why.to_string())
+        });
         self.watch.moved(0, 1);
         match read {
             Err(_) if self.watch.stopped() => {}
@@ -174,23 +161,5 @@ impl Proving<'_> {
                 }
             }
         }
-    }
-}
-
-/// Content whose bytes are counted, and which ends when the watch says so.
-struct Watched<'a> {
-    inner: Content,
-    proving: &'a Proving<'a>,
-}
-
-impl Read for Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.proving.watch.stopped() {
-            return Err(io::Error::other("stopped"));
-        }
-        let count = self.inner.read(buffer)?;
-        self.proving.bytes.fetch_add(count as u64, Ordering::Relaxed);
-        self.proving.watch.moved(count as u64, 0);
-        Ok(count)
     }
 }

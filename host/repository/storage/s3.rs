@@ -54,7 +54,7 @@ impl S3 {
     pub(super) fn new(place: &place::S3, remote: &Remote) -> Result<Self, Error> {
         let opening = || Error::io(format!("opening {place}"));
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let endpoint = url::Url::parse(&place.endpoint()).map_err(|why| opening()(invalid(why.to_string())))?;
+        let endpoint = url::Url::parse(&place.origin.to_string()).map_err(|why| opening()(invalid(why.to_string())))?;
         let bucket = Bucket::new(endpoint, UrlStyle::Path, place.bucket.clone(), remote.region.clone())
             .map_err(|why| opening()(invalid(why.to_string())))?;
         Ok(Self(Arc::new(Shared {

@@ -1,17 +1,11 @@
 //! Reads a whole set back and names every difference: content to `SHA256SUMS`, all else to the list of entries.
 
-use std::{
-    io::{BufRead, BufReader},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
-use super::{
-    archive::{Content, ZipSet},
-    seal::Label,
-};
+use super::{archive::ZipSet, seal::Label};
 use crate::{
     digest::{self, Digest},
     name::RawPath,
@@ -19,14 +13,12 @@ use crate::{
         Archive, Error, Item, Proof, Watch,
         catalog::Shape,
         damage::Damage,
-        lines::{ENTRIES, Line, RECORD, SUMS, own_meta, read_sum_line},
+        lines::{ENTRIES, Line, Lines, RECORD, SUMS, own_meta},
+        watched::Watched,
         workers,
     },
     snapshot::record::Record,
 };
-
-/// Bytes that a line of a list may take: a path and a target whose every byte is escaped, and attributes.
-const LINE_MAX: u64 = 1 << 20;
 
 /// See the module.
 pub(super) fn prove(set: &ZipSet, watch: &dyn Watch) -> Result<Proof, Error> {
@@ -161,7 +153,7 @@ impl Proving<'_> {
         let local = self.set.local(&listing)?;
         let mut found = None;
         if listing.shape == Shape::File {
-            let content = Watched { inner: self.set.content(&listing, &local), proving: self };
+            let content = Watched::counting(self.set.content(&listing, &local), self.watch, &self.bytes);
             found = Some(digest::of_reader(content).map_err(|why| Error::Damaged(why.to_string()))?.1);
             self.watch.moved(0, 1);
             if found != wanted.sum {
@@ -215,73 +207,19 @@ impl Lists {
     /// The next entry. After the last line of the list of entries come the files that are only in the sums.
     fn next(&mut self) -> Result<Option<Wanted>, String> {
         let Some(line) = self.entries.next()? else {
-            let Some((sum, path)) = self.next_sum()? else { return Ok(None) };
+            let Some((sum, path)) = self.sums.next_sum()? else { return Ok(None) };
             return Ok(Some(Wanted { path, line: None, sum: Some(sum) }));
         };
         let line: Line = serde_json::from_slice(&line).map_err(|why| self.entries.wrong(&why.to_string()))?;
         let path = RawPath::from_text(&line.path).map_err(|why| self.entries.wrong(&why.to_string()))?;
         let mut sum = None;
         if line.kind == Shape::File {
-            let (digest, named) = self.next_sum()?.ok_or_else(|| self.sums.wrong("it ends early"))?;
+            let (digest, named) = self.sums.next_sum()?.ok_or_else(|| self.sums.wrong("it ends early"))?;
             if named != path {
                 return Err(self.sums.wrong(&format!("it names {named} where {ENTRIES} names {path}")));
             }
             sum = Some(digest);
         }
         Ok(Some(Wanted { path, line: Some(line), sum }))
-    }
-
-    fn next_sum(&mut self) -> Result<Option<(Digest, RawPath)>, String> {
-        let Some(line) = self.sums.next()? else { return Ok(None) };
-        read_sum_line(&line).map(Some).ok_or_else(|| self.sums.wrong("not a line of sha256sum"))
-    }
-}
-
-/// The lines of a list in the set.
-struct Lines {
-    name: &'static str,
-    content: BufReader<Box<dyn std::io::Read + Send>>,
-    number: u64,
-}
-
-impl Lines {
-    fn open(set: &ZipSet, name: &'static str) -> Result<Self, Error> {
-        let content = set.open(&RawPath::from_bytes(name.as_bytes())?, 0)?;
-        Ok(Self { name, content: BufReader::with_capacity(256 << 10, content), number: 0 })
-    }
-
-    /// The next line, without its end; none behind the last one.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        let mut line = Vec::new();
-        self.number += 1;
-        let read = std::io::Read::take(&mut self.content, LINE_MAX).read_until(b'\n', &mut line);
-        let count = read.map_err(|why| self.wrong(&why.to_string()))?;
-        match line.pop() {
-            Some(b'\n') => Ok(Some(line)),
-            _ if count == 0 => Ok(None),
-            _ => Err(self.wrong("a line without an end")),
-        }
-    }
-
-    fn wrong(&self, why: &str) -> String {
-        format!("{}, line {}: {why}; what follows was not compared", self.name, self.number)
-    }
-}
-
-/// Content whose bytes are counted, and which ends when the watch says so.
-struct Watched<'a> {
-    inner: Content,
-    proving: &'a Proving<'a>,
-}
-
-impl std::io::Read for Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.proving.watch.stopped() {
-            return Err(std::io::Error::other("stopped"));
-        }
-        let count = self.inner.read(buffer)?;
-        self.proving.bytes.fetch_add(count as u64, Ordering::Relaxed);
-        self.proving.watch.moved(count as u64, 0);
-        Ok(count)
     }
 }

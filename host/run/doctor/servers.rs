@@ -60,13 +60,13 @@ pub(super) async fn asked(step: &Step, stop: &CancellationToken) -> Servers {
 
 /// Whether somebody takes connections there. What he would answer is the plugin's to ask.
 async fn web(about: String, grant: &HttpGrant) -> Check {
-    let connecting = tokio::net::TcpStream::connect((grant.address(), grant.port));
+    let connecting = tokio::net::TcpStream::connect((grant.origin.address(), grant.origin.port));
     match tokio::time::timeout(grant.connect_timeout, connecting).await {
-        Ok(Ok(_)) => Check::ok(about, format!("{} takes connections", grant.origin())),
-        Ok(Err(error)) => Check::problem(about, format!("connecting to {}: {error}", grant.origin())),
+        Ok(Ok(_)) => Check::ok(about, format!("{} takes connections", grant.origin)),
+        Ok(Err(error)) => Check::problem(about, format!("connecting to {}: {error}", grant.origin)),
         Err(_) => {
             let limit = humantime::format_duration(grant.connect_timeout);
-            Check::problem(about, format!("connecting to {}: no answer within {limit}", grant.origin()))
+            Check::problem(about, format!("connecting to {}: no answer within {limit}", grant.origin))
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Connection {
 
 /// Connects within the grant's time.
 pub(super) async fn open(name: &str, grant: &HttpGrant) -> Result<Connection, Error> {
-    let doing = format!("connecting to {}", grant.origin());
+    let doing = format!("connecting to {}", grant.origin);
     match time::timeout(grant.connect_timeout, dial(&doing, name, grant)).await {
         Ok(connected) => connected,
         Err(_) => {
@@ -55,15 +55,15 @@ pub(super) async fn open(name: &str, grant: &HttpGrant) -> Result<Connection, Er
 }
 
 async fn dial(doing: &str, name: &str, grant: &HttpGrant) -> Result<Connection, Error> {
-    let stream = TcpStream::connect((grant.address(), grant.port)).await;
+    let stream = TcpStream::connect((grant.origin.address(), grant.origin.port)).await;
     let stream = stream.map_err(|cause| failure::connecting(doing, name, &cause))?;
     // Requests are small, and whoever asks waits for the answer.
     let _ = stream.set_nodelay(true);
-    if !grant.secure {
+    if !grant.origin.secure {
         return shake(doing, stream).await;
     }
-    let host =
-        tls::server_name(grant.address()).map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
+    let host = tls::server_name(grant.origin.address())
+        .map_err(|what| Error::new(Code::Invalid, format!("{doing}: {what}")))?;
     let connector = tls::connector(doing, grant.ca.clone(), grant.identity.clone()).await?;
     let encrypted = connector.connect(host, stream).await;
     shake(doing, encrypted.map_err(|cause| failure::connecting(doing, name, &cause))?).await

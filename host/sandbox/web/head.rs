@@ -116,7 +116,7 @@ impl Question {
         length: Option<u64>,
     ) -> Result<Request<B>, Error> {
         let mut request = Request::new(body);
-        let authority = HeaderValue::from_str(&grant.authority());
+        let authority = HeaderValue::from_str(&grant.origin.authority());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.target;
         *request.headers_mut() = self.headers;

@@ -30,11 +30,9 @@ pub(super) fn read(reader: &mut Reader, value: &Value) -> Option<HttpGrant> {
     let timeout = duration(reader, &table, "timeout", http::TIMEOUT);
     let connect_timeout = duration(reader, &table, "connect-timeout", http::CONNECT_TIMEOUT);
     let location = location?;
-    encrypted_only(reader, &table, location.secure)?;
+    encrypted_only(reader, &table, location.origin.secure)?;
     Some(HttpGrant {
-        secure: location.secure,
-        host: location.host,
-        port: location.port,
+        origin: location.origin,
         base: location.base,
         methods: methods?,
         paths: paths?,

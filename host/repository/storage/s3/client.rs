@@ -83,7 +83,8 @@ impl Client {
         max: u64,
     ) -> io::Result<Answer> {
         let request = || {
-            let mut request = Request::builder().method(method).uri(target).header("host", self.place.authority());
+            let mut request =
+                Request::builder().method(method).uri(target).header("host", self.place.origin.authority());
             for (name, value) in headers {
                 request = request.header(*name, value);
             }
@@ -131,7 +132,7 @@ impl Client {
     }
 
     fn broken(&self, why: &hyper::Error) -> io::Error {
-        let message = format!("the connection to {} broke: {}", self.place.authority(), causes(why));
+        let message = format!("the connection to {} broke: {}", self.place.origin.authority(), causes(why));
         io::Error::new(io::ErrorKind::ConnectionAborted, message)
     }
 
@@ -140,23 +141,23 @@ impl Client {
             Ok(connected) => connected,
             Err(_) => {
                 let within = humantime::format_duration(self.timeout);
-                let message = format!("no connection to {} within {within} (timeout)", self.place.authority());
+                let message = format!("no connection to {} within {within} (timeout)", self.place.origin.authority());
                 Err(io::Error::new(io::ErrorKind::TimedOut, message))
             }
         }
     }
 
     async fn dial(&self) -> io::Result<Connection> {
-        let connected = TcpStream::connect((self.place.address(), self.place.port)).await;
+        let connected = TcpStream::connect((self.place.origin.address(), self.place.origin.port)).await;
         let stream = connected.map_err(|cause| self.unconnected(&cause))?;
         // Requests are small, and whoever asks waits for the answer.
         let _ = stream.set_nodelay(true);
         let pulse = Pulse::new(self.timeout);
         let wire = Wire::new(stream, Arc::clone(&pulse), Arc::clone(&self.speeds));
-        if !self.place.secure {
+        if !self.place.origin.secure {
             return self.shake(wire, pulse).await;
         }
-        let name = tls::server_name(self.place.address()).map_err(invalid)?;
+        let name = tls::server_name(self.place.origin.address()).map_err(invalid)?;
         let encrypted = self.tls().await?.connect(name, wire).await;
         self.shake(encrypted.map_err(|cause| self.unconnected(&cause))?, pulse).await
     }
@@ -187,7 +188,7 @@ impl Client {
     }
 
     fn unconnected(&self, cause: &io::Error) -> io::Error {
-        let message = format!("connecting to {}: {}", self.place.authority(), causes(cause));
+        let message = format!("connecting to {}: {}", self.place.origin.authority(), causes(cause));
         match tls::is_refusal(cause) {
             true => invalid(format!("{message}\nhelp: compare url and ca with the server's certificate")),
             // Not as if a file were not there.

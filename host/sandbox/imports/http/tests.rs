@@ -16,7 +16,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{Grants, HttpGrant, http as config},
+    config::{Grants, HttpGrant, http as config, origin::Origin},
     repository::Pass,
     sandbox::{
         bindings::host::{
@@ -94,9 +94,7 @@ async fn request(stream: &mut TcpStream) -> (String, bool) {
 
 fn grant(port: u16) -> HttpGrant {
     HttpGrant {
-        secure: false,
-        host: "127.0.0.1".into(),
-        port,
+        origin: Origin { secure: false, host: "127.0.0.1".into(), port },
         base: "/base".into(),
         methods: vec!["GET".into(), "POST".into()],
         paths: vec!["/wiki".into()],
