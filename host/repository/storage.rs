@@ -156,6 +156,8 @@ pub(super) fn open(place: &Place, remote: &Remote) -> Result<Arc<dyn Storage>, E
     Ok(Arc::new(Retried::new(limited, remote.retries)))
 }
 
+/// What was begun so long ago is nobody's any more, whoever writes without a lock.
+pub(super) const UNTOUCHED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes that a file may have: what is longer is none of a repository.
 const FILE_MAX: u64 = 1 << 30;
 /// Files that a listing may name.

@@ -7,7 +7,6 @@ use std::{
     collections::HashMap,
     str::FromStr,
     sync::{Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
-    time::Duration,
 };
 
 use self::{
@@ -21,7 +20,7 @@ use super::{
     lock::Lock,
     pack::BlobKind,
     snapshot::SnapshotFile,
-    storage::{Kind, Name},
+    storage::{Kind, Name, UNTOUCHED},
     vault::Vault,
 };
 use crate::{
@@ -117,9 +116,6 @@ impl Pruned {
         (self.removed.bytes + self.unlisted.bytes + self.repacked.bytes).saturating_sub(self.copied_bytes)
     }
 }
-
-/// What was begun so long ago is nobody's any more, whoever writes without a lock.
-const UNTOUCHED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A snapshot file's name and its root.
 type Roots = Vec<(Digest, Digest)>;

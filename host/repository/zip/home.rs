@@ -183,13 +183,19 @@ impl Home {
         Ok(length)
     }
 
-    /// Removes volumes of sets of which no end is there, of those that `wanted` says; and says what they were.
+    /// Removes volumes of sets of which no end is there, of those that `wanted` says, and what writers that died long ago
+    /// have left of single volumes; and says what they were.
     pub(super) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let Self::Storage(storage) = self else { return Ok(Vec::new()) };
         let mut swept = Vec::new();
         for held in self.volumes(storage)?.unfinished.into_iter().filter(|held| wanted(&held.name)) {
             volumes::remove(&**storage, &held)?;
             swept.push(format!("volumes of {}/{}/{}", self.place().display(), Kind::Set.word(), held.name));
+        }
+        let sets = format!("{}/{}", self.place().display(), Kind::Set.word());
+        let halves = storage.sweep(&[Kind::Set], storage::UNTOUCHED).map_err(Error::io(format!("sweeping {sets}")))?;
+        if halves > 0 {
+            swept.push(format!("{halves} halves of volumes in {sets}"));
         }
         Ok(swept)
     }

@@ -106,6 +106,14 @@ fn a_set_that_lost_a_volume_is_named_and_one_without_an_end_is_none() {
     assert!(to.sweep("wik").unwrap().is_empty() && to.sweep("wiki-20261121T130000Z").unwrap().is_empty());
     assert_eq!(to.sweep("wiki").unwrap().len(), 1);
     assert!(volumes(directory.path()).is_empty());
+    // Of a volume that was being written.
+    let half = format!("{}-tmp-0123456789abcdef", all[0].display());
+    let long_ago = std::time::SystemTime::now() - 2 * storage::UNTOUCHED;
+    fs::File::create(&half).unwrap().set_modified(long_ago).unwrap();
+    fs::write(half.replace("01234", "43210"), "young").unwrap();
+    let swept = to.sweep("other").unwrap();
+    assert!(swept.len() == 1 && swept[0].starts_with("1 halves of volumes in "), "{swept:?}");
+    assert_eq!(volumes(directory.path()).len(), 1);
 }
 
 #[test]
