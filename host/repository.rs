@@ -164,6 +164,11 @@ pub trait Draft: Send + Sync {
         pass: Pass,
     ) -> Result<Stored, Error>;
 
+    /// Whether [`Self::put_unchanged`] can know of any file.
+    fn has_past(&self) -> bool {
+        false
+    }
+
     /// Stores a file without reading it, where the repository knows from the snapshot before what is in a file that looks
     /// like that, and has the same annotations. None: it must be read.
     fn put_unchanged(

@@ -327,24 +327,38 @@ impl<S: Serialize + DeserializeOwned> Catalog<S> {
         Ok(())
     }
 
-    /// Every live entry that is there now, in the order that `compare` gives their paths. It holds eight bytes an entry, and the paths of a batch.
+    /// Every live entry that is there now, in the order that `compare` gives their paths. It holds the first ones, as many as
+    /// are in [`KEPT_MAX`] bytes of facts; of the others eight bytes each, and the paths of a batch.
     pub(super) fn sorted(&self, compare: fn(&[u8], &[u8]) -> Ordering) -> Result<Sorted<'_, S>, Error> {
-        let (mut runs, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
+        let (mut kept, mut batch) = (Vec::new(), Vec::new());
         let mut walk = self.walk()?;
+        while walk.at < KEPT_MAX
+            && let Some(entry) = walk.next()
+        {
+            kept.push(entry?);
+        }
+        kept.sort_unstable_by(|one, other| compare(&one.0.path, &other.0.path));
+        let mut runs = vec![Run::Kept(kept.into_iter())];
         while let Some(entry) = walk.next() {
             batch.push((entry?.0.path, walk.last));
             if batch.len() == BATCH {
                 runs.push(sorted_run(&mut batch, compare));
             }
         }
-        runs.push(sorted_run(&mut batch, compare));
+        if !batch.is_empty() {
+            runs.push(sorted_run(&mut batch, compare));
+        }
         let heads = runs.iter_mut().map(|run| self.head(run)).collect::<Result<_, _>>()?;
         Ok(Sorted { catalog: self, compare, runs, heads })
     }
 
     /// The next entry of a run.
-    fn head(&self, run: &mut IntoIter<u64>) -> Result<Option<(Entry<S>, Pass)>, Error> {
-        let Some(offset) = run.next() else { return Ok(None) };
+    fn head(&self, run: &mut Run<S>) -> Result<Option<(Entry<S>, Pass)>, Error> {
+        let offset = match run {
+            Run::Kept(entries) => return Ok(entries.next()),
+            Run::Places(places) => places.next(),
+        };
+        let Some(offset) = offset else { return Ok(None) };
         let entry = self.read(offset)?;
         let pass = self.lock().index.get(&self.key(&entry.path)).map_or(Pass::Ahead, |spot| spot.pass());
         Ok(Some((entry, pass)))
@@ -420,20 +434,28 @@ impl<S: Serialize + DeserializeOwned> Iterator for Walk<'_, S> {
     }
 }
 
+/// Bytes of facts whose entries are held while they are sorted; as entries they take about twice as many.
+const KEPT_MAX: u64 = 16 << 20;
 /// Paths that are held at once while sorting.
 const BATCH: usize = 100_000;
 
-fn sorted_run(batch: &mut Vec<(Vec<u8>, u64)>, compare: fn(&[u8], &[u8]) -> Ordering) -> IntoIter<u64> {
+/// Entries in order.
+enum Run<S> {
+    Kept(IntoIter<(Entry<S>, Pass)>),
+    /// Where they are in the file.
+    Places(IntoIter<u64>),
+}
+
+fn sorted_run<S>(batch: &mut Vec<(Vec<u8>, u64)>, compare: fn(&[u8], &[u8]) -> Ordering) -> Run<S> {
     batch.sort_unstable_by(|one, other| compare(&one.0, &other.0));
-    batch.drain(..).map(|(_, offset)| offset).collect::<Vec<_>>().into_iter()
+    Run::Places(batch.drain(..).map(|(_, offset)| offset).collect::<Vec<_>>().into_iter())
 }
 
 /// See [`Catalog::sorted`].
 pub(super) struct Sorted<'a, S> {
     catalog: &'a Catalog<S>,
     compare: fn(&[u8], &[u8]) -> Ordering,
-    /// Places of entries, each run in order.
-    runs: Vec<IntoIter<u64>>,
+    runs: Vec<Run<S>>,
     /// The next entry of each run.
     heads: Vec<Option<(Entry<S>, Pass)>>,
 }
@@ -497,3 +519,39 @@ fn facts<S: DeserializeOwned>(from: &mut impl Read, veil: Option<&Veil>, place: 
 
 const WRITING: &str = "writing the list of what was stored";
 const READING: &str = "reading back the list of what was stored";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::conformance::path;
+
+    /// Entries whose facts take more than are held, the same each time.
+    const COUNT: u64 = 5_000;
+
+    #[test]
+    fn all_come_in_order_whether_they_are_held_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::<()>::new(directory.path(), true, Arc::default()).unwrap();
+        let put = |name: &str, size: u64, pass: Pass| {
+            let (path, target) = (path(name), vec![b'x'; 4000]);
+            let entry = Entry { size, target, ..Entry::bare(&path, Shape::Symlink, &Meta::default()) };
+            catalog.claim(&path, Shape::Symlink, pass).unwrap().commit(&entry).unwrap();
+        };
+        let name = |number: u64| match number % 3 {
+            0 => format!("step/{:04}", number * 7919 % COUNT),
+            _ => format!("step-{number:04}/below"),
+        };
+        (0..COUNT).for_each(|number| put(&name(number), 0, Pass::Ahead));
+        (0..COUNT).step_by(10).for_each(|number| put(&name(number), 1, Pass::InStage));
+        (5..COUNT).step_by(10).for_each(|number| catalog.remove(&path(&name(number))).unwrap());
+        assert!(catalog.lock().written > KEPT_MAX);
+        for compare in [Ord::cmp, by_names as fn(&[u8], &[u8]) -> Ordering] {
+            let sorted: Vec<_> = catalog.sorted(compare).unwrap().map(Result::unwrap).collect();
+            assert_eq!(sorted.len() as u64, COUNT - COUNT / 10);
+            assert!(sorted.is_sorted_by(|one, other| compare(&one.0.path, &other.0.path).is_lt()));
+            assert!(sorted.iter().all(|(entry, pass)| (entry.size == 1) == (*pass == Pass::InStage)));
+        }
+        assert!(catalog.sorted(Ord::cmp).unwrap().next().unwrap().unwrap().0.path.starts_with(b"step-"));
+        assert!(catalog.sorted(by_names).unwrap().next().unwrap().unwrap().0.path.starts_with(b"step/"));
+    }
+}

@@ -34,6 +34,11 @@ pub(super) trait Cataloged: Send + Sync {
         pass: Pass,
     ) -> Result<Stored, Error>;
 
+    /// See [`Draft::has_past`].
+    fn has_past(&self) -> bool {
+        false
+    }
+
     /// See [`Draft::put_unchanged`].
     fn take_unchanged(
         &self,
@@ -77,6 +82,10 @@ impl<C: Cataloged> Draft for C {
     ) -> Result<Stored, Error> {
         refuse_own(path)?;
         self.take(path, content, meta, identity, pass)
+    }
+
+    fn has_past(&self) -> bool {
+        Cataloged::has_past(self)
     }
 
     fn put_unchanged(

@@ -176,6 +176,10 @@ impl Cataloged for ResticDraft {
         Ok(taken.stored)
     }
 
+    fn has_past(&self) -> bool {
+        self.parent.is_some()
+    }
+
     fn take_unchanged(
         &self,
         path: &RawPath,

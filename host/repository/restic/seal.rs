@@ -1,8 +1,10 @@
 //! Ends a snapshot: record, sums, trees, index; the snapshot file, which makes all of it visible, last.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read},
     path::PathBuf,
+    thread::Builder,
 };
 
 use serde::Deserialize;
@@ -49,18 +51,34 @@ pub(super) fn seal(draft: &ResticDraft, record: &[u8]) -> Result<PathBuf, Error>
         .map_err(|why| Error::Refused(format!("a record that cannot be read back is not sealed: {why}")))?;
     draft.health.check()?;
     add(draft, RECORD, &mut &record[..])?;
-    add(draft, SUMS, &mut Sums::new(draft.catalog.sorted(Ord::cmp)?))?;
-    let mut trees = Trees::new(&draft.writer);
-    for entry in draft.catalog.sorted(by_names)? {
-        trees.add(entry?.0)?;
-    }
-    let (tree, paths) = trees.finish()?;
+    let (tree, paths) = sums_and_trees(draft)?;
     draft.writer.finish()?;
     // Whoever could not renew the lock does not know whether what it refers to is still there.
     draft.lock.check()?;
     let snapshot = snapshot(draft, &sealed, tree, paths);
     let id = draft.vault.save(Kind::Snapshot, &snapshot)?;
     Ok(draft.vault.path(&Name::new(Kind::Snapshot, id)))
+}
+
+/// Stores both at once; what is in the trees is in the sums, and the sums' own node comes to the root last.
+fn sums_and_trees(draft: &ResticDraft) -> Result<(Digest, Vec<String>), Error> {
+    let mut trees = Trees::new(&draft.writer);
+    std::thread::scope(|scope| {
+        let sums = || add(draft, SUMS, &mut Sums::new(draft.catalog.sorted(Ord::cmp)?));
+        let adding = Builder::new().spawn_scoped(scope, sums).map_err(Error::io("starting a thread"))?;
+        for entry in draft.catalog.sorted(by_names)? {
+            let (entry, _) = entry?;
+            if entry.path != SUMS.as_bytes() {
+                trees.add(entry)?;
+            }
+        }
+        let broken = |_| Error::io(format!("writing {SUMS}"))(io::Error::other("it broke off (a bug of strongroom)"));
+        adding.join().map_err(broken)?
+    })?;
+    if let Some((sums, _)) = draft.catalog.find(&RawPath::from_bytes(SUMS.as_bytes())?)? {
+        trees.add(sums)?;
+    }
+    trees.finish()
 }
 
 fn add(draft: &ResticDraft, name: &str, content: &mut dyn Read) -> Result<(), Error> {
@@ -97,10 +115,12 @@ fn snapshot(draft: &ResticDraft, sealed: &Sealed, tree: Digest, paths: Vec<Strin
     }
 }
 
-/// Trees, made from entries that come in the order of their names.
+/// Trees, made from entries that come in the order of their names; only those of the root in any order.
 struct Trees<'a> {
     writer: &'a Writer,
-    /// The directories that lead to the last entry; the root first.
+    /// JSON of the root's nodes, by name.
+    root: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The directories that lead to the last entry, below the root.
     open: Vec<Open>,
 }
 
@@ -117,24 +137,24 @@ impl Open {
         Self { name: name.to_vec(), node: None, json: b"{\"nodes\":[".to_vec() }
     }
 
-    fn push(&mut self, node: &Node) -> Result<(), Error> {
+    fn push(&mut self, node: &[u8]) {
         if self.json.last() != Some(&b'[') {
             self.json.push(b',');
         }
-        serde_json::to_writer(&mut self.json, node).map_err(|why| Error::io("writing a tree")(why.into()))
+        self.json.extend(node);
     }
 }
 
 impl<'a> Trees<'a> {
     fn new(writer: &'a Writer) -> Self {
-        Self { writer, open: vec![Open::new(b"")] }
+        Self { writer, root: BTreeMap::new(), open: Vec::new() }
     }
 
     fn add(&mut self, entry: Entry<Blobs>) -> Result<(), Error> {
         let names: Vec<&[u8]> = entry.path.split(|byte| *byte == b'/').collect();
         let Some((name, above)) = names.split_last() else { return Ok(()) };
-        let common = self.open[1..].iter().zip(above).take_while(|(open, name)| open.name == **name).count();
-        self.close(common + 1)?;
+        let common = self.open.iter().zip(above).take_while(|(open, name)| open.name == **name).count();
+        self.close(common)?;
         self.open.extend(above[common..].iter().map(|name| Open::new(name)));
         let mut node = Node::new(name, &entry.kind(), &entry.meta(), entry.identity().as_ref());
         if entry.shape == Shape::Directory {
@@ -145,7 +165,17 @@ impl<'a> Trees<'a> {
             let blobs = entry.stored.iter().map(|blob| Digest::from_bytes(*blob)).collect();
             node.holds(entry.size, blobs, Digest::from_bytes(entry.sha256));
         }
-        self.open.last_mut().map_or(Ok(()), |open| open.push(&node))
+        self.push(name, &node)
+    }
+
+    /// Adds a node to the directory that was opened last.
+    fn push(&mut self, name: &[u8], node: &Node) -> Result<(), Error> {
+        let json = serde_json::to_vec(node).map_err(|why| Error::io("writing a tree")(why.into()))?;
+        match self.open.last_mut() {
+            Some(open) => open.push(&json),
+            None => drop(self.root.insert(name.to_vec(), json)),
+        }
+        Ok(())
     }
 
     /// Ends directories until `count` are open.
@@ -154,18 +184,17 @@ impl<'a> Trees<'a> {
             let Some(open) = self.open.pop() else { return Ok(()) };
             let mut node = open.node.unwrap_or_else(|| Node::implied(&open.name));
             node.subtree = Some(save(self.writer, open.json)?);
-            if let Some(above) = self.open.last_mut() {
-                above.push(&node)?;
-            }
+            self.push(&open.name, &node)?;
         }
         Ok(())
     }
 
     /// Ends all; returns the root, and what it holds as absolute paths.
     fn finish(mut self) -> Result<(Digest, Vec<String>), Error> {
-        self.close(1)?;
-        let root = self.open.pop().map(|open| open.json).unwrap_or_default();
-        Ok((save(self.writer, root)?, vec!["/".to_owned()]))
+        self.close(0)?;
+        let mut root = Open::new(b"");
+        self.root.values().for_each(|node| root.push(node));
+        Ok((save(self.writer, root.json)?, vec!["/".to_owned()]))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Storing, walk::Seen};
 use crate::{
     digest::Hasher,
     name::RawPath,
-    repository::{Error, Held, Identity, Kind, Pass, Stored, beneath},
+    repository::{Error, Held, Identity, Kind, Meta, Pass, Stored, beneath},
 };
 
 /// How often a file that changes while it is read is read.
@@ -36,8 +36,12 @@ impl Storing<'_> {
     }
 
     fn try_store(&self, seen: &Seen, target: &RawPath) -> Result<(), Error> {
-        // What the draft does not hold is read at once: opening it tells what it is.
-        if seen.is_file && self.draft.pass_of(target)?.is_none() && self.read_file(seen, target)? {
+        // What nobody knows is read at once: opening it tells what it is.
+        if seen.is_file
+            && !self.draft.has_past()
+            && self.draft.pass_of(target)?.is_none()
+            && self.read_file(seen, target)?
+        {
             return Ok(());
         }
         let looking = || Error::source(&seen.path);
@@ -59,21 +63,43 @@ impl Storing<'_> {
     }
 
     fn store_file(&self, seen: &Seen, target: &RawPath, metadata: &Metadata) -> Result<(), Error> {
+        let identity = beneath::identity(metadata);
         if self.pass == Pass::InStage
             && let Some(held) = self.draft.find(target)?
-            && is_same(&held, &beneath::identity(metadata))
+            && is_same(&held, &identity)
         {
             self.draft.keep(target, self.pass)?;
-            self.watch.moved(0, 1);
-            self.report(|report| {
-                report.files += 1;
-                report.size += held.size;
-            });
+            self.passed(held.size);
+            return Ok(());
+        }
+        let meta = self.meta(metadata);
+        // Where its name is to be compared with what is read, that was done then: an annotation says so.
+        if let Some(stored) = self.draft.put_unchanged(target, &meta, &identity, self.pass)? {
+            self.watch.moved(stored.size, 0);
+            self.passed(stored.size);
             return Ok(());
         }
         match self.read_file(seen, target)? {
             true => Ok(()),
             false => Err(Error::source(&seen.path)(io::Error::other("it is no file any more"))),
+        }
+    }
+
+    /// Counts a file that is stored without being read.
+    fn passed(&self, size: u64) {
+        self.watch.moved(0, 1);
+        self.report(|report| {
+            report.files += 1;
+            report.size += size;
+        });
+    }
+
+    /// What is kept of a file's metadata.
+    fn meta(&self, metadata: &Metadata) -> Meta {
+        let meta = beneath::file_meta(metadata);
+        match self.options.name_digest {
+            Some(digest) => meta.compared_by(digest),
+            None => meta,
         }
     }
 
@@ -106,9 +132,6 @@ impl Storing<'_> {
             let opened = Reading::open(self, seen, last).map_err(Error::source(&seen.path))?;
             let Some(mut reading) = opened else { return Ok(None) };
             let (meta, identity) = (reading.meta.clone(), Some(reading.identity));
-            if let Some(stored) = self.unchanged(target, &reading)? {
-                return Ok(Some((stored, None)));
-            }
             let stored = self.draft.put(target, &mut reading, &meta, identity, self.pass);
             if last && stored.is_ok() {
                 self.report(|report| report.skip(&seen.path, "changed while it was read; stored as it was read"));
@@ -118,16 +141,6 @@ impl Storing<'_> {
                 stored => return stored.map(|stored| Some((stored, reading.digest()))),
             }
         }
-    }
-
-    /// Takes over what the snapshot before holds, where the file looks as it did. Where its name is to be compared with what
-    /// is read, that was done then: an annotation says so.
-    fn unchanged(&self, target: &RawPath, reading: &Reading<'_>) -> Result<Option<Stored>, Error> {
-        let stored = self.draft.put_unchanged(target, &reading.meta, &reading.identity, self.pass)?;
-        if let Some(stored) = &stored {
-            self.watch.moved(stored.size, 0);
-        }
-        Ok(stored)
     }
 }
 
@@ -139,7 +152,7 @@ fn is_same(held: &Held, identity: &Identity) -> bool {
 struct Reading<'a> {
     file: io::Take<File>,
     storing: &'a Storing<'a>,
-    meta: crate::repository::Meta,
+    meta: Meta,
     identity: Identity,
     hasher: Option<Hasher>,
     tolerant: bool,
@@ -163,11 +176,7 @@ impl<'a> Reading<'a> {
         let identity = beneath::identity(&metadata);
         // A file that grows all the time must end, too: one byte too many is enough to know.
         let file = file.take(identity.size + u64::from(!tolerant));
-        let meta = beneath::file_meta(&metadata);
-        let (meta, hasher) = match storing.options.name_digest {
-            Some(digest) => (meta.compared_by(digest), Some(Hasher::new(digest))),
-            None => (meta, None),
-        };
+        let (meta, hasher) = (storing.meta(&metadata), storing.options.name_digest.map(Hasher::new));
         Ok(Some(Self { file, storing, meta, identity, hasher, tolerant, changed: false }))
     }
 
