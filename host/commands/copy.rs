@@ -122,9 +122,17 @@ async fn each(
 
 /// After a backup: brings each copy up to date. Returns the exit code; that of the backup itself is not known here.
 pub(super) async fn after_backup(global: &Global, config: &Config, stop: &CancellationToken) -> u8 {
+    if config.copies.is_empty() {
+        return exit::DONE;
+    }
+    // Opened once: that takes a key, and time.
+    let from = repository::to_read(config, &config.repository, None);
     let mut code = exit::DONE;
     for copy in &config.copies {
-        let copied = up_to_date(global, config, copy, stop).await;
+        let copied = match &from {
+            Ok(from) => up_to_date(global, config, copy, from, stop).await,
+            Err(why) => Err(anyhow::anyhow!("{why:#}")),
+        };
         code = code.max(copied.unwrap_or_else(|error| {
             let help = "\nhelp: the snapshot itself is kept; `strongroom copy` tries again";
             let error = error.context(format!("nothing was copied to {}{help}", copy.name));
@@ -139,10 +147,10 @@ async fn up_to_date(
     global: &Global,
     config: &Config,
     copy: &config::Repository,
+    from: &Arc<dyn Repository>,
     stop: &CancellationToken,
 ) -> anyhow::Result<u8> {
-    let from = repository::to_read(config, &config.repository, None)?;
     let to = repository::to_copy_to(config, copy)?;
-    let newer = run::newer(&*from, &*to, &config.name).context("comparing the repositories")?;
-    each(global, config, copy, &from, &to, newer, stop).await
+    let newer = run::newer(&**from, &*to, &config.name).context("comparing the repositories")?;
+    each(global, config, copy, from, &to, newer, stop).await
 }

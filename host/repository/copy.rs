@@ -11,9 +11,8 @@ use std::{
 use super::{
     Archive, Draft, Error, Item, Kind, Listed, Pass, Repository, Stored, Watch,
     lines::{ENTRIES, Lines, OWN, RECORD, SUMS},
-    queue::Queue,
+    queue,
     watched::Watched,
-    workers,
     zip::Sealed,
 };
 use crate::{digest::Digest, name::RawPath, snapshot::record::Record};
@@ -161,18 +160,7 @@ impl<'a> Copying<'a> {
 
     /// Copies every entry; the first that fails ends it.
     fn all(&self) -> Result<(), Error> {
-        let queue = Queue::new(QUEUE_MAX);
-        std::thread::scope(|scope| {
-            let sender = queue.sender();
-            let started = workers::start_many(scope, self.archive.readers(), || {
-                while let Some(item) = queue.next() {
-                    self.attempt(&item);
-                }
-            });
-            let listed = started.and_then(|()| self.each(&mut |item| sender.send(item)));
-            drop(sender);
-            listed
-        })?;
+        queue::share(QUEUE_MAX, self.archive.readers(), |send| self.each(send), |item| self.attempt(&item))?;
         match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(why) => Err(why),
             None if self.watch.stopped() => Err(Error::Canceled),

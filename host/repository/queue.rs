@@ -8,7 +8,9 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-pub(super) struct Queue<T> {
+use super::{Error, workers};
+
+struct Queue<T> {
     items_max: usize,
     state: Mutex<State<T>>,
     filled: Condvar,
@@ -26,7 +28,7 @@ struct State<T> {
 
 impl<T> Queue<T> {
     /// An empty one that holds up to `items_max`.
-    pub(super) fn new(items_max: usize) -> Self {
+    fn new(items_max: usize) -> Self {
         let state = State { items: VecDeque::with_capacity(items_max), idle: 0, full: false, ended: false };
         Self { items_max, state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new() }
     }
@@ -36,12 +38,12 @@ impl<T> Queue<T> {
     }
 
     /// The end that fills it. Dropped, it ends the queue. There is one only.
-    pub(super) fn sender(&self) -> Sender<'_, T> {
+    fn sender(&self) -> Sender<'_, T> {
         Sender(self)
     }
 
     /// The next item; none once the queue has ended and is empty.
-    pub(super) fn next(&self) -> Option<T> {
+    fn next(&self) -> Option<T> {
         let mut state = self.lock();
         while state.items.is_empty() && !state.ended {
             state.idle += 1;
@@ -58,11 +60,11 @@ impl<T> Queue<T> {
 }
 
 /// See [`Queue::sender`].
-pub(super) struct Sender<'a, T>(&'a Queue<T>);
+struct Sender<'a, T>(&'a Queue<T>);
 
 impl<T> Sender<'_, T> {
     /// Adds an item, once there is room.
-    pub(super) fn send(&self, item: T) {
+    fn send(&self, item: T) {
         let mut state = self.0.lock();
         if state.items.len() >= self.0.items_max {
             state.full = true;
@@ -73,6 +75,31 @@ impl<T> Sender<'_, T> {
             self.0.filled.notify_one();
         }
     }
+}
+
+/// Has `list` send items, and so many threads do `work` on each.
+///
+/// # Errors
+/// What `list` says; and when the system gives not even one thread.
+pub(super) fn share<T: Send>(
+    items_max: usize,
+    threads: usize,
+    list: impl FnOnce(&mut dyn FnMut(T)) -> Result<(), Error>,
+    work: impl Fn(T) + Copy + Send,
+) -> Result<(), Error> {
+    let queue = Queue::new(items_max);
+    std::thread::scope(|scope| {
+        let sender = queue.sender();
+        let queue = &queue;
+        let started = workers::start_many(scope, threads, move || {
+            while let Some(item) = queue.next() {
+                work(item);
+            }
+        });
+        let listed = started.and_then(|()| list(&mut |item| sender.send(item)));
+        drop(sender);
+        listed
+    })
 }
 
 impl<T> Drop for Sender<'_, T> {

@@ -14,13 +14,7 @@ use std::{
 
 use cap_std::fs::Dir;
 
-use super::{
-    Draft, Error, Pass, Watch, beneath,
-    patterns::Patterns,
-    queue::{Queue, Sender},
-    whole::Whole,
-    workers,
-};
+use super::{Draft, Error, Pass, Watch, beneath, cores, patterns::Patterns, queue, whole::Whole};
 use crate::{digest::Algorithm, name::RawPath};
 
 mod file;
@@ -148,16 +142,11 @@ impl Storing<'_> {
 
     /// Lists in this thread, stores in others. Gives back what could not be listed because it was gone by then.
     fn walk(&self, patterns: &Patterns, seen: &mut impl Write) -> Result<Vec<RawPath>, Error> {
-        let queue = Queue::new(QUEUE_MAX);
         let mut unlisted = Vec::new();
-        std::thread::scope(|scope| {
-            let sender = queue.sender();
-            let started = workers::start(scope, || self.serve(&queue));
-            if let Err(why) = started.and_then(|()| self.list(patterns, seen, &mut unlisted, &sender)) {
-                self.fail(why);
-            }
-            drop(sender);
-        });
+        let list = |send: &mut dyn FnMut(Seen)| self.list(patterns, seen, &mut unlisted, send);
+        if let Err(why) = queue::share(QUEUE_MAX, cores(), list, |entry| self.serve(&entry)) {
+            self.fail(why);
+        }
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(unlisted), Err)
     }
@@ -167,7 +156,7 @@ impl Storing<'_> {
         patterns: &Patterns,
         seen: &mut impl Write,
         unlisted: &mut Vec<RawPath>,
-        sender: &Sender<'_, Seen>,
+        send: &mut dyn FnMut(Seen),
     ) -> Result<(), Error> {
         walk::walk(self.root, patterns, &mut |found| match found {
             walk::Found::Entry(entry) => {
@@ -175,7 +164,7 @@ impl Storing<'_> {
                     return Err(Error::Canceled);
                 }
                 self.note(&entry.path, seen)?;
-                sender.send(entry);
+                send(entry);
                 // The error of a thread that has failed is the one that counts.
                 Ok(!self.shared.failed.load(Ordering::Relaxed))
             }
@@ -197,14 +186,12 @@ impl Storing<'_> {
         seen.write_all(&line).map_err(Error::io(SPILLING))
     }
 
-    fn serve(&self, queue: &Queue<Seen>) {
-        while let Some(entry) = queue.next() {
-            // After a failure the queue is only emptied, so that nobody waits at its other end.
-            if !self.shared.failed.load(Ordering::Relaxed)
-                && let Err(why) = self.store(&entry)
-            {
-                self.fail(why);
-            }
+    fn serve(&self, entry: &Seen) {
+        // After a failure the queue is only emptied, so that nobody waits at its other end.
+        if !self.shared.failed.load(Ordering::Relaxed)
+            && let Err(why) = self.store(entry)
+        {
+            self.fail(why);
         }
     }
 

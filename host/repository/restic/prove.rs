@@ -17,9 +17,8 @@ use crate::{
         Archive, Error, Item, Kind, Proof, Watch,
         damage::Damage,
         lines::{Lines, RECORD, SUMS},
-        queue::Queue,
+        queue,
         watched::Watched,
-        workers,
     },
     snapshot::record::Record,
 };
@@ -35,18 +34,7 @@ pub(super) fn prove(set: &ResticSet, watch: &dyn Watch) -> Result<Proof, Error> 
     let proving =
         Proving { set, watch, damage: Damage::default(), entries: AtomicU64::new(0), bytes: AtomicU64::new(0) };
     proving.check_record();
-    let queue = Queue::new(QUEUE_MAX);
-    std::thread::scope(|scope| {
-        let sender = queue.sender();
-        let started = workers::start_many(scope, set.readers(), || {
-            while let Some(file) = queue.next() {
-                proving.check(&file);
-            }
-        });
-        let listed = started.and_then(|()| proving.list(&mut |file| sender.send(file)));
-        drop(sender);
-        listed
-    })?;
+    queue::share(QUEUE_MAX, set.readers(), |send| proving.list(send), |file| proving.check(&file))?;
     if watch.stopped() {
         return Err(Error::Canceled);
     }
