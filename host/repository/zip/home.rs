@@ -151,7 +151,7 @@ impl Home {
                     |held: VolumeSet| Sealed { name: held.name.clone(), at: At::Storage(storage.clone(), held) };
                 let sets = found.sets.into_iter().filter(|held| is_sealed(&held.name)).map(sealed).collect();
                 let place = self.place();
-                let damaged = found.damaged.iter().map(|why| format!("{}/{why}", place.display())).collect();
+                let damaged = found.damaged.iter().map(|(_, why)| format!("{}/{why}", place.display())).collect();
                 Ok((sets, damaged))
             }
         }
@@ -272,15 +272,24 @@ impl Blob {
     }
 
     /// As [`FileExt::read_exact_at`].
-    pub(super) fn read_exact_at(&self, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match self.read_at(buffer, at)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => (buffer, at) = (&mut buffer[count..], at + count as u64),
-            }
-        }
-        Ok(())
+    pub(super) fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        fill_at(buffer, at, |buffer, at| self.read_at(buffer, at))
     }
+}
+
+/// Fills `buffer` with what `read` brings from `at` on.
+pub(super) fn fill_at(
+    mut buffer: &mut [u8],
+    mut at: u64,
+    read: impl Fn(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match read(buffer, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => (buffer, at) = (&mut buffer[count..], at + count as u64),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file of that name is a set that anybody may see.

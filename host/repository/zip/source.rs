@@ -9,7 +9,7 @@ use age::stream::StreamReader;
 
 use super::{
     cipher::Keys,
-    home::{Blob, Sealed},
+    home::{Blob, Sealed, fill_at},
 };
 use crate::repository::Error;
 
@@ -82,14 +82,8 @@ impl Source {
     }
 
     /// As [`std::os::unix::fs::FileExt::read_exact_at`].
-    pub(super) fn read_exact_at(&self, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match self.read_at(buffer, at)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => (buffer, at) = (&mut buffer[count..], at + count as u64),
-            }
-        }
-        Ok(())
+    pub(super) fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        fill_at(buffer, at, |buffer, at| self.read_at(buffer, at))
     }
 }
 

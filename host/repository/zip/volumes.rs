@@ -41,7 +41,7 @@ pub(super) struct Found {
     /// Whole ones.
     pub sets: Vec<VolumeSet>,
     /// Those that lack more than their end: what, in words.
-    pub damaged: Vec<String>,
+    pub damaged: Vec<(VolumeSet, String)>,
     /// Those without an end: somebody writes or removes them, or has died of it.
     pub unfinished: Vec<VolumeSet>,
 }
@@ -99,21 +99,26 @@ pub(super) fn list(storage: &dyn Storage) -> io::Result<Found> {
             continue;
         };
         let held = VolumeSet { name, length: (count - 1) * VOLUME + end, count };
-        match (1..=count).find(|number| sizes.get(number) != Some(&held.size(*number))) {
-            None if *end <= VOLUME => found.sets.push(held),
-            None => found.damaged.push(format!("{} has {end} bytes", held.file(count))),
-            Some(number) => found.damaged.push(match sizes.get(&number) {
+        let why = match (1..=count).find(|number| sizes.get(number) != Some(&held.size(*number))) {
+            None if *end <= VOLUME => {
+                found.sets.push(held);
+                continue;
+            }
+            None => format!("{} has {end} bytes", held.file(count)),
+            Some(number) => match sizes.get(&number) {
                 Some(size) => format!("{} has {size} bytes and not {}", held.file(number), held.size(number)),
                 None => format!("{} is not there", held.file(number)),
-            }),
-        }
+            },
+        };
+        found.damaged.push((held, why));
     }
     Ok(found)
 }
 
-/// Writes the set `from` under `name`; when it fails or is stopped, no set is visible.
+/// Writes the set `from` under `name`, where none is whole; when it fails or is stopped, no set is visible.
 pub(super) fn write(storage: &dyn Storage, name: &str, from: &Blob, watch: &dyn Watch) -> Result<(), Error> {
     let length = from.length().map_err(Error::io(format!("reading {name}")))?;
+    make_way(storage, name)?;
     let held = VolumeSet::new(name, length);
     if held.count > VOLUMES_MAX {
         let most = VOLUMES_MAX * VOLUME;
@@ -131,6 +136,17 @@ pub(super) fn write(storage: &dyn Storage, name: &str, from: &Blob, watch: &dyn 
         let _ = remove(storage, &held);
     }
     written
+}
+
+/// Removes what is left of a set of that name: of two whose volumes mix, none would be what it says.
+fn make_way(storage: &dyn Storage, name: &str) -> Result<(), Error> {
+    let sets = storage.place().join(Kind::Set.word());
+    let found = list(storage).map_err(Error::io(format!("listing {}", sets.display())))?;
+    if found.sets.iter().any(|held| held.name == name) {
+        return Err(Error::Exists(sets.join(name).display().to_string()));
+    }
+    let left = found.damaged.into_iter().map(|(held, _)| held).chain(found.unfinished);
+    left.filter(|held| held.name == name).try_for_each(|held| remove(storage, &held))
 }
 
 struct Writing<'a> {
