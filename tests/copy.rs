@@ -53,6 +53,7 @@ fn each_backup_is_copied_and_the_copy_restores() {
         let record = place.run(&["dump", "latest", ".strongroom/record.json", "--repo", "offsite"]).exits(0);
         let record: serde_json::Value = serde_json::from_str(&record.out).unwrap();
         assert_eq!(record["copies"], serde_json::json!(["offsite"]));
+        assert_eq!(record["parent_copies"]["offsite"]["state"], "proven", "of the snapshot before");
     }
 }
 
@@ -119,7 +120,7 @@ fn encrypted_sets_go_off_site_without_the_identity_and_open_with_nothing_of_ours
     place.run(&["doctor"]).exits(0).says("copy offsite");
     let told = place.run(&["copy"]).exits(0).says("copied to offsite as it is and read back").says("not opened");
     assert!(!told.err.contains("and proven"), "{}", told.err);
-    place.run(&["snapshots"]).exits(0).says("offsite proven");
+    place.run(&["snapshots"]).exits(0).says("offsite identical");
     place.run(&["snapshots", "--repo", "offsite"]).exits(0).says("complete");
     fs::remove_dir_all(place.join("repository")).unwrap();
     let identity = ["--repo", "offsite", "--identity", "key"];

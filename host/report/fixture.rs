@@ -1,6 +1,7 @@
 //! A run that went partly wrong, for the tests of every reader.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -116,6 +117,7 @@ fn record(state: State, parts: Vec<PartRecord>) -> Record {
         started: "2026-11-21T13:03:07Z".into(),
         ended: "2026-11-21T13:05:07Z".into(),
         copies: Vec::new(),
+        parent_copies: BTreeMap::new(),
         order: Vec::new(),
         steps: vec![step],
         findings: vec![Finding::new(Severity::Info, "unused-grant", "dirs.spare", "no plugin asks for it")],

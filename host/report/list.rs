@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     plan::inspection::Description,
     repository::{Item, Kind, Listed, tree::TreeReport},
-    run::copies::{Copies, CopyState},
+    run::copies::Copies,
     snapshot::state::State,
 };
 
@@ -90,7 +90,7 @@ fn copied(copies: &Copies, snapshot: &str, paint: Paint) -> String {
     let words: Vec<_> = of_snapshot
         .map(|(repository, copy)| {
             let text = format!("{repository} {}", copy.word());
-            if matches!(copy, CopyState::Proven { .. }) { paint.good(&text) } else { paint.bad(&text) }
+            if copy.is_there() { paint.good(&text) } else { paint.bad(&text) }
         })
         .collect();
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }

@@ -6,47 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{board::now, journal::write_atomically};
-use crate::repository::copy::Copied;
+use crate::{repository::copy::Copied, snapshot::copy::CopyState};
 
-/// How a copy went, last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "state")]
-pub enum CopyState {
-    /// It is there, and was proven.
-    Proven {
-        /// When, RFC 3339.
-        at: String,
-        /// Bytes of content.
-        bytes: u64,
-        /// Bytes that the repository did not hold before.
-        new_bytes: u64,
-    },
-    /// It is not there.
-    Failed {
-        /// When, RFC 3339.
-        at: String,
-        /// Why.
-        why: String,
-    },
-}
-
-impl CopyState {
-    pub(super) fn of(copied: &Result<Copied, String>) -> Self {
-        match copied {
-            Ok(Copied { bytes, new_bytes, .. }) => Self::Proven { at: now(), bytes: *bytes, new_bytes: *new_bytes },
-            Err(why) => Self::Failed { at: now(), why: why.clone() },
+/// What is noted of a copy that ended so, now.
+pub(super) fn state_of(copied: &Result<Copied, String>) -> CopyState {
+    match copied {
+        Ok(Copied { entries: Some(_), bytes, new_bytes }) => {
+            CopyState::Proven { at: now(), bytes: *bytes, new_bytes: *new_bytes }
         }
-    }
-
-    /// The word that reports use.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Proven { .. } => "proven",
-            Self::Failed { .. } => "failed",
-        }
+        Ok(Copied { entries: None, new_bytes, .. }) => CopyState::Identical { at: now(), bytes: *new_bytes },
+        Err(why) => CopyState::Failed { at: now(), why: why.clone() },
     }
 }
 
@@ -93,10 +63,12 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(read(state.path()).unwrap(), Copies::new());
         let there = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
-        let proven = CopyState::of(&Ok(Copied { entries: Some(1), bytes: 2, new_bytes: 1 }));
-        let failed = CopyState::of(&Err("no route".to_owned()));
+        let proven = state_of(&Ok(Copied { entries: Some(1), bytes: 2, new_bytes: 1 }));
+        let failed = state_of(&Err("no route".to_owned()));
         note(state.path(), &there(&["a", "b"]), "a", "offsite", failed).unwrap();
         note(state.path(), &there(&["a", "b"]), "a", "offsite", proven.clone()).unwrap();
+        let as_it_is = state_of(&Ok(Copied { entries: None, bytes: 2, new_bytes: 2 }));
+        assert_eq!((proven.word(), as_it_is.word(), as_it_is.is_there()), ("proven", "identical", true));
         note(state.path(), &there(&["a", "b"]), "b", "offsite", proven.clone()).unwrap();
         assert_eq!(read(state.path()).unwrap()["a"]["offsite"], proven);
         note(state.path(), &there(&["b"]), "b", "vault", proven).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    copies::{self, CopyState},
+    copies,
     event::{Event, Observer, Operation, Summary},
     stop::EXIT_CANCELED,
     telling::Telling,
@@ -141,7 +141,7 @@ impl Copy {
     fn noted(&self, copied: &Result<Copied, String>) -> Vec<Finding> {
         let there = || Ok::<_, Error>(self.from.snapshots()?.0.into_iter().map(|listed| listed.id).collect());
         let noted = there().map_err(|error| causes(&error)).and_then(|there| {
-            let copy = CopyState::of(copied);
+            let copy = copies::state_of(copied);
             copies::note(&self.state, &there, &self.listed.id, &self.name, copy).map_err(|error| error.to_string())
         });
         let finding = |why| {

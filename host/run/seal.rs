@@ -4,11 +4,13 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::BufReader,
+    path::Path,
 };
 
 use super::{
     backup::Running,
     board::now,
+    copies,
     event::{Event, Operation, PartName, Summary},
     forget,
     part::{ExpectedList, PartSide},
@@ -25,6 +27,7 @@ use crate::{
         whole::Whole,
     },
     snapshot::{
+        copy::CopyState,
         expected,
         receipts::Receipt,
         record::{self, ExpectedRecord, PartRecord, Record, StepRecord, Totals},
@@ -170,6 +173,7 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         bytes: sum.bytes + part.bytes,
     });
     running.board.log_order(&PartName::run(), "sealed");
+    let parent = running.draft.parent();
     Record {
         version: record::VERSION,
         snapshot: running.id.clone(),
@@ -179,7 +183,8 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         plan: Digest::of(&running.job.plan_json),
         strongroom: env!("CARGO_PKG_VERSION").to_owned(),
         host: host_name(),
-        parent: running.draft.parent(),
+        parent_copies: parent.as_ref().map(|parent| copies_of(&running.job.state, parent)).unwrap_or_default(),
+        parent,
         started: running.started.clone(),
         ended: now(),
         copies: running.job.plan.copies.iter().map(|copy| copy.name.clone()).collect(),
@@ -188,6 +193,11 @@ pub(super) fn record(running: &Running, mut parts: Vec<PartRecord>) -> Record {
         findings: running.board.take_findings(),
         totals,
     }
+}
+
+/// What became of a snapshot's copies. Where that cannot be read, `snapshots` says so.
+fn copies_of(state: &Path, snapshot: &str) -> BTreeMap<String, CopyState> {
+    copies::read(state).unwrap_or_default().remove(snapshot).unwrap_or_default()
 }
 
 fn step_records(running: &Running, parts: Vec<PartRecord>) -> Vec<StepRecord> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{receipts::Receipt, state::State};
+use super::{copy::CopyState, receipts::Receipt, state::State};
 use crate::{
     diagnostic::Finding,
     digest::Digest,
@@ -43,6 +43,10 @@ pub struct Record {
     /// Names of the repositories that it was to be copied to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<String>,
+    /// What had become of the copies of `parent` when this one was sealed, by the repository's name. What became of this
+    /// one's the next record says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parent_copies: BTreeMap<String, CopyState>,
     /// What happened when, in order.
     pub order: Vec<OrderLine>,
     /// In the order of the pipeline.
