@@ -40,7 +40,7 @@ pub(super) fn select(global: &Global, args: &SnapshotArgs) -> anyhow::Result<Sel
 fn without_record(id: &str, why: Error) -> anyhow::Error {
     match why {
         Error::NotFound(_) => Exit::refused(format!(
-            "snapshot {id} was not made by strongroom: it has no record of steps and parts\n\
+            "snapshot {id} has no record of steps and parts: another program made it, or it is damaged\n\
              help: `strongroom ls` and `diff` show it, `dump` and `restore --files DIR` bring it back, `check --read-data` reads it"
         ))
         .into(),
