@@ -81,11 +81,14 @@ fn a_backup_onto_a_full_disk_loses_nothing_and_goes_on_once_there_is_room() {
 #[test]
 fn a_prune_on_a_full_disk_removes_nothing_that_is_needed_and_goes_on_once_there_is_room() {
     let (small, place) = small_place("64m");
-    // What is needed and what is not lie in one pack.
-    let other: Vec<u8> = noise(6 << 20).into_iter().rev().collect();
-    Tree::at(place.join("source")).file("stays", noise(6 << 20)).file("goes", other);
+    // What is needed and what is not lie in the same packs, whichever threads fill them.
+    let content = |number: u8| noise(256 << 10).into_iter().map(|byte| byte.wrapping_add(number)).collect::<Vec<u8>>();
+    let name = |number: u8| format!("{}-{number}", if number.is_multiple_of(2) { "stays" } else { "goes" });
+    (0..48).fold(Tree::at(place.join("source")), |tree, number| tree.file(name(number), content(number)));
     place.run(&["backup"]).exits(0);
-    fs::remove_file(place.join("source/goes")).unwrap();
+    (0..48).filter(|number| number % 2 == 1).for_each(|number| {
+        fs::remove_file(place.join("source").join(name(number))).unwrap();
+    });
     place.run(&["backup"]).exits(0);
     small.fill(0);
     place.run(&["forget", "--keep-last", "1"]).exits(3).says("No space left on device");
