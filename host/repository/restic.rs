@@ -204,10 +204,9 @@ impl ResticRepository {
 
     fn open_vault(&self) -> Result<Vault, Error> {
         let place = self.place().display().to_string();
-        match self.storage.read(&Name::config()) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(Error::NoRepository(place)),
-            read => read.map_err(Error::io(format!("reading {place}/config")))?,
-        };
+        if !self.exists()? {
+            return Err(Error::NoRepository(place));
+        }
         let (master, _) = keys::open(&*self.storage, &self.password)?;
         let key = master.key();
         let config = self.config(&key)?;
@@ -265,11 +264,8 @@ impl Repository for ResticRepository {
     }
 
     fn exists(&self) -> Result<bool, Error> {
-        match self.storage.read(&Name::config()) {
-            Ok(_) => Ok(true),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(Error::io(format!("reading {}/config", self.place().display()))(cause)),
-        }
+        let reading = format!("reading {}/config", self.place().display());
+        Ok(storage::config_of(&*self.storage).map_err(Error::io(reading))?.is_some())
     }
 
     fn maker(&self) -> &'static str {

@@ -142,6 +142,17 @@ pub(super) trait Storage: Send + Sync + fmt::Debug {
     fn place(&self) -> PathBuf;
 }
 
+/// The file `config`; none: there is none.
+///
+/// # Errors
+/// What the storage says.
+pub(super) fn config_of(storage: &dyn Storage) -> io::Result<Option<Vec<u8>>> {
+    match storage.read(&Name::config()) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// The one at `place`. Nothing is asked of it yet.
 ///
 /// # Errors

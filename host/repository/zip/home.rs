@@ -100,10 +100,8 @@ impl Home {
             Self::Directory(directory) => return Ok(directory.is_dir()),
             Self::Storage(storage) => storage,
         };
-        let config = match storage.read(&Name::config()) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
-            read => read.map_err(Error::io(format!("reading {}/config", self.place().display())))?,
-        };
+        let reading = format!("reading {}/config", self.place().display());
+        let Some(config) = storage::config_of(&**storage).map_err(Error::io(reading))? else { return Ok(false) };
         match ConfigFile::parse(&config) {
             Some(FORMAT_VERSION) => Ok(true),
             version => {
@@ -116,10 +114,7 @@ impl Home {
 
     /// Whether a storage says that sets are in it.
     pub(super) fn is_in(storage: &dyn Storage) -> io::Result<bool> {
-        match storage.read(&Name::config()) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            read => read.map(|config| ConfigFile::parse(&config).is_some()),
-        }
+        Ok(storage::config_of(storage)?.is_some_and(|config| ConfigFile::parse(&config).is_some()))
     }
 
     pub(super) fn init(&self) -> Result<(), Error> {
@@ -187,12 +182,12 @@ impl Home {
     /// have left of single volumes; and says what they were.
     pub(super) fn sweep(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let Self::Storage(storage) = self else { return Ok(Vec::new()) };
+        let sets = format!("{}/{}", self.place().display(), Kind::Set.word());
         let mut swept = Vec::new();
         for held in self.volumes(storage)?.unfinished.into_iter().filter(|held| wanted(&held.name)) {
             volumes::remove(&**storage, &held)?;
-            swept.push(format!("volumes of {}/{}/{}", self.place().display(), Kind::Set.word(), held.name));
+            swept.push(format!("volumes of {sets}/{}", held.name));
         }
-        let sets = format!("{}/{}", self.place().display(), Kind::Set.word());
         let halves = storage.sweep(&[Kind::Set], storage::UNTOUCHED).map_err(Error::io(format!("sweeping {sets}")))?;
         if halves > 0 {
             swept.push(format!("{halves} halves of volumes in {sets}"));
