@@ -35,6 +35,7 @@ mod tcp;
 mod template;
 mod validate;
 mod written;
+mod wrong;
 
 pub use http::HttpGrant;
 pub use locate::find_plugin;

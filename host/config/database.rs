@@ -2,7 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Engine, SslMode, schema};
+use super::{
+    Engine, SslMode, schema,
+    wrong::{Wrong, wrong},
+};
 
 /// What a `sql` grant's URL says.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,18 +20,10 @@ pub(super) struct Location {
     pub(super) ca: Option<String>,
 }
 
-/// What is wrong with a URL, and what to write instead. Neither holds a piece of it that may be a password.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong(pub(super) String, pub(super) String);
-
 const EXAMPLE: &str = "write postgresql://USER@HOST:5432/DATABASE, or mariadb://USER@HOST:3306/DATABASE";
 const PASSWORD: &str = "a database's URL holds a password";
 const SSL_MODES: [SslMode; 5] =
     [SslMode::Disable, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
-
-fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
-    Wrong(message.into(), help.into())
-}
 
 /// Reads a URL.
 pub(super) fn location(text: &str) -> Result<Location, Wrong> {

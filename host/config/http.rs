@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{ClientCertificate, database::Wrong, origin::Origin};
+use super::{
+    ClientCertificate,
+    origin::Origin,
+    wrong::{Wrong, wrong},
+};
 use crate::secret::Source;
 
 mod path;
@@ -170,34 +174,16 @@ pub(super) struct Location {
 }
 
 const EXAMPLE: &str = "write https://HOST:PORT/PATH";
-
-fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
-    Wrong(message.into(), help.into())
-}
+const CREDENTIALS: &str = "take it out and add basic = { user = \"…\", password = { file = \"/path/of/a/file\" } }";
 
 /// Reads a URL.
 pub(super) fn location(text: &str) -> Result<Location, Wrong> {
-    let url =
-        url::Url::parse(text).map_err(|error| wrong(format!("a service's URL cannot be read: {error}"), EXAMPLE))?;
-    let secure = match url.scheme() {
-        "https" => true,
-        "http" => false,
-        _ => return Err(wrong("a service's URL begins with neither https:// nor http://", EXAMPLE)),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        let help = "take it out and add basic = { user = \"…\", password = { file = \"/path/of/a/file\" } }";
-        return Err(wrong("a service's URL holds a user or a password", help));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("a service's URL ends in its path", "take out what begins with ? or #"));
-    }
-    let base = url.path().trim_end_matches('/').to_owned();
+    let (origin, whole) = Origin::read(text, "a service's URL", EXAMPLE, CREDENTIALS)?;
+    let base = whole.trim_end_matches('/').to_owned();
     if !base.is_empty() {
         path::segments(&base).map_err(|why| wrong(format!("a service's URL has a path that is unclear: {why}"), ""))?;
     }
-    let host = url.host_str().ok_or_else(|| wrong("a service's URL names no host", EXAMPLE))?.to_owned();
-    let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
-    Ok(Location { origin: Origin { secure, host, port }, base })
+    Ok(Location { origin, base })
 }
 
 /// What is wrong with a path prefix.

@@ -4,7 +4,10 @@
 
 use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
-use super::{database::Wrong, origin::Origin};
+use super::{
+    origin::Origin,
+    wrong::{Wrong, wrong},
+};
 use crate::secret::Source;
 
 /// A place for a repository.
@@ -134,10 +137,8 @@ impl fmt::Display for S3 {
 
 const SFTP_EXAMPLE: &str = "write sftp:USER@HOST:/PATH, or sftp://USER@HOST:PORT//PATH";
 const S3_EXAMPLE: &str = "write s3:https://HOST/BUCKET/PREFIX";
-
-fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
-    Wrong(message.into(), help.into())
-}
+const S3_CREDENTIALS: &str =
+    "take it out and set access-key-id and secret-access-key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
 /// Reads what is no path; none: it is one.
 pub(super) fn elsewhere(text: &str) -> Result<Option<Place>, Wrong> {
@@ -223,25 +224,9 @@ fn sftp(user: Option<&str>, host: &str, port: Option<u16>, path: &str) -> Result
 fn s3(text: &str) -> Result<S3, Wrong> {
     let text = text.strip_prefix("//").unwrap_or(text);
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let url = url::Url::parse(&with_scheme)
-        .map_err(|error| wrong(format!("an S3 repository's URL cannot be read: {error}"), S3_EXAMPLE))?;
-    let secure = match url.scheme() {
-        "https" => true,
-        "http" => false,
-        _ => return Err(wrong("an S3 repository's URL begins with neither https:// nor http://", S3_EXAMPLE)),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        let help = "take it out and set access-key-id and secret-access-key, or AWS_ACCESS_KEY_ID and \
-                    AWS_SECRET_ACCESS_KEY";
-        return Err(wrong("an S3 repository's URL holds a user or a password", help));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("an S3 repository's URL ends in its path", "take out what begins with ? or #"));
-    }
-    let host = url.host_str().ok_or_else(|| wrong("an S3 repository's URL names no host", S3_EXAMPLE))?;
-    let (bucket, prefix) = bucket(url.path())?;
-    let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
-    Ok(S3 { origin: Origin { secure, host: host.to_owned(), port }, bucket, prefix })
+    let (origin, path) = Origin::read(&with_scheme, "an S3 repository's URL", S3_EXAMPLE, S3_CREDENTIALS)?;
+    let (bucket, prefix) = bucket(&path)?;
+    Ok(S3 { origin, bucket, prefix })
 }
 
 fn bucket(path: &str) -> Result<(String, String), Wrong> {

@@ -6,10 +6,10 @@ use toml::de::DeValue;
 
 use crate::{
     config::{
-        Access, DirGrant, EnvValue, Grants, ParameterKind, Piece, SqlGrant, Template, ToolGrant,
-        database::{self, Wrong},
+        Access, DirGrant, EnvValue, Grants, ParameterKind, Piece, SqlGrant, Template, ToolGrant, database,
         reader::{Reader, Table, Value},
         redact, schema,
+        wrong::Wrong,
     },
     secret::Source,
 };

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::grants;
 use crate::config::{
-    Compression, Format, Place, Remote, Repository,
-    database::Wrong,
-    place,
+    Compression, Format, Place, Remote, Repository, place,
     reader::{Reader, Table, Value},
     recipient::Recipient,
     schema,
+    wrong::Wrong,
 };
 
 /// A repository, and what it is a copy of.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{TIMEOUT_MAX, TIMEOUT_MIN, literal, source};
 use crate::config::{
     ClientCertificate, HttpGrant,
-    database::Wrong,
     http::{self, Credential, Location},
     reader::{Reader, Table, Value},
     schema,
+    wrong::Wrong,
 };
 
 /// One service.
