@@ -33,21 +33,39 @@ pub struct Copied {
     pub new_bytes: u64,
 }
 
+/// A snapshot that was opened to be copied.
+pub struct Original {
+    archive: Box<dyn Archive>,
+    /// What it says of its run.
+    pub record: Record,
+    /// The same as it is written, byte by byte.
+    written: Vec<u8>,
+}
+
 /// Opens a snapshot that is to be copied. None: that cannot be done, and the copy will be the sealed file as it is.
 ///
 /// # Errors
-/// As [`Repository::open`].
-pub fn open(from: &dyn Repository, to: &dyn Repository, id: &str) -> Result<Option<Box<dyn Archive>>, Error> {
+/// As [`Repository::open`] and [`Archive::record`]; [`Error::Damaged`] when its record cannot be understood.
+pub fn open(from: &dyn Repository, to: &dyn Repository, id: &str) -> Result<Option<Original>, Error> {
     match from.open(id) {
         Err(Error::Refused(why)) => match from.sealed(id)? {
             Some(sealed) if to.takes(&sealed) => Ok(None),
             _ => Err(Error::Refused(why)),
         },
-        opened => opened.map(Some),
+        opened => Original::of(opened?, id).map(Some),
     }
 }
 
-/// Copies the snapshot `listed`, which [`open`] has opened as `archive`, to `to`, under its id, with its record as it is.
+impl Original {
+    fn of(archive: Box<dyn Archive>, id: &str) -> Result<Self, Error> {
+        let written = archive.record()?;
+        let damaged = |why| Error::Damaged(format!("the record of snapshot {id} cannot be understood: {why}"));
+        let record = serde_json::from_slice(&written).map_err(damaged)?;
+        Ok(Self { archive, record, written })
+    }
+}
+
+/// Copies the snapshot `listed`, which [`open`] has opened as `original`, to `to`, under its id, with its record as it is.
 /// Each file is compared with the digest that the snapshot has of it, and what was written is proven
 /// ([`Repository::prove_copy`]); a sealed file that stays as it is, is read back. Call it only under the pipeline's lock.
 ///
@@ -55,14 +73,14 @@ pub fn open(from: &dyn Repository, to: &dyn Repository, id: &str) -> Result<Opti
 /// When either repository fails, or the snapshot is damaged, or was not made by strongroom; then no copy is visible.
 pub fn copy(
     from: &dyn Repository,
-    archive: Option<&dyn Archive>,
+    original: Option<&Original>,
     to: &dyn Repository,
     listed: &Listed,
     watch: &dyn Watch,
 ) -> Result<Copied, Error> {
-    match (from.sealed(&listed.id)?, archive) {
-        (Some(sealed), archive) if to.takes(&sealed) => as_it_is(&sealed, archive, to, listed, watch),
-        (_, Some(archive)) => entry_by_entry(archive, to, listed, watch),
+    match (from.sealed(&listed.id)?, original) {
+        (Some(sealed), original) if to.takes(&sealed) => as_it_is(&sealed, original, to, listed, watch),
+        (_, Some(original)) => entry_by_entry(original, to, listed, watch),
         (_, None) => Err(Error::Refused(format!("snapshot {} cannot be opened", listed.id))),
     }
 }
@@ -70,15 +88,15 @@ pub fn copy(
 /// Copies the file that the snapshot is. One that can be opened is proven first: damage is not copied.
 fn as_it_is(
     sealed: &Sealed,
-    archive: Option<&dyn Archive>,
+    original: Option<&Original>,
     to: &dyn Repository,
     listed: &Listed,
     watch: &dyn Watch,
 ) -> Result<Copied, Error> {
     let mut read = None;
-    if let Some(archive) = archive {
+    if let Some(original) = original {
         watch.phase("reading", listed.bytes);
-        let proof = archive.prove(watch)?;
+        let proof = original.archive.prove(watch)?;
         if let Some(damage) = described(&proof.damage) {
             return Err(Error::Damaged(format!("snapshot {} is damaged: {damage}", listed.id)));
         }
@@ -91,20 +109,16 @@ fn as_it_is(
 }
 
 fn entry_by_entry(
-    archive: &dyn Archive,
+    original: &Original,
     to: &dyn Repository,
     listed: &Listed,
     watch: &dyn Watch,
 ) -> Result<Copied, Error> {
-    let record = archive.record()?;
-    if let Err(why) = serde_json::from_slice::<Record>(&record) {
-        return Err(Error::Damaged(format!("the record of snapshot {} cannot be understood: {why}", listed.id)));
-    }
     let draft = to.draft(&listed.id, &listed.pipeline, &listed.started)?;
-    let copying = Copying::new(archive, &*draft, watch);
+    let copying = Copying::new(&*original.archive, &*draft, watch);
     copying.all()?;
     copying.compare()?;
-    let sealed = draft.seal(&record)?;
+    let sealed = draft.seal(&original.written)?;
     let copied = copying.copied();
     drop(draft);
     to.deliver(&sealed, watch)?;

@@ -20,8 +20,8 @@ use crate::{
     diagnostic::{Finding, Severity, causes},
     plan::severity::weighed,
     repository::{
-        Archive, Error, Listed, Repository,
-        copy::{self, Copied},
+        Error, Listed, Repository,
+        copy::{self, Copied, Original},
     },
     snapshot::record::Record,
 };
@@ -76,8 +76,8 @@ pub fn newer(from: &dyn Repository, to: &dyn Repository, pipeline: &str) -> Resu
 pub async fn copy(job: Copy) -> Result<Summary, Error> {
     let clock = Clock::now();
     let Copy { listed, name, .. } = &job;
-    let archive: Option<Arc<dyn Archive>> = copy::open(&*job.from, &*job.to, &listed.id)?.map(Arc::from);
-    let record = archive.as_deref().map(|archive| job.record(archive)).transpose()?;
+    let original = copy::open(&*job.from, &*job.to, &listed.id)?;
+    let record = original.as_ref().map(|original| original.record.clone());
     job.tell(&Event::Started {
         operation: Operation::Copy,
         pipeline: listed.pipeline.clone(),
@@ -85,7 +85,7 @@ pub async fn copy(job: Copy) -> Result<Summary, Error> {
         plan: None,
         parts: Vec::new(),
     });
-    let copied = job.run(archive).await;
+    let copied = job.run(original).await;
     let (exit_code, message) = match &copied {
         _ if job.stop.is_cancelled() => (EXIT_CANCELED, "canceled".to_owned()),
         Ok(Copied { entries: Some(entries), bytes, new_bytes }) => {
@@ -120,17 +120,11 @@ impl Copy {
         self.observer.event(SystemTime::now(), event);
     }
 
-    fn record(&self, archive: &dyn Archive) -> Result<Record, Error> {
-        let record = archive.record()?;
-        let understood = serde_json::from_slice(&record);
-        understood.map_err(|why| Error::Damaged(format!("the record of snapshot {}: {why}", self.listed.id)))
-    }
-
-    async fn run(&self, archive: Option<Arc<dyn Archive>>) -> Result<Copied, String> {
+    async fn run(&self, original: Option<Original>) -> Result<Copied, String> {
         let total = self.listed.bytes.unwrap_or(self.listed.stored_bytes);
         let telling = Telling::of("copying", total, self.observer.clone(), self.stop.clone());
         let (from, to, listed) = (self.from.clone(), self.to.clone(), self.listed.clone());
-        let copying = move || copy::copy(&*from, archive.as_deref(), &*to, &listed, &telling);
+        let copying = move || copy::copy(&*from, original.as_ref(), &*to, &listed, &telling);
         match tokio::task::spawn_blocking(copying).await {
             Ok(copied) => copied.map_err(|error| causes(&error)),
             Err(broken) => Err(format!("copying broke off: {broken} (a bug of strongroom)")),

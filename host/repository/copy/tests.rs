@@ -46,7 +46,7 @@ fn snapshot(repository: &dyn Repository, id: &str, started: &str, more: &str) {
 
 fn copied(from: &dyn Repository, to: &dyn Repository, id: &str) -> Result<Copied, Error> {
     let listed = from.snapshots().unwrap().0.into_iter().find(|listed| listed.id == id).unwrap();
-    copy(from, open(from, to, id)?.as_deref(), to, &listed, &Quiet)
+    copy(from, open(from, to, id)?.as_ref(), to, &listed, &Quiet)
 }
 
 /// What a snapshot holds, but for what each format writes itself.
@@ -142,7 +142,10 @@ fn a_copy_that_is_stopped_leaves_nothing() {
     let (from, to) = (restic(&directory.path().join("one")), zip(&directory.path().join("zip")));
     snapshot(&from, ID, STARTED, "text");
     let listed = from.snapshots().unwrap().0.remove(0);
-    assert!(matches!(copy(&from, from.open(ID).ok().as_deref(), &to, &listed, &Stopped), Err(Error::Canceled)));
+    assert!(matches!(
+        copy(&from, open(&from, &to, ID).unwrap().as_ref(), &to, &listed, &Stopped),
+        Err(Error::Canceled)
+    ));
     assert!(to.snapshots().unwrap().0.is_empty());
     assert!(to.sweep("wiki").unwrap().is_empty());
 }

@@ -53,8 +53,8 @@ fn listed(repository: &ZipRepository) -> Listed {
 }
 
 fn copied(from: &ZipRepository, to: &ZipRepository) -> Result<Copied, Error> {
-    let archive = copy::open(from, to, ID)?;
-    copy::copy(from, archive.as_deref(), to, &listed(from), &Quiet)
+    let original = copy::open(from, to, ID)?;
+    copy::copy(from, original.as_ref(), to, &listed(from), &Quiet)
 }
 
 fn volumes(directory: &Path) -> Vec<PathBuf> {
