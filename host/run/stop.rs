@@ -6,6 +6,8 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::repository;
+
 /// The exit code of a run that was stopped.
 pub const EXIT_CANCELED: u8 = 130;
 
@@ -23,7 +25,7 @@ pub fn on_ask(tell: impl Fn() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// A token that fires at the first signal. The second signal ends the process at once: its children die with it,
+/// A token that fires at the first signal, behind which no storage is tried again. The second signal ends the process at once: its children die with it,
 /// and the next run clears away what it leaves.
 ///
 /// # Errors
@@ -45,6 +47,7 @@ pub fn on_signals() -> io::Result<CancellationToken> {
                 std::process::exit(i32::from(EXIT_CANCELED));
             }
             fire.cancel();
+            repository::try_no_more();
         }
     });
     Ok(token)

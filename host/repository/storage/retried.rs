@@ -3,7 +3,10 @@
 use std::{
     fmt, io,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +19,16 @@ const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(30);
 /// After so long nothing is tried again, however few tries there were.
 const TRYING_MAX: Duration = Duration::from_secs(15 * 60);
+/// How soon who rests notices that there is to be no other try.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Whether this process was told to stop: it is told once, and as a whole.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is tried again in this process, and who rests gives up: it was told to stop.
+pub fn try_no_more() {
+    STOPPED.store(true, Ordering::Relaxed);
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -23,6 +36,7 @@ pub(super) struct Retried {
     inner: Arc<dyn Storage>,
     retries: u32,
     rest: Duration,
+    stopped: &'static AtomicBool,
 }
 
 /// What failed last, and how often it was tried.
@@ -48,7 +62,7 @@ impl std::error::Error for Failed {}
 
 impl Retried {
     pub(super) fn new(inner: Arc<dyn Storage>, retries: u16) -> Self {
-        Self { inner, retries: retries.into(), rest: REST }
+        Self { inner, retries: retries.into(), rest: REST, stopped: &STOPPED }
     }
 
     fn again<T>(&self, doing: impl Fn() -> String, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -61,17 +75,35 @@ impl Retried {
             };
             tries += 1;
             let time = begun.elapsed();
-            if !is_passing(&cause) || tries > self.retries || time >= TRYING_MAX {
-                let kind = cause.kind();
-                return Err(match tries {
-                    1 => cause,
-                    _ => io::Error::new(kind, Failed { cause, tries, time }),
-                });
+            if is_passing(&cause) && tries <= self.retries && time < TRYING_MAX && !self.is_stopped() {
+                let rest = self.rest_after(tries);
+                tracing::warn!(doing = doing(), place = %self.place().display(), %cause, tries, ?rest, "storage: trying again");
+                if self.rests(rest) {
+                    continue;
+                }
             }
-            let rest = self.rest_after(tries);
-            tracing::warn!(doing = doing(), place = %self.place().display(), %cause, tries, ?rest, "storage: trying again");
-            thread::sleep(rest);
+            let kind = cause.kind();
+            return Err(match tries {
+                1 => cause,
+                _ => io::Error::new(kind, Failed { cause, tries, time }),
+            });
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether it rested to the end: who is told to stop does not.
+    fn rests(&self, rest: Duration) -> bool {
+        let end = Instant::now() + rest;
+        while !self.is_stopped() {
+            match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return true,
+                left => thread::sleep(left.min(LOOK)),
+            }
+        }
+        false
     }
 
     /// Longer each time, and never the same for two who failed together.
@@ -161,7 +193,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let faulty = Arc::new(Faulty::new(Arc::new(Local::new(directory.path())), fault));
         let inner: Arc<dyn Storage> = faulty.clone();
-        (directory, faulty, Retried { inner, retries, rest: Duration::from_millis(1) })
+        static GOES_ON: AtomicBool = AtomicBool::new(false);
+        (directory, faulty, Retried { inner, retries, rest: Duration::from_millis(1), stopped: &GOES_ON })
+    }
+
+    #[test]
+    fn who_is_told_to_stop_tries_nothing_again_and_rests_no_longer() {
+        static STOPPED: AtomicBool = AtomicBool::new(false);
+        let (_directory, faulty, retried) = retried(Fault::Dies(1), 4);
+        let retried = Retried { rest: Duration::from_secs(3600), stopped: &STOPPED, ..retried };
+        thread::scope(|scope| {
+            let trying = scope.spawn(|| retried.create(&[Kind::Snapshot]));
+            // It fails, and rests.
+            while faulty.calls() == 0 {
+                thread::yield_now();
+            }
+            STOPPED.store(true, Ordering::Relaxed);
+            assert!(trying.join().unwrap().is_err());
+        });
+        assert_eq!(faulty.calls(), 1);
+        assert!(retried.create(&[Kind::Snapshot]).is_err());
+        assert_eq!(faulty.calls(), 2, "it is tried once all the same: a lock is to be given back");
     }
 
     #[test]
