@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt::Display};
 
 use serde::Deserialize;
+use simdutf8::basic::from_utf8;
 use strongroom_plugin::{Error, Result};
 
 use crate::json::{self, Scanner, Wrong};
@@ -152,9 +153,9 @@ impl<'a> Members<'a> {
         scanner.token(b'}')?;
         let length = scanner.at();
         // No byte of a character is a quote, so what is whole is whole in each text.
-        match json::is_utf8(bytes.get(..length).unwrap_or_default()) {
-            true => Ok((members, length)),
-            false => Err(Wrong { at: length }),
+        match from_utf8(bytes.get(..length).unwrap_or_default()) {
+            Ok(_) => Ok((members, length)),
+            Err(_) => Err(Wrong { at: length }),
         }
     }
 
@@ -258,7 +259,7 @@ impl<'a> Head<'a> {
             return Err(wrong("is no JSON object".into()));
         }
         let mut scanner = Scanner::new(source);
-        let read = scanner.value().map(|_| scanner.peek().is_none() && json::is_utf8(source));
+        let read = scanner.value().map(|_| scanner.peek().is_none() && from_utf8(source).is_ok());
         if read != Ok(true) {
             return Err(wrong(format!("is no JSON from byte {} on", scanner.at())));
         }
@@ -342,7 +343,8 @@ mod tests {
             (":3,", ":\"3\","),
             ("\"r\"", "[]"),
             ("[1, 2]", "[1, 2"),
-            ("[1, 2]", "[1, 02]"),
+            ("[1, 2]", "[1, 2]\\"),
+            ("[1, 2]", "\"1\t2\""),
             ("\"sort\":[7]", "\"sort\":[7],"),
         ];
         for (from, to) in changes {

@@ -1,14 +1,21 @@
-//! Passes over JSON as strictly as a parser does, and makes nothing of it.
+//! Passes over JSON: finds where a value ends, and makes nothing of it.
 //!
-//! A document is kept as it came, so all there is to know is where it ends and that it is one. Each document of an index
-//! passes through here, in a guest whose every loop looks at a clock: what is usual (one blank, a short text) is done
-//! without one, sixteen bytes at a time.
+//! A document is kept as it came, so all there is to know is where it ends, and that it is one line or can be made one. Its
+//! engine has parsed it before it took it, and will again when it gets it back, so here only the structure counts: texts
+//! end, and as much is closed as was opened. Whatever `serde_json` takes is taken, to the same end; words, numbers and
+//! escapes are for those to judge who want to know what they say. Each document of an index passes through here, in a
+//! guest whose every loop looks at a clock: so what is usual (one blank, a short text) is done without one, and what is
+//! long 64 bytes at a time.
 //!
-//! <https://www.rfc-editor.org/rfc/rfc8259>; what is read is taken exactly where `serde_json` takes it.
+//! <https://www.rfc-editor.org/rfc/rfc8259>
 
 use std::{borrow::Cow, fmt};
 
 use wide::u8x16;
+
+use self::structure::{BLOCK_BYTES, Met, Structure};
+
+mod structure;
 
 /// A place where what stands there cannot stand, or where the bytes end too early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,107 +113,50 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When none is next.
     pub fn value(&mut self) -> Result<&'a [u8], Wrong> {
-        self.next();
-        // A copy, which can be held in registers.
-        let mut ahead = Self { ..*self };
-        let passed = ahead.pass();
-        let begin = std::mem::replace(self, ahead).at;
-        passed.map(|()| self.bytes.get(begin..self.at).unwrap_or_default())
+        let first = self.next();
+        let begin = self.at;
+        match first {
+            b'"' => self.text().map(drop),
+            b'{' | b'[' => self.structure(),
+            _ => self.word(),
+        }?;
+        Ok(self.bytes.get(begin..self.at).unwrap_or_default())
     }
 
-    #[inline(always)]
-    fn pass(&mut self) -> Result<(), Wrong> {
-        let mut open = Nesting::default();
-        'value: loop {
-            let begin = self.next();
-            if begin == b'"' {
-                self.text()?;
-            } else if begin.is_ascii_digit() || begin == b'-' {
-                self.number()?;
-            } else if begin == b'{' {
-                self.at += 1;
-                if self.next() != b'}' {
-                    open.push(true);
-                    self.key()?;
-                    continue 'value;
-                }
-                self.at += 1;
-            } else if begin == b'[' {
-                self.at += 1;
-                if self.next() != b']' {
-                    open.push(false);
-                    continue 'value;
-                }
-                self.at += 1;
-            } else {
-                self.word()?;
+    fn structure(&mut self) -> Result<(), Wrong> {
+        self.at += 1;
+        let mut structure = Structure::open();
+        let met = loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let met = match rest.first_chunk() {
+                Some(block) => structure.pass(block),
+                None => structure.pass(&padded(rest)),
+            };
+            match met {
+                None if rest.len() < BLOCK_BYTES => break Met::Wrong(rest.len()),
+                None => self.at += BLOCK_BYTES,
+                Some(met) => break met,
             }
-            // Something goes on behind it, or ends with it.
-            while let Some(is_object) = open.top() {
-                let byte = self.next();
-                if byte == b',' {
-                    self.at += 1;
-                    if is_object {
-                        self.key()?;
-                    }
-                    continue 'value;
-                }
-                if byte != if is_object { b'}' } else { b']' } {
-                    return self.wrong();
-                }
-                self.at += 1;
-                open.pop();
+        };
+        self.breaks |= structure.breaks;
+        match met {
+            Met::End(length) => {
+                self.at += length;
+                Ok(())
             }
-            return Ok(());
+            Met::Wrong(length) => {
+                self.at += length;
+                self.wrong()
+            }
         }
     }
 
-    #[inline(always)]
-    fn key(&mut self) -> Result<(), Wrong> {
-        self.text()?;
-        self.token(b':')
-    }
-
+    /// A number, or one of three names.
     fn word(&mut self) -> Result<(), Wrong> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word.as_bytes()));
-        self.at += word.map_or_else(|| self.wrong(), |word| Ok(word.len()))?;
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn number(&mut self) -> Result<(), Wrong> {
-        self.skip(|byte| byte == b'-');
-        // A zero in front of other digits is none.
-        if !self.skip(|byte| byte == b'0') {
-            self.digits()?;
-        } else if self.byte().is_ascii_digit() {
-            return self.wrong();
-        }
-        if self.skip(|byte| byte == b'.') {
-            self.digits()?;
-        }
-        if self.skip(|byte| matches!(byte, b'e' | b'E')) {
-            self.skip(|byte| matches!(byte, b'+' | b'-'));
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn digits(&mut self) -> Result<(), Wrong> {
-        if !self.skip(|byte| byte.is_ascii_digit()) {
-            return self.wrong();
-        }
-        while self.skip(|byte| byte.is_ascii_digit()) {}
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn skip(&mut self, is: impl Fn(u8) -> bool) -> bool {
-        let skips = is(self.byte());
-        self.at += usize::from(skips);
-        skips
+        let rest = self.bytes.get(self.at..).unwrap_or_default().iter();
+        let length = rest.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')).count();
+        self.at += length;
+        if length > 0 { Ok(()) } else { self.wrong() }
     }
 
     fn wrong<T>(&self) -> Result<T, Wrong> {
@@ -240,33 +190,19 @@ fn text_end(bytes: &[u8], at: usize) -> usize {
 fn long_text_end(bytes: &[u8], mut at: usize) -> usize {
     loop {
         at += plain(bytes.get(at..).unwrap_or_default());
-        // Where one is escaped, others often follow.
-        while let Some([b'\\', rest @ ..]) = bytes.get(at..) {
-            at += match rest {
-                [b'u', a, b, c, d, ..] if [a, b, c, d].into_iter().all(|byte| HEX[usize::from(*byte)]) => 6,
-                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-                _ => return at,
-            };
-            if bytes.get(at) == Some(&b'"') {
-                return at;
-            }
-        }
-        if bytes.get(at).is_none_or(|byte| *byte == b'"' || *byte <= 0x1f) {
-            return at;
+        match bytes.get(at) {
+            Some(b'\\') => at = bytes.len().min(at + 2),
+            _ => return at,
         }
     }
 }
 
-/// Which bytes are digits of a hexadecimal number.
-const HEX: [bool; 256] = {
-    let mut hex = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        hex[byte] = (byte as u8).is_ascii_hexdigit();
-        byte += 1;
-    }
-    hex
-};
+/// With blanks behind it.
+fn padded(rest: &[u8]) -> [u8; BLOCK_BYTES] {
+    let mut block = [b' '; BLOCK_BYTES];
+    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    block
+}
 
 /// A bit for each byte that does not stand for itself in a text: quote, backslash and control bytes.
 #[inline(always)]
@@ -288,13 +224,6 @@ pub fn plain(bytes: &[u8]) -> usize {
     }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| **byte > 0x1f && !matches!(byte, b'"' | b'\\')).count()
-}
-
-/// Whether bytes are UTF-8: most have nothing but ASCII, which is seen at once.
-pub fn is_utf8(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    let any = chunks.iter().fold(u8x16::splat(0), |any, chunk| any | u8x16::from(*chunk));
-    (any.to_bitmask() == 0 && rest.is_ascii()) || std::str::from_utf8(bytes).is_ok()
 }
 
 /// What a text says that stands between its quotes as [`Scanner::text`] returned it; none where it is no text after all, by
@@ -319,37 +248,6 @@ pub fn write_text(text: &str, into: &mut Vec<u8>) -> serde_json::Result<()> {
     into.extend_from_slice(text.as_bytes());
     into.push(b'"');
     Ok(())
-}
-
-/// Which objects (true) and lists (false) are open, one in the other; only those beyond the first 64 take memory.
-#[derive(Default)]
-struct Nesting {
-    /// The innermost is last.
-    bits: u64,
-    depth: usize,
-    outer: Vec<u64>,
-}
-
-impl Nesting {
-    fn top(&self) -> Option<bool> {
-        (self.depth > 0).then_some(self.bits & 1 == 1)
-    }
-
-    fn push(&mut self, is_object: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.outer.push(self.bits);
-        }
-        self.bits = self.bits << 1 | u64::from(is_object);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self) {
-        self.depth -= 1;
-        self.bits >>= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.bits = self.outer.pop().unwrap_or_default();
-        }
-    }
 }
 
 #[cfg(test)]

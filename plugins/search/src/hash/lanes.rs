@@ -3,7 +3,7 @@
 //!
 //! A lane whose message is at its end takes the next one.
 
-use wide::u32x4;
+use wide::{bytemuck::cast, u8x16, u32x4};
 
 const BLOCK_BYTES: usize = 64;
 const LANES: usize = 4;
@@ -153,11 +153,11 @@ fn round<const ROUND: usize>(words: &mut [u32x4; 16], message: &[u32x4; 16]) {
 #[inline(always)]
 fn mix([a, b, c, d]: [u32x4; 4], x: u32x4, y: u32x4) -> [u32x4; 4] {
     let a = a + b + x;
-    let d = turned::<16>(d ^ a);
+    let d = turned_bytes::<2>(d ^ a);
     let c = c + d;
     let b = turned::<12>(b ^ c);
     let a = a + b + y;
-    let d = turned::<8>(d ^ a);
+    let d = turned_bytes::<1>(d ^ a);
     let c = c + d;
     [a, turned::<7>(b ^ c), c, d]
 }
@@ -169,6 +169,13 @@ fn little(block: &[u8; BLOCK_BYTES], word: usize) -> u32 {
 /// To the right.
 fn turned<const BITS: u32>(words: u32x4) -> u32x4 {
     (words >> BITS) | (words << (32 - BITS))
+}
+
+/// To the right by whole bytes: taken in another order, which is one instruction instead of three.
+#[inline(always)]
+fn turned_bytes<const BYTES: usize>(words: u32x4) -> u32x4 {
+    let order: [u8; 16] = std::array::from_fn(|at| (at / 4 * 4 + (at + BYTES) % 4) as u8);
+    cast(cast::<_, u8x16>(words).shuffle(order.into()))
 }
 
 #[cfg(test)]

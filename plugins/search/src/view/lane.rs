@@ -124,8 +124,10 @@ impl Lane {
 
 /// The number that its order begins with.
 fn place(hit: &Hit) -> Result<i64> {
-    let sort = hit.sort().and_then(|sort| sort.strip_prefix('['));
-    let first = sort.and_then(|sort| sort.split([',', ']']).next());
-    let wrong = || Error::corrupt("the engine does not say where a document stands in its order");
-    first.and_then(|first| first.trim().parse().ok()).ok_or_else(wrong)
+    let first = || {
+        let sort = hit.sort()?.strip_prefix('[')?;
+        let end = sort.bytes().position(|byte| matches!(byte, b',' | b']'))?;
+        sort.get(..end)?.trim_ascii().parse().ok()
+    };
+    first().ok_or_else(|| Error::corrupt("the engine does not say where a document stands in its order"))
 }
