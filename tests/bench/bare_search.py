@@ -1,8 +1,8 @@
 """What an engine gives and takes when nothing is done with it: pages that are thrown away, requests whose answers are.
 
-usage: bare_search.py read PORT INDEX SIZE       pages of so many documents, a scroll for each shard; prints the seconds
-       bare_search.py write PORT INDEX FILE...   a bulk request for each file, two at a time, then a refresh; prints the seconds
-       bare_search.py make PORT INDEX LIKE       an empty index like another one, without replicas and refreshes
+usage: bare_search.py read PORT INDEX SIZE LANES       pages of so many documents, so many scrolls at a time, each of a slice; prints the seconds
+       bare_search.py write PORT INDEX LANES FILE...   a bulk request for each file, so many at a time, then a refresh; prints the seconds
+       bare_search.py make PORT INDEX LIKE             an empty index like another one, without replicas and refreshes
        bare_search.py count | remove PORT INDEX
 """
 
@@ -12,9 +12,6 @@ import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-
-LANES = 2
-
 
 BUSY = 429
 TRIES = 8
@@ -36,9 +33,11 @@ def ask(port: str, method: str, path: str, body: bytes | None = None, connection
     return content
 
 
-def _page_through(port: str, index: str, size: str, lane: int) -> int:
+def _page_through(port: str, index: str, size: str, lane: int, lanes: int) -> int:
     connection, count = http.client.HTTPConnection("127.0.0.1", int(port), timeout=300), 0
-    begin = {"size": int(size), "sort": ["_doc"], "version": True, "slice": {"id": lane, "max": LANES}}
+    begin = {"size": int(size), "sort": ["_doc"], "version": True}
+    if lanes > 1:
+        begin["slice"] = {"id": lane, "max": lanes}
     page = ask(port, "POST", f"/{index}/_search?scroll=5m", json.dumps(begin).encode(), connection)
     while found := page.count(b'{"_index":"'):
         count += found
@@ -47,10 +46,10 @@ def _page_through(port: str, index: str, size: str, lane: int) -> int:
     return count
 
 
-def read(port: str, index: str, size: str) -> None:
-    began = time.monotonic()
-    with ThreadPoolExecutor(LANES) as lanes:
-        found = sum(lanes.map(lambda lane: _page_through(port, index, size, lane), range(LANES)))
+def read(port: str, index: str, size: str, lanes: str) -> None:
+    began, count = time.monotonic(), int(lanes)
+    with ThreadPoolExecutor(count) as pool:
+        found = sum(pool.map(lambda lane: _page_through(port, index, size, lane, count), range(count)))
     took = time.monotonic() - began
     there = _count(port, index)
     if found != there:
@@ -58,17 +57,17 @@ def read(port: str, index: str, size: str) -> None:
     print(f"{took:.2f}")
 
 
-def write(port: str, index: str, *files: str) -> None:
-    began = time.monotonic()
+def write(port: str, index: str, lanes: str, *files: str) -> None:
+    began, count = time.monotonic(), int(lanes)
 
     def push(lane: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=300)
-        for file in files[lane::LANES]:
+        for file in files[lane::count]:
             with open(file, "rb") as content:
                 ask(port, "POST", f"/{index}/_bulk", content.read(), connection)
 
-    with ThreadPoolExecutor(LANES) as lanes:
-        list(lanes.map(push, range(LANES)))
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(push, range(count)))
     ask(port, "POST", f"/{index}/_refresh")
     print(f"{time.monotonic() - began:.2f}")
 

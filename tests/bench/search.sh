@@ -51,7 +51,8 @@ export_round() {
   rm -f "$FAST/dump.json"
   elasticdump "http://127.0.0.1:$ENGINE_PORT/$INDEX" "$FAST/dump.json" | tee -a "$DIR/export-elasticdump"
   is_whole "elasticdump's file" "$(wc -l <"$FAST/dump.json")"
-  bare read "$INDEX" "$ELASTICDUMP_PAGE" | tee -a "$DIR/export-bare"
+  bare read "$INDEX" "$ELASTICDUMP_PAGE" 1 | tee -a "$DIR/export-bare"
+  bare read "$INDEX" "$ELASTICDUMP_PAGE" 2 | tee -a "$DIR/export-bare-two"
 }
 
 import_round() {
@@ -64,22 +65,36 @@ import_round() {
   bare remove copy
   rm -rf "$FAST/objects"
   unzip -q "$OUT"/repository/*.zip 'audit/*.ndjson' -d "$FAST/objects"
+  bare_import 1 import-bare
+  bare_import 2 import-bare-two
+}
+
+bare_import() { # LANES FILE: adds its seconds to the file
   bare make copy "$INDEX"
-  find "$FAST/objects" -name '*.ndjson' -print0 | sort -z | xargs -0 -n 100000 bash -c 'bare write copy "$@"' bare | tee -a "$DIR/import-bare"
+  find "$FAST/objects" -name '*.ndjson' -print0 | sort -z | xargs -0 -n 100000 bash -c 'bare write copy "$@"' bare "$1" | tee -a "$DIR/$2"
   is_whole "the bare loop's index" "$(bare count copy)"
   bare remove copy
 }
 
-search_rows() { # WHAT
-  local ours theirs tool wanted
+search_rows() { # WHAT TOOL...
+  local ours theirs tool name
   ours=$(first <"$DIR/$1-ours" | median)
-  while read -r tool wanted; do
+  for tool in "${@:2}"; do
     theirs=$(median <"$DIR/$1-$tool")
-    row "$1 of $DOCUMENTS documents, rate against ${tool/bare/a bare loop}" "$(quotient "$theirs" "$ours")" '' '>=' "$wanted" \
-      "$ours s ($(first <"$DIR/$1-ours" | range)), ${tool/bare/bare loop} $theirs s ($(range <"$DIR/$1-$tool"))${SHORT:+; not complete:$SHORT}"
-  done <<<$'elasticdump 1.5\nbare 0.8'
+    case $tool in bare) name='a bare loop' ;; bare-two) name='two bare loops at once' ;; *) name=$tool ;; esac
+    row "$1 of $DOCUMENTS documents, rate against $name" "$(quotient "$theirs" "$ours")" '' '>=' \
+      "$([[ $tool == bare* ]] && echo 0.8 || echo 1.5)" \
+      "$ours s ($(first <"$DIR/$1-ours" | range)), $name $theirs s ($(range <"$DIR/$1-$tool"))${SHORT:+; not complete:$SHORT}"
+  done
   row "$1 of $DOCUMENTS documents, peak memory" "$(cut -d' ' -f2 <"$DIR/$1-ours" | sort -n | tail -n 1 | awk '{ print int($1 / 1024) }')" \
     ' MiB' '<=' 300 'the plugin within its limit of 64 MiB'
+}
+
+rounds_of() { # COUNT ROUND FILE...: one that is not counted, whose figures are removed from the files, and so many that are
+  local round
+  "$2" >/dev/null
+  rm "${@:3}"
+  for ((round = 0; round < $1; round++)); do "$2"; done
 }
 
 search_documents() {
@@ -88,22 +103,18 @@ search_documents() {
   mkdir "$FAST/ledger"
   python3 -B "$ROOT/examples/search/data.py" "$FAST/ledger" "$ENGINE_PORT" --count "$DOCUMENTS"
   rm -r "$FAST/ledger"
-  headline "export and import of $DOCUMENTS documents ($FEW rounds in turn)"
+  headline "export and import of $DOCUMENTS documents ($ROUNDS and $FEW rounds in turn)"
   audit_pipeline export "indices = [\"$INDEX\"], way = \"export\""
   audit_pipeline import "rename = { $INDEX = \"back\" }"
   export ENGINE_PORT ROOT
   export -f bare
-  local round SHORT=''
-  # An engine compiles what it does often, for minutes: one round of all is not counted.
-  export_round >/dev/null
-  import_round >/dev/null
-  rm "$DIR"/{export,import}-{ours,elasticdump,bare}
-  for ((round = 0; round < FEW; round++)); do
-    export_round
-    import_round
-  done
-  search_rows export
-  search_rows import
+  local SHORT=''
+  # An engine compiles what it does often, for minutes: one round of each is not counted. And it tidies up behind writers: all
+  # that read come before them.
+  rounds_of "$ROUNDS" export_round "$DIR"/export-{ours,elasticdump,bare,bare-two}
+  rounds_of "$FEW" import_round "$DIR"/import-{ours,elasticdump,bare,bare-two}
+  search_rows export elasticdump bare bare-two
+  search_rows import elasticdump bare bare-two
   engine_down
   fresh
 }
