@@ -56,12 +56,22 @@ impl Exit {
 /// # Errors
 /// Whatever kept it from being done; [`code_of`] tells the exit code.
 pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
-    let global = &cli.global;
     match &cli.verb {
         // A child that compiles has nothing to tell, and must not die of being asked.
         Verb::Compile { .. } => stop::on_ask(|| ())?,
         _ => stop::on_ask(standing::tell)?,
     }
+    match verb(cli).await {
+        // Whatever then failed, failed in a run that was to end.
+        Err(why) if stop::was_told() && code_of(&why) != exit::CANCELED => {
+            Err(why.context(Exit::new(exit::CANCELED, "canceled")))
+        }
+        done => done,
+    }
+}
+
+async fn verb(cli: &Cli) -> anyhow::Result<u8> {
+    let global = &cli.global;
     match &cli.verb {
         Verb::Config(ConfigVerb::Validate) => config::validate(global),
         Verb::Config(ConfigVerb::Show) => config::show(global),
@@ -95,8 +105,11 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// The exit code of an error: the innermost that has one of its own, else 1.
+/// The exit code of an error: that of one that was canceled, else of the innermost that has one of its own, else 1.
 pub fn code_of(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Exit>().is_some_and(|own| own.code == exit::CANCELED) {
+        return exit::CANCELED;
+    }
     let own = |cause: &(dyn std::error::Error + 'static)| {
         let busy = matches!(cause.downcast_ref(), Some(locks::Error::Busy { .. }));
         let of_repository = cause.downcast_ref::<Error>().and_then(code_of_repository);

@@ -5,11 +5,14 @@
 
 use std::{env, fs, process::Command, time::Duration};
 
+use rustix::process::Signal;
+
 use crate::support::{
     Done, Going, Place,
     bucket::{self, Bucket},
     gateway::{Gateway, KEY, SECRET},
     tree::Tree,
+    wait_for,
     web_proxy::{self, WebProxy},
 };
 
@@ -185,6 +188,22 @@ fn a_backup_survives_answers_that_are_refused_lost_cut_and_late() {
     place.run(&["check", "--read-data"]).exits(0).says("no errors");
     assert_eq!(place.run(&["snapshots", "--json"]).exits(0).json().len(), 2);
     server.judged(&["check", "--read-data"]);
+}
+
+#[test]
+fn a_run_whose_server_is_too_busy_ends_at_the_first_signal() {
+    let server = Server::start();
+    let place = place(&server);
+    place.run(&["init"]).exits(0);
+    place.run(&["backup"]).exits(0);
+    // As often as it is tried.
+    (0..6).for_each(|_| server.plan("GET /wiki/?", 0, Fault::SlowDown));
+    let going = place.start(&["verify"]);
+    wait_for("it was refused, and is to be tried again", || server.fired() > 2);
+    going.signal(Signal::TERM);
+    going.finish().exits(130).says("canceled");
+    assert!(server.fired() < 6, "it went on trying");
+    place.assert_left_nothing();
 }
 
 #[test]
