@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use simdutf8::basic::from_utf8;
 use strongroom_plugin::{Error, Result};
 
@@ -249,7 +249,7 @@ impl<'a> Head<'a> {
         &self.0.id
     }
 
-    /// The document, its second line read, too.
+    /// The document, its second line read, too: all of it, where an export looks at its structure only.
     ///
     /// # Errors
     /// `corrupt` when that is no JSON object.
@@ -258,11 +258,8 @@ impl<'a> Head<'a> {
         if source.first() != Some(&b'{') {
             return Err(wrong("is no JSON object".into()));
         }
-        let mut scanner = Scanner::new(source);
-        let read = scanner.value().map(|_| scanner.peek().is_none() && from_utf8(source).is_ok());
-        if read != Ok(true) {
-            return Err(wrong(format!("is no JSON from byte {} on", scanner.at())));
-        }
+        let text = from_utf8(source).map_err(|error| wrong(format!("is no JSON: {error}")))?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
         Ok(Document { id: &self.0.id, version: self.0.version, routing: self.0.routing.as_deref(), source })
     }
 }
@@ -375,8 +372,26 @@ mod tests {
             assert!(Head::parse(line.as_bytes()).is_err(), "{line}");
         }
         let head = Head::parse(br#"{"index":{"_id":"a","version":1,"version_type":"external"}}"#).unwrap();
-        for source in ["", "1", "[]", r#"{"a":1"#, r#"{"a":1}}"#, "{}\0", "{} x", "{\"a\":\"\t\"}"] {
+        for source in [
+            "",
+            "1",
+            "[]",
+            r#"{"a":1"#,
+            r#"{"a":1}}"#,
+            "{}\0",
+            "{} x",
+            "{\"a\":\"\t\"}",
+            r#"{"a":02}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":[}]}"#,
+            r#"{"a" 1}"#,
+        ] {
             assert!(head.with(source.as_bytes()).is_err(), "{source}");
         }
+        assert!(head.with(b"{\"a\":\"\xff\"}").is_err(), "it is UTF-8");
+        let deep = format!("{}1{}", "{\"a\":[".repeat(100_000), "]}".repeat(100_000));
+        assert!(head.with(deep.as_bytes()).is_ok(), "as deep as it likes");
     }
 }
