@@ -36,8 +36,8 @@ pub fn on_ask(tell: impl Fn() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// A token that fires at the first signal, behind which no storage is tried again. The second signal ends the process at once: its children die with it,
-/// and the next run clears away what it leaves.
+/// A token that fires at the first signal, behind which no storage is tried again. The second signal ends the process at
+/// once: its children die with it, and the next run clears away what it leaves.
 ///
 /// # Errors
 /// When the system does not let us listen.

@@ -3,9 +3,9 @@
 //! A document is kept as it came, so all there is to know is where it ends, and that it is one line or can be made one. Its
 //! engine has parsed it before it took it, and will again when it gets it back, so here only the structure counts: texts
 //! end, and as much is closed as was opened. Whatever `serde_json` takes is taken, to the same end; words, numbers and
-//! escapes are for those to judge who want to know what they say. Each document of an index passes through here, in a
-//! guest whose every loop looks at a clock: so what is usual (one blank, a short text) is done without one, and what is
-//! long 64 bytes at a time.
+//! escapes are for those to judge who want to know what they say, and for who verifies a set. Each document of an index
+//! passes through here, in a guest whose every loop looks at a clock: so what is usual (one blank, a short text) is done
+//! without one, and what is long 64 bytes at a time.
 //!
 //! <https://www.rfc-editor.org/rfc/rfc8259>
 
@@ -139,16 +139,9 @@ impl<'a> Scanner<'a> {
             }
         };
         self.breaks |= structure.breaks;
-        match met {
-            Met::End(length) => {
-                self.at += length;
-                Ok(())
-            }
-            Met::Wrong(length) => {
-                self.at += length;
-                self.wrong()
-            }
-        }
+        let (Met::End(length) | Met::Wrong(length)) = met;
+        self.at += length;
+        if matches!(met, Met::End(_)) { Ok(()) } else { self.wrong() }
     }
 
     /// A number, or one of three names.

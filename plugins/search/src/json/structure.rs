@@ -46,8 +46,9 @@ impl Structure {
             .into_iter()
             .fold(u8x16::splat(0), |any, chunk| any | control(chunk) | chunk.simd_eq(u8x16::splat(b'\\')));
         let is_rare = rare.any() || self.escaped > 0;
-        let backslashes = if is_rare { mask(chunks, |chunk| chunk.simd_eq(u8x16::splat(b'\\'))) } else { 0 };
+        let mut backslashes = 0;
         if is_rare {
+            backslashes = mask(chunks, |chunk| chunk.simd_eq(u8x16::splat(b'\\')));
             quotes &= !self.escapes(backslashes);
         }
         let inside = toggled(quotes) ^ self.in_text;
@@ -91,12 +92,12 @@ impl Structure {
         while left > 0 {
             let at = left.trailing_zeros();
             left &= left - 1;
-            match 2_u64.checked_shl(at).filter(|next| *next > 0) {
-                Some(next) => {
+            match 2 << at {
+                0 => self.escaped = 1,
+                next => {
                     escapes |= next;
                     left &= !next;
                 }
-                None => self.escaped = 1,
             }
         }
         escapes
