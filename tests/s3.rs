@@ -112,6 +112,14 @@ fn place(server: &Server) -> Place {
     place
 }
 
+/// The same, with a repository that holds one snapshot.
+fn backed_up(server: &Server) -> Place {
+    let place = place(server);
+    place.run(&["init"]).exits(0);
+    place.run(&["backup"]).exits(0);
+    place
+}
+
 fn pipeline(server: &Server, directory: &str, access: &str) -> String {
     format!(
         "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.bucket]\n\
@@ -168,9 +176,7 @@ fn a_pipeline_goes_round_in_a_bucket() {
 #[test]
 fn a_backup_survives_answers_that_are_refused_lost_cut_and_late() {
     let server = Server::start();
-    let place = place(&server);
-    place.run(&["init"]).exits(0);
-    place.run(&["backup"]).exits(0);
+    let place = backed_up(&server);
     Tree::at(place.join("source")).file("c.txt", "more").file("d.txt", "and more");
     for question in ["PUT /wiki/off-site/data", "PUT /wiki/off-site/index", "PUT /wiki/off-site/snapshots"] {
         server.plan(question, 0, Fault::Silence);
@@ -193,9 +199,7 @@ fn a_backup_survives_answers_that_are_refused_lost_cut_and_late() {
 #[test]
 fn a_run_whose_server_is_too_busy_ends_at_the_first_signal() {
     let server = Server::start();
-    let place = place(&server);
-    place.run(&["init"]).exits(0);
-    place.run(&["backup"]).exits(0);
+    let place = backed_up(&server);
     // As often as it is tried.
     (0..6).for_each(|_| server.plan("GET /wiki/?", 0, Fault::SlowDown));
     let going = place.start(&["verify"]);
@@ -209,9 +213,7 @@ fn a_run_whose_server_is_too_busy_ends_at_the_first_signal() {
 #[test]
 fn a_repository_in_a_bucket_is_read_with_the_keys_of_the_environment() {
     let server = Server::start();
-    let place = place(&server);
-    place.run(&["init"]).exits(0);
-    place.run(&["backup"]).exits(0);
+    let place = backed_up(&server);
     let repository = format!("s3:http://127.0.0.1:{}/wiki/off-site", server.port());
     let listed = |key: Option<(&str, &str)>| -> Done {
         let mut command = place.command(&["ls", "--repo", &repository, "--password-file", "password"]);
