@@ -2,12 +2,14 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use rustix::fs::OFlags;
 
 use super::{Found, Kind, Name, Storage, is_unfinished, unfinished};
 use crate::repository::directory::room_in;
@@ -47,7 +49,7 @@ impl Local {
             return Ok(found.1);
         }
         drop(open);
-        let file = Arc::new(File::open(self.path(name))?);
+        let file = Arc::new(opened(&self.path(name))?);
         let mut open = lock();
         if open.len() >= OPEN_MAX {
             open.remove(0);
@@ -88,7 +90,9 @@ impl Storage for Local {
     }
 
     fn read(&self, name: &Name) -> io::Result<Vec<u8>> {
-        fs::read(self.path(name))
+        let mut content = Vec::new();
+        opened(&self.path(name))?.read_to_end(&mut content)?;
+        Ok(content)
     }
 
     fn read_at(&self, name: &Name, offset: u64, room: &mut [u8]) -> io::Result<()> {
@@ -151,6 +155,15 @@ impl Storage for Local {
     }
 }
 
+/// A regular file. A pipe that somebody put there is refused and never waited for.
+fn opened(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     // Read-only, as restic has it: nothing in a repository is ever changed.
     let mut file = File::options().write(true).create_new(true).mode(0o400).open(path)?;
@@ -197,6 +210,17 @@ mod tests {
     use super::*;
 
     const KINDS: &[Kind] = &[Kind::Key, Kind::Lock, Kind::Snapshot, Kind::Index, Kind::Pack, Kind::Set];
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let local = Local::new(directory.path());
+        local.create(KINDS).unwrap();
+        let name = Name::new(Kind::Index, "ab".repeat(32));
+        rustix::fs::mkfifoat(rustix::fs::CWD, local.path(&name), rustix::fs::Mode::RUSR).unwrap();
+        let refused = [local.read(&name).map(drop), local.read_at(&name, 0, &mut [0; 4])];
+        assert!(refused.iter().all(|read| read.as_ref().is_err_and(|why| why.kind() == io::ErrorKind::InvalidInput)));
+    }
 
     #[test]
     fn what_a_dead_writer_left_goes_when_it_is_old_and_nothing_else_does() {
