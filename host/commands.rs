@@ -6,6 +6,7 @@ use crate::{
     repository::Error,
     run::{locks, stop},
     sandbox::{compile, engine},
+    told,
 };
 
 pub mod backup;
@@ -63,7 +64,7 @@ pub async fn run(cli: &Cli) -> anyhow::Result<u8> {
     }
     match verb(cli).await {
         // Whatever then failed, failed in a run that was to end.
-        Err(why) if stop::was_told() && code_of(&why) != exit::CANCELED => {
+        Err(why) if told::is_to_stop() && code_of(&why) != exit::CANCELED => {
             Err(why.context(Exit::new(exit::CANCELED, "canceled")))
         }
         done => done,

@@ -3,7 +3,7 @@
 //! The house is a line of rooms. Data goes from left to right, names are borrowed only from rooms to the left.
 //!
 //! - Words that anyone may use: a [`diagnostic`] about a file or a product, a [`digest`], a [`name`] in raw bytes, a
-//!   [`secret`] that never prints itself.
+//!   [`secret`] that never prints itself, whether the process was [`told`] to stop.
 //! - [`config`]: the pipeline file as meant, and the lock that pins who may use its grants.
 //! - [`tls`]: whom to trust when a connection is encrypted.
 //! - [`plan`]: what plugins said, decided once. Pure: no I/O, no clock.
@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod name;
 pub mod secret;
+pub mod told;
 
 pub mod config;
 pub mod tls;

@@ -46,8 +46,6 @@ mod veil;
 mod watched;
 mod workers;
 
-pub use storage::try_no_more;
-
 /// What kind of thing an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

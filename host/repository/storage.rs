@@ -5,7 +5,6 @@
 
 use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
-pub use self::retried::try_no_more;
 use self::{limited::Limited, local::Local, retried::Retried, s3::S3, sftp::Sftp};
 use super::Error;
 use crate::config::{Place, Remote};

@@ -1,26 +1,15 @@
 //! Signals: one stop signal for a whole process, by which SIGINT, SIGTERM and SIGHUP reach host loops, plugins and
 //! children; and SIGUSR1, which only asks.
 
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::repository;
+use crate::told;
 
 /// The exit code of a run that was stopped.
 pub const EXIT_CANCELED: u8 = 130;
-
-/// Whether a signal came that [`on_signals`] listens to.
-static TOLD: AtomicBool = AtomicBool::new(false);
-
-/// Whether this process was told to stop.
-pub fn was_told() -> bool {
-    TOLD.load(Ordering::Relaxed)
-}
 
 /// Calls `tell` whenever SIGUSR1 comes. Without this the signal would end the process.
 ///
@@ -57,8 +46,7 @@ pub fn on_signals() -> io::Result<CancellationToken> {
             if fire.is_cancelled() {
                 std::process::exit(i32::from(EXIT_CANCELED));
             }
-            TOLD.store(true, Ordering::Relaxed);
-            repository::try_no_more();
+            told::to_stop();
             fire.cancel();
         }
     });

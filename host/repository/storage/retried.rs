@@ -3,15 +3,13 @@
 use std::{
     fmt, io,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use super::{Found, Kind, Name, Storage};
+use crate::told;
 
 /// Rest before the second try; doubled before each further one.
 const REST: Duration = Duration::from_secs(1);
@@ -22,21 +20,13 @@ const TRYING_MAX: Duration = Duration::from_secs(15 * 60);
 /// How soon who rests notices that there is to be no other try.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Whether this process was told to stop: it is told once, and as a whole.
-static STOPPED: AtomicBool = AtomicBool::new(false);
-
-/// From now on nothing is tried again in this process, and who rests gives up: it was told to stop.
-pub fn try_no_more() {
-    STOPPED.store(true, Ordering::Relaxed);
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Retried {
     inner: Arc<dyn Storage>,
     retries: u32,
     rest: Duration,
-    stopped: &'static AtomicBool,
+    is_to_stop: fn() -> bool,
 }
 
 /// What failed last, and how often it was tried.
@@ -62,7 +52,7 @@ impl std::error::Error for Failed {}
 
 impl Retried {
     pub(super) fn new(inner: Arc<dyn Storage>, retries: u16) -> Self {
-        Self { inner, retries: retries.into(), rest: REST, stopped: &STOPPED }
+        Self { inner, retries: retries.into(), rest: REST, is_to_stop: told::is_to_stop }
     }
 
     fn again<T>(&self, doing: impl Fn() -> String, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -75,7 +65,7 @@ impl Retried {
             };
             tries += 1;
             let time = begun.elapsed();
-            if is_passing(&cause) && tries <= self.retries && time < TRYING_MAX && !self.is_stopped() {
+            if is_passing(&cause) && tries <= self.retries && time < TRYING_MAX && !(self.is_to_stop)() {
                 let rest = self.rest_after(tries);
                 tracing::warn!(doing = doing(), place = %self.place().display(), %cause, tries, ?rest, "storage: trying again");
                 if self.rests(rest) {
@@ -90,14 +80,10 @@ impl Retried {
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
     /// Whether it rested to the end: who is told to stop does not.
     fn rests(&self, rest: Duration) -> bool {
         let end = Instant::now() + rest;
-        while !self.is_stopped() {
+        while !(self.is_to_stop)() {
             match end.saturating_duration_since(Instant::now()) {
                 Duration::ZERO => return true,
                 left => thread::sleep(left.min(LOOK)),
@@ -181,6 +167,8 @@ impl Storage for Retried {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::{
         super::{
             faulty::{Fault, Faulty},
@@ -193,15 +181,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let faulty = Arc::new(Faulty::new(Arc::new(Local::new(directory.path())), fault));
         let inner: Arc<dyn Storage> = faulty.clone();
-        static GOES_ON: AtomicBool = AtomicBool::new(false);
-        (directory, faulty, Retried { inner, retries, rest: Duration::from_millis(1), stopped: &GOES_ON })
+        (directory, faulty, Retried { inner, retries, rest: Duration::from_millis(1), is_to_stop: || false })
     }
 
     #[test]
     fn who_is_told_to_stop_tries_nothing_again_and_rests_no_longer() {
         static STOPPED: AtomicBool = AtomicBool::new(false);
         let (_directory, faulty, retried) = retried(Fault::Dies(1), 4);
-        let retried = Retried { rest: Duration::from_secs(3600), stopped: &STOPPED, ..retried };
+        let retried =
+            Retried { rest: Duration::from_secs(3600), is_to_stop: || STOPPED.load(Ordering::Relaxed), ..retried };
         thread::scope(|scope| {
             let trying = scope.spawn(|| retried.create(&[Kind::Snapshot]));
             // It fails, and rests.
