@@ -21,6 +21,9 @@ use connection::{Connection, Pool};
 use head::Credential;
 pub use head::{Question, Refused};
 
+/// Largest head of an answer, in bytes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
 /// What is sent: from memory, or as it comes.
 type Sent = Either<Full<Bytes>, Upload>;
 
@@ -99,14 +102,14 @@ impl Service {
         // Ends: each round takes a connection from the pool, and nothing is put into it here.
         while let Some(idle) = self.pool.take().await {
             match exchange(idle, request, &body.sent, timeout).await {
-                Ok(answered) => return Ok(self.answer(answered, label)),
+                Ok(answered) => return self.answer(answered, label),
                 Err(Failed { unsent: Some(back), .. }) => request = *back,
                 Err(failed) => return Err(failure::asking(&label, &failed.why, repeatable)),
             }
         }
         let connection = connection::open(&self.name, &self.grant).await?;
         match exchange(connection, request, &body.sent, timeout).await {
-            Ok(answered) => Ok(self.answer(answered, label)),
+            Ok(answered) => self.answer(answered, label),
             Err(failed) => Err(failure::asking(&label, &failed.why, repeatable || failed.unsent.is_some())),
         }
     }
@@ -115,8 +118,11 @@ impl Service {
         &self,
         (response, connection): (hyper::Response<hyper::body::Incoming>, Connection),
         label: String,
-    ) -> Answer {
+    ) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
+        if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEAD_BYTES_MAX {
+            return Err(failure::head(&label));
+        }
         let headers = head
             .headers
             .iter()
@@ -124,7 +130,7 @@ impl Service {
         let headers = headers.collect();
         let chunked = head.headers.contains_key(hyper::header::TRANSFER_ENCODING);
         let body = Download::new(body, chunked || self.grant.origin.secure, label, connection, self.pool.clone());
-        Answer { status: head.status.as_u16(), headers, body }
+        Ok(Answer { status: head.status.as_u16(), headers, body })
     }
 }
 

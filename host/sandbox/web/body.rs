@@ -19,8 +19,10 @@ use super::{
 };
 use crate::sandbox::{fault::Code, native::Error, stream::Detached};
 
-/// What is read at once, in bytes. A body that is no longer is sent from memory, with its length.
-const CHUNK_BYTES: usize = 64 << 10;
+/// A body that is no longer, in bytes, is sent from memory, with its length.
+const SHORT_BYTES_MAX: usize = 64 << 10;
+/// What is read of a longer one at once, in bytes.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// A request's body, ready to be sent.
 pub(super) struct Ready {
@@ -40,8 +42,8 @@ pub(super) async fn sent(body: Option<Detached>, question: &Question, sent: Canc
         return Ok(Ready { content: Either::Left(Full::default()), length, sent });
     };
     let mut head = Vec::new();
-    (&mut source).take(CHUNK_BYTES as u64 + 1).read_to_end(&mut head).await?;
-    if head.len() <= CHUNK_BYTES {
+    (&mut source).take(SHORT_BYTES_MAX as u64 + 1).read_to_end(&mut head).await?;
+    if head.len() <= SHORT_BYTES_MAX {
         sent.cancel();
         let length = Some(head.len() as u64);
         return Ok(Ready { content: Either::Left(Full::new(head.into())), length, sent });

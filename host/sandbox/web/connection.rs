@@ -22,8 +22,9 @@ use crate::{
     sandbox::{fault::Code, native::Error, tls},
 };
 
-/// Largest head of an answer, in bytes; hyper reads at most 100 headers.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// The most that is read at once, in bytes. Each piece wakes whoever waits for it: with pieces of a quarter of that, a long
+/// answer costs a twentieth more of the processor. hyper reads heads up to that, of at most 100 headers.
+const PIECE_BYTES_MAX: usize = 256 << 10;
 
 /// Most connections that wait for another request.
 const IDLE_MAX: usize = 4;
@@ -86,7 +87,7 @@ async fn shake(
 async fn handshake<T: Read + Write + Unpin + Send + 'static>(
     stream: T,
 ) -> hyper::Result<(SendRequest<Sent>, http1::Connection<T, Sent>)> {
-    http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(stream).await
+    http1::Builder::new().max_buf_size(PIECE_BYTES_MAX).handshake(stream).await
 }
 
 /// Connections whose answers were read to their end.

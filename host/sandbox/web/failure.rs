@@ -40,12 +40,14 @@ pub(super) fn asking(label: &str, why: &Why, repeated: bool) -> Error {
 fn malformed(label: &str, cause: &hyper::Error) -> Error {
     // hyper's client keeps the difference for its message.
     match causes(cause) {
-        text if text.contains("too large") => Error::new(
-            Code::Limit,
-            format!("{label}: the answer's head is larger than 64 KiB or has more than 100 lines"),
-        ),
+        text if text.contains("too large") => head(label),
         text => Error::new(Code::Corrupt, format!("{label}: the answer is no HTTP: {text}")),
     }
+}
+
+/// The answer's head is longer than the host reads.
+pub(super) fn head(label: &str) -> Error {
+    Error::new(Code::Limit, format!("{label}: the answer's head is larger than 64 KiB or has more than 100 lines"))
 }
 
 /// The request's own body broke.

@@ -286,11 +286,13 @@ async fn an_answer_that_is_not_whole_is_never_taken_for_whole() {
 
 #[tokio::test]
 async fn an_answer_whose_head_is_none_is_named() {
-    let long = format!("HTTP/1.1 200 OK\r\nX-A: {}\r\n\r\n", "a".repeat(1 << 17));
+    let long = |bytes| format!("HTTP/1.1 200 OK\r\nX-A: {}\r\n\r\n", "a".repeat(bytes));
     for (answer, wanted) in [
         ("220 mail.example ESMTP\r\n", Code::Corrupt),
         ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", Code::Corrupt),
-        (&long, Code::Limit),
+        (&long(64 << 10), Code::Limit),
+        (&long(1 << 17), Code::Limit),
+        (&long(1 << 20), Code::Limit),
         ("", Code::Unavailable),
     ] {
         let server = StandIn::start(answer, true).await;
