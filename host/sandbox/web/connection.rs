@@ -22,8 +22,8 @@ use crate::{
     sandbox::{fault::Code, native::Error, tls},
 };
 
-/// The most that is read at once, in bytes. Each piece wakes whoever waits for it: with pieces of a quarter of that, a long
-/// answer costs a twentieth more of the processor. hyper reads heads up to that, of at most 100 headers.
+/// The most that is read at once, in bytes: each piece wakes whoever waits for it. hyper reads heads up to that, of at most
+/// 100 headers.
 const PIECE_BYTES_MAX: usize = 256 << 10;
 
 /// Most connections that wait for another request.
