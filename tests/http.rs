@@ -153,6 +153,7 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
     let nginx = Nginx::start(LOCATIONS);
     // Where neither length nor chunks tell the end, that of the encryption does: openssl says what it is given, and is killed.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let heard = nginx.path("heard");
     let mut server = std::process::Command::new("openssl")
         .args([
             "s_server",
@@ -166,7 +167,7 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
         ])
         .current_dir(nginx.path(""))
         .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
+        .stdout(fs::File::create(&heard).unwrap())
         .spawn()
         .unwrap();
     crate::support::wait_for("openssl listens", || {
@@ -176,6 +177,8 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
     let place =
         place(r#"{ do = "http", path = "/x" }"#, &grant(&format!("https://localhost:{port}"), &format!("ca = {ca:?}")));
     let mut going = place.start(&["backup", "-vv"]);
+    // An answer ahead of its question is none.
+    crate::support::wait_for("the question comes", || fs::read(&heard).unwrap().ends_with(b"\r\n\r\n"));
     server.stdin.as_mut().unwrap().write_all(b"HTTP/1.1 200 OK\r\nX-Head: has come\r\n\r\nhalf").unwrap();
     going.wait_for_words("has come");
     server.kill().unwrap();
