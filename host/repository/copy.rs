@@ -15,7 +15,7 @@ use super::{
     watched::Watched,
     zip::Sealed,
 };
-use crate::{digest::Digest, name::RawPath, snapshot::record::Record};
+use crate::{diagnostic::causes, digest::Digest, name::RawPath, snapshot::record::Record};
 
 /// Entries that are listed at once.
 const PAGE: usize = 1000;
@@ -144,7 +144,7 @@ fn prove(to: &dyn Repository, listed: &Listed, watch: &dyn Watch) -> Result<(), 
     let Some(damage) = described(&damage) else { return Ok(()) };
     let what = match to.forget(&listed.id) {
         Ok(()) => "it was removed again".to_owned(),
-        Err(why) => format!("it could not be removed, do not rely on it: {why}"),
+        Err(why) => format!("it could not be removed, do not rely on it: {}", causes(&why)),
     };
     Err(Error::Damaged(format!("the copy of snapshot {} is damaged: {damage}; {what}", listed.id)))
 }

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     config::{Compression, Place, Remote},
+    diagnostic::causes,
     digest::Digest,
     secret::Secret,
     snapshot::state::State,
@@ -178,7 +179,7 @@ impl ResticRepository {
         let vault = self.vault()?;
         let mut checked = check::check(&vault, reading, watch)?;
         if let Err(why) = self.config(&vault.key) {
-            checked.errors.insert(0, why.to_string());
+            checked.errors.insert(0, causes(&why));
         }
         Ok(checked)
     }
@@ -238,7 +239,7 @@ impl ResticRepository {
                 Ok(file) => files.push((found.name, file)),
                 // Removed since it was listed.
                 Err(Error::NotFound(_)) => {}
-                Err(why) => unreadable.push(why.to_string()),
+                Err(why) => unreadable.push(causes(&why)),
             }
         }
         Ok((files, unreadable))

@@ -18,6 +18,7 @@ use source::Source;
 use super::{Archive, Draft, Error, Listed, Proof, Repository, Watch, directory, storage};
 use crate::{
     config::{Compression, Place, Remote, recipient::Recipient},
+    diagnostic::causes,
     secret::Secret,
     snapshot::state::State,
 };
@@ -152,7 +153,7 @@ impl Repository for ZipRepository {
                 Ok(set) => sets.push(set),
                 // Removed since the names were read.
                 Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
-                Err(why) => unreadable.push(format!("{}: {why}", set.path().display())),
+                Err(why) => unreadable.push(format!("{}: {}", set.path().display(), causes(&why))),
             }
         }
         sets.sort_by(|one, other| (&one.started, &one.id).cmp(&(&other.started, &other.id)));
@@ -267,7 +268,7 @@ fn is_set_of(name: &str, pipeline: &str) -> bool {
 /// What a set says of itself: its comment, or, where that cannot be opened, its name.
 fn listed(set: &Sealed, keys: &Keys) -> Result<Listed, Error> {
     let path = set.path();
-    let reading = || Error::io(format!("reading {}", path.display()));
+    let reading = || Error::io("it cannot be read");
     let blob = set.open().map_err(reading())?;
     let stored_bytes = blob.length().map_err(reading())?;
     let named = named(set.name());

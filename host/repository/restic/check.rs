@@ -22,6 +22,7 @@ use super::{
     vault::Vault,
 };
 use crate::{
+    diagnostic::causes,
     digest::Digest,
     repository::{Error, Watch, damage::Damage},
 };
@@ -122,7 +123,7 @@ pub(super) fn check_one(vault: &Vault, id: &str, tree: Digest, watch: &dyn Watch
 fn check_keys(vault: &Vault, errors: &Damage) -> Result<(), Error> {
     for Found { name, .. } in keys::list(&*vault.storage)? {
         if let Err(why) = keys::read(&*vault.storage, &name) {
-            errors.name(said(&why));
+            errors.name(causes(&why));
         }
     }
     Ok(())
@@ -135,7 +136,7 @@ fn snapshots(vault: &Vault, errors: &Damage) -> Result<Vec<Root>, Error> {
             Ok(file) => roots.push(Root { id: snapshot_id(&found.name, &file), tree: file.tree }),
             // Forgotten since it was listed.
             Err(Error::NotFound(_)) => {}
-            Err(why) => errors.name(said(&why)),
+            Err(why) => errors.name(causes(&why)),
         }
     }
     Ok(roots)
@@ -152,7 +153,7 @@ fn load(vault: &Vault, errors: &Damage) -> Result<(Index, Sheets), Error> {
                     index.add(pack.id, pack.blobs.iter().map(BlobLine::blob));
                 }
             }
-            Err(why) => errors.name(said(&why)),
+            Err(why) => errors.name(causes(&why)),
         }
         Ok(())
     })?;
@@ -178,14 +179,14 @@ fn check_trees(
             Ok(true) => {}
             Ok(false) => hit.store(true, Ordering::Relaxed),
             Err(why) => {
-                errors.name(said(&why));
+                errors.name(causes(&why));
                 bad.trees.insert(*id, ());
                 hit.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
     })?;
-    walked.saved.iter().for_each(|why| errors.name(format!("{}; it was read from another pack", said(why))));
+    walked.saved.iter().for_each(|why| errors.name(format!("{}; it was read from another pack", causes(why))));
     if hit.into_inner() {
         let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
         let bad = bad.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -225,12 +226,4 @@ fn judge(node: &Node, index: &Index, bad: &Bad) -> Option<String> {
 /// What people call a pack.
 fn pack_path(vault: &Vault, id: &Digest) -> String {
     vault.path(&Name::new(Kind::Pack, id)).display().to_string()
-}
-
-/// An error with its cause, in one line.
-fn said(why: &Error) -> String {
-    match std::error::Error::source(why) {
-        Some(cause) => format!("{why}: {cause}"),
-        None => why.to_string(),
-    }
 }

@@ -6,6 +6,7 @@ use super::{
     storage::{Kind, Name},
 };
 use crate::{
+    diagnostic::causes,
     repository::{Error, Repository},
     secret::Secret,
 };
@@ -50,7 +51,7 @@ impl ResticRepository {
                     hostname: file.hostname,
                     created: file.created,
                 }),
-                Err(why) => unreadable.push(why.to_string()),
+                Err(why) => unreadable.push(causes(&why)),
             }
         }
         Ok((listed, unreadable))

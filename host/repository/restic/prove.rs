@@ -11,6 +11,7 @@ use super::{
     node::Node,
 };
 use crate::{
+    diagnostic::causes,
     digest::{self, Digest},
     name::RawPath,
     repository::{
@@ -57,7 +58,7 @@ impl Proving<'_> {
             return;
         }
         match self.set.record().map(|record| serde_json::from_slice::<Record>(&record)) {
-            Err(why) => self.damage.name(why.to_string()),
+            Err(why) => self.damage.name(causes(&why)),
             Ok(Err(why)) => self.damage.name(format!("{RECORD} cannot be understood: {why}")),
             Ok(Ok(record)) if !self.set.is_labelled_as(&record) => {
                 self.damage.name(format!("the snapshot's tags differ from {RECORD}"));
@@ -135,7 +136,7 @@ impl Proving<'_> {
         if self.watch.stopped() {
             return;
         }
-        let content = self.set.content(path, node, 0).map_err(|why| format!("{path}: {why}"));
+        let content = self.set.content(path, node, 0).map_err(|why| format!("{path}: {}", causes(&why)));
         let read = content.and_then(|inner| {
             self.digest(Watched::counting(inner, self.watch, &self.bytes), node).map_err(|why| why.to_string())
         });

@@ -7,6 +7,7 @@ use std::sync::{
 
 use super::{archive::ZipSet, seal::Label};
 use crate::{
+    diagnostic::causes,
     digest::{self, Digest},
     name::RawPath,
     repository::{
@@ -89,7 +90,7 @@ impl Proving<'_> {
     fn check_record(&self) {
         let record = match self.set.record() {
             Ok(record) => record,
-            Err(why) => return self.damaged(why.to_string()),
+            Err(why) => return self.damaged(causes(&why)),
         };
         if let Err(why) = serde_json::from_slice::<Record>(&record) {
             self.damaged(format!("{RECORD} cannot be understood: {why}"));
@@ -107,7 +108,7 @@ impl Proving<'_> {
         let open = |name: &'static str| match Lines::open(self.set, name) {
             Ok(lines) => Some(lines),
             Err(why) => {
-                self.damaged(format!("{name}: {why}"));
+                self.damaged(format!("{name}: {}", causes(&why)));
                 None
             }
         };

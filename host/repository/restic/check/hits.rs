@@ -1,7 +1,8 @@
 //! Names the files of which snapshots damage hits, up to a bound.
 
-use super::{Bad, Root, judge, said};
+use super::{Bad, Root, judge};
 use crate::{
+    diagnostic::causes,
     digest::Digest,
     name,
     repository::{
@@ -104,7 +105,7 @@ impl Hits<'_> {
             return Err(unreadable());
         }
         let copies = self.index.copies(BlobKind::Tree, id);
-        let (json, _) = reader::fetch_any(self.vault, copies).map_err(|why| said(&why))?;
+        let (json, _) = reader::fetch_any(self.vault, copies).map_err(|why| causes(&why))?;
         serde_json::from_slice(&json).map_err(|_| unreadable())
     }
 }

@@ -14,6 +14,7 @@ use super::{
     sheet::{Sheet, Sheets},
 };
 use crate::{
+    diagnostic::causes,
     digest::{self, Digest, Summing},
     repository::{
         Error, Watch,
@@ -104,7 +105,7 @@ impl Packs<'_> {
     /// Reads a pack; returns whether its list could be believed, and so which blobs are damaged is known.
     fn read_one(&self, id: &Digest, size: u64) -> bool {
         let Vault { storage, key, .. } = self.vault;
-        let list = pack::blobs(&**storage, key, &id.to_string(), size).map_err(|why| why.to_string());
+        let list = pack::blobs(&**storage, key, &id.to_string(), size).map_err(|why| causes(&why));
         let listed = list.and_then(|blobs| match self.sheets.packs.get(id) {
             Some(sheet) if *sheet == Sheet::of(blobs.iter().copied()) => Ok(blobs),
             _ => Err("the index says that other blobs are in it".to_owned()),

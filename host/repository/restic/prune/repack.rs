@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize, atomic::Ord
 
 use super::{list::List, plan::Plan, refused};
 use crate::{
+    diagnostic::causes,
     digest::Digest,
     repository::{
         Error, Watch,
@@ -78,7 +79,7 @@ impl Repack<'_, '_> {
         let Vault { storage, key, .. } = self.vault;
         let path = || self.vault.path(&Name::new(Kind::Pack, id)).display().to_string();
         let listed = pack::blobs(&**storage, key, &id.to_string(), size);
-        let mut blobs = listed.map_err(|why| refused(format!("{}: {why}", path())))?;
+        let mut blobs = listed.map_err(|why| refused(format!("{}: {}", path(), causes(&why))))?;
         blobs.retain(|blob| self.index.find_marked(blob.kind, &blob.id) == Some((*id, *blob)));
         if blobs.len() != wanted as usize {
             return Err(refused(format!("{}: the index says that other blobs are in it", path())));
