@@ -1,6 +1,13 @@
-//! What a directory of this machine tells a repository: its names, and the room below it.
+//! What a directory of this machine tells a repository: its names, its files, and the room below it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use rustix::fs::OFlags;
 
 use super::Error;
 
@@ -18,6 +25,15 @@ pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
     }
     names.sort();
     Ok(names)
+}
+
+/// A regular file, opened for reading. A pipe that somebody put there is refused and never waited for.
+pub(super) fn file_at(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    }
 }
 
 /// Bytes that can still be written below a directory, which need not be there yet.

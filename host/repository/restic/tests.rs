@@ -131,6 +131,30 @@ fn what_restic_writes_is_read_and_proven() {
 }
 
 #[test]
+fn what_cannot_be_read_is_named_with_why_and_hides_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let repository = made(directory);
+    sample(&repository, ID);
+    for kind in ["snapshots", "keys"] {
+        let pipe = directory.join("repo").join(kind).join("0".repeat(64));
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe, rustix::fs::Mode::RUSR).unwrap();
+    }
+    let (listed, unreadable) = repository.snapshots().unwrap();
+    assert_eq!(listed.iter().map(|listed| &*listed.id).collect::<Vec<_>>(), [ID]);
+    assert!(
+        unreadable.iter().all(|why| why.ends_with("it is no regular file")) && unreadable.len() == 1,
+        "{unreadable:?}"
+    );
+    let (keys, unreadable) = repository.keys().unwrap();
+    assert_eq!(keys.len(), 1);
+    assert!(
+        unreadable.iter().all(|why| why.ends_with("it is no regular file")) && unreadable.len() == 1,
+        "{unreadable:?}"
+    );
+}
+
+#[test]
 fn the_same_content_is_stored_once() {
     let directory = tempfile::tempdir().unwrap();
     let repository = made(directory.path());

@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::OFlags;
-
 use super::{Found, Kind, Name, Storage, is_unfinished, unfinished};
-use crate::repository::directory::room_in;
+use crate::repository::directory::{file_at, room_in};
 
 /// Files that are kept open for reading.
 const OPEN_MAX: usize = 64;
@@ -49,7 +47,7 @@ impl Local {
             return Ok(found.1);
         }
         drop(open);
-        let file = Arc::new(opened(&self.path(name))?);
+        let file = Arc::new(file_at(&self.path(name))?);
         let mut open = lock();
         if open.len() >= OPEN_MAX {
             open.remove(0);
@@ -91,7 +89,7 @@ impl Storage for Local {
 
     fn read(&self, name: &Name) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        opened(&self.path(name))?.read_to_end(&mut content)?;
+        file_at(&self.path(name))?.read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -152,15 +150,6 @@ impl Storage for Local {
 
     fn place(&self) -> PathBuf {
         self.directory.clone()
-    }
-}
-
-/// A regular file. A pipe that somebody put there is refused and never waited for.
-fn opened(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
 }
 

@@ -224,7 +224,7 @@ impl Sealed {
     /// Opens it for a moment.
     pub(super) fn open(&self) -> io::Result<Blob> {
         match &self.at {
-            At::Directory(_) => File::open(self.path()).map(Blob::File),
+            At::Directory(_) => directory::file_at(&self.path()).map(Blob::File),
             At::Storage(storage, held) => Ok(Blob::Volumes(Volumes::new(storage.clone(), held.clone()))),
         }
     }

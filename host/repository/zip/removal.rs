@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::repository::Error;
+use crate::repository::{Error, directory::file_at};
 
 /// How the name of a set that is being removed ends.
 pub(super) const FORGOTTEN: &str = ".forgotten";
@@ -27,7 +27,7 @@ pub(super) fn mark_read(file: &File, path: &Path) -> Result<(), Error> {
 
 /// Removes the set at `path`. Its name is gone in one step, whatever happens next.
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
-    let file = File::open(path).map_err(Error::io(format!("opening {}", path.display())))?;
+    let file = file_at(path).map_err(Error::io(format!("opening {}", path.display())))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Busy(format!("{} is being read", path.display()))),
         Err(errno) if !is_unsupported(errno) => {

@@ -485,6 +485,21 @@ fn a_set_that_is_read_is_not_removed_until_it_is_closed() {
 }
 
 #[test]
+fn a_pipe_that_is_named_as_a_set_is_told_of_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let set = sample(directory.path());
+    let repository = ZipRepository::new(directory.path());
+    let pipe = directory.path().join("pipe.zip");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    let (listed, unreadable) = repository.snapshots().unwrap();
+    assert_eq!(listed.iter().map(|listed| &*listed.id).collect::<Vec<_>>(), [ID]);
+    assert!(unreadable.iter().any(|why| why.contains("pipe.zip") && why.contains("no regular file")), "{unreadable:?}");
+    assert!(matches!(super::removal::remove(&pipe), Err(Error::Io { .. })));
+    repository.forget(ID).unwrap();
+    assert!(pipe.exists() && !set.exists());
+}
+
+#[test]
 fn a_removal_that_died_half_way_shows_nothing_and_is_swept() {
     let directory = tempfile::tempdir().unwrap();
     let set = sample(directory.path());
