@@ -4,15 +4,17 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use crate::support::{
-    Done, Place,
+    Done, Going, Place,
     nginx::Nginx,
     scripted::{bad_beside_good, fails_alone, pipeline},
     soon,
     strongroom::unzip,
+    wait_for,
 };
 
 /// What the tests' server serves.
@@ -153,24 +155,12 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
     let nginx = Nginx::start(LOCATIONS);
     // Where neither length nor chunks tell the end, that of the encryption does: openssl says what it is given, and is killed.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let heard = nginx.path("heard");
-    let mut server = std::process::Command::new("openssl")
-        .args([
-            "s_server",
-            "-quiet",
-            "-cert",
-            "server.crt",
-            "-key",
-            "server.key",
-            "-accept",
-            &format!("127.0.0.1:{port}"),
-        ])
-        .current_dir(nginx.path(""))
-        .stdin(std::process::Stdio::piped())
-        .stdout(fs::File::create(&heard).unwrap())
-        .spawn()
-        .unwrap();
-    crate::support::wait_for("openssl listens", || {
+    let mut command = Command::new("openssl");
+    command.args(["s_server", "-quiet", "-cert", "server.crt", "-key", "server.key", "-accept"]);
+    command.arg(format!("127.0.0.1:{port}")).current_dir(nginx.path("")).stdin(Stdio::piped());
+    let mut server = Going::start(command);
+    let mut answer = server.stdin();
+    wait_for("openssl listens", || {
         fs::read_to_string("/proc/net/tcp").unwrap().contains(&format!("0100007F:{port:04X} 00000000:0000 0A"))
     });
     let ca = nginx.path("ca.crt").display().to_string();
@@ -178,11 +168,10 @@ fn an_encrypted_answer_that_is_cut_is_never_taken_for_whole() {
         place(r#"{ do = "http", path = "/x" }"#, &grant(&format!("https://localhost:{port}"), &format!("ca = {ca:?}")));
     let mut going = place.start(&["backup", "-vv"]);
     // An answer ahead of its question is none.
-    crate::support::wait_for("the question comes", || fs::read(&heard).unwrap().ends_with(b"\r\n\r\n"));
-    server.stdin.as_mut().unwrap().write_all(b"HTTP/1.1 200 OK\r\nX-Head: has come\r\n\r\nhalf").unwrap();
+    wait_for("the question comes", || server.said().0.ends_with("\r\n\r\n"));
+    answer.write_all(b"HTTP/1.1 200 OK\r\nX-Head: has come\r\n\r\nhalf").unwrap();
     going.wait_for_words("has come");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     going.finish().exits(1).says("shorter than announced or malformed");
 }
 

@@ -6,11 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{
-    Place,
-    tree::{Tree, listing},
-    wait_for,
-};
+use crate::support::{Going, Place, tree::Tree, wait_for};
 
 const PIPELINE: &str = "[pipeline]\nname = \"letters\"\nstate = \"$DIR/state\"\n\n[repository.local]\n\
     url = \"$DIR/repository\"\nFORMAT\n[step.letters]\nplugin = \"files\"\n\n\
@@ -106,13 +102,20 @@ fn restic_at(place: &Place, arguments: &[&str]) -> Command {
     command
 }
 
+/// Whether somebody has a lock there. A file of restic's is none until it has its name.
+fn is_locked(place: &Place) -> bool {
+    let mut names = fs::read_dir(place.join("repository/locks")).unwrap().map(|entry| entry.unwrap().file_name());
+    names.any(|name| !name.to_string_lossy().contains("-tmp-"))
+}
+
 #[test]
 fn prune_and_forget_wait_for_a_writer_as_long_as_they_are_told() {
     let place = restic();
     place.run(&["backup"]).exits(0);
     let mut writer = restic_at(&place, &["backup", "--stdin"]);
-    let mut writer = writer.stdin(Stdio::piped()).spawn().expect("restic is installed");
-    wait_for("restic holds its lock", || !listing(&place.join("repository/locks")).is_empty());
+    writer.stdin(Stdio::piped());
+    let mut writer = Going::start(writer);
+    wait_for("restic holds its lock", || is_locked(&place));
     place.run(&["prune"]).exits(11).says("is used now by");
     place.run(&["prune", "--retry-lock", "1s"]).exits(11);
     place.run(&["forget", "--keep-last", "1"]).exits(3).says("is used now by");
@@ -120,8 +123,8 @@ fn prune_and_forget_wait_for_a_writer_as_long_as_they_are_told() {
         place.start(&["prune", "--retry-lock", "60s"]),
         place.start(&["forget", "--keep-last", "1", "--retry-lock", "60s"]),
     ];
-    writer.stdin.take().expect("piped").write_all(b"text").unwrap();
-    assert!(writer.wait().unwrap().success());
+    writer.stdin().write_all(b"text").unwrap();
+    writer.finish().exits(0);
     waiting.into_iter().for_each(|waiting| drop(waiting.finish().exits(0)));
     assert_eq!(place.run(&["snapshots", "--json"]).exits(0).json().len(), 2, "one of ours, and restic's");
 }
@@ -132,13 +135,12 @@ fn backup_and_check_wait_for_one_who_removes_as_long_as_they_are_told() {
     // restic reads an index that never ends: it keeps its exclusive lock for as long.
     let pipe = place.join("repository/index").join("0".repeat(64));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut pruning = restic_at(&place, &["prune"]).spawn().expect("restic is installed");
-    wait_for("restic holds its lock", || !listing(&place.join("repository/locks")).is_empty());
+    let pruning = Going::start(restic_at(&place, &["prune"]));
+    wait_for("restic holds its lock", || is_locked(&place));
     place.run(&["check"]).exits(11).says("is used alone by");
     place.run(&["backup"]).exits(11).says("is used alone by");
     let waiting = ["check", "backup"].map(|verb| place.start(&[verb, "--retry-lock", "60s"]));
-    pruning.kill().unwrap();
-    pruning.wait().unwrap();
+    drop(pruning);
     fs::remove_file(pipe).unwrap();
     // Only restic knows that its process is gone.
     assert!(restic_at(&place, &["unlock"]).status().unwrap().success());

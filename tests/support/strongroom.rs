@@ -5,7 +5,7 @@ use std::{
     io::Read,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
     time::Duration,
@@ -213,7 +213,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// The program while it runs. Killed when it is dropped.
+/// The program, or one that a test runs beside it, while it runs. Killed when it is dropped.
 pub struct Going {
     child: Child,
     out: Gathered,
@@ -262,6 +262,11 @@ impl Going {
         let out = Gathered::from(child.stdout.take().expect("piped"));
         let err = Gathered::from(child.stderr.take().expect("piped"));
         Self { child, out, err }
+    }
+
+    /// Its standard input, of a command for which that is a pipe; it ends when this is dropped.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("a pipe, and taken once")
     }
 
     /// Its process id.

@@ -9,6 +9,7 @@ use super::{
 use crate::repository::restic::{
     MaxUnused, Reading,
     storage::{
+        self, Storage,
         faulty::{Fault, Faulty},
         local::Local,
     },
@@ -141,8 +142,8 @@ fn restic_and_we_keep_out_of_each_others_way() {
     pruning.args(["--no-cache", "--repo"]).arg(directory.join("repo")).arg("prune").env("RESTIC_PASSWORD", PASSWORD);
     let mut pruning = pruning.stdout(std::process::Stdio::null()).spawn().unwrap();
     // Until it has its name it is no lock: nobody sees it.
-    let is_lock = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 64);
-    while !walk(&directory.join("repo/locks")).iter().any(is_lock) {
+    let there = Local::new(directory.join("repo"));
+    while there.list(storage::Kind::Lock).unwrap().is_empty() {
         assert!(pruning.try_wait().unwrap().is_none(), "restic ended without a lock");
         std::thread::yield_now();
     }
