@@ -120,14 +120,12 @@ impl Service {
         label: String,
     ) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
-        if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEAD_BYTES_MAX {
+        let headers = || head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        if head::length(headers()) > HEAD_BYTES_MAX {
             return Err(failure::head(&label));
         }
-        let headers = head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let headers = headers.collect();
+        let text = |(name, value): (&str, &[u8])| (name.to_owned(), String::from_utf8_lossy(value).into_owned());
+        let headers = headers().map(text).collect();
         let chunked = head.headers.contains_key(hyper::header::TRANSFER_ENCODING);
         let body = Download::new(body, chunked || self.grant.origin.secure, label, connection, self.pool.clone());
         Ok(Answer { status: head.status.as_u16(), headers, body })

@@ -137,7 +137,7 @@ fn fields(grant: &HttpGrant, given: &[(String, String)]) -> Result<HeaderMap, Re
     if given.len() > HEADERS_MAX {
         return Err(Refused::Limit(format!("{} headers: {HEADERS_MAX} are the most", given.len())));
     }
-    if given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADERS_BYTES_MAX {
+    if length(given.iter().map(|(name, value)| (&**name, value.as_bytes()))) > HEADERS_BYTES_MAX {
         return Err(Refused::Limit("the headers are longer than 64 KiB together".to_owned()));
     }
     let mut headers = HeaderMap::new();
@@ -161,6 +161,11 @@ fn fields(grant: &HttpGrant, given: &[(String, String)]) -> Result<HeaderMap, Re
         );
     }
     Ok(headers)
+}
+
+/// Bytes that headers take.
+pub(super) fn length<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> usize {
+    headers.into_iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// Whether the grant's credential travels in that header.
