@@ -14,6 +14,7 @@ use crate::{
     plan::inspection::Attributes,
     repository::Proof,
     sandbox::Request,
+    snapshot::record::Record,
 };
 
 /// The bytes are proven, but no trusted component looked at them.
@@ -37,13 +38,17 @@ pub async fn verify(reading: Reading) -> Summary {
         }
     }
     let (exit_code, message) = verdict(&reading, &sides, &proof);
+    let mut record = reading.record_of(&board, &sides, started);
+    if proof.damage.is_empty() {
+        count_held(&mut record, &reading.record);
+    }
     let summary = Summary {
         operation: Operation::Verify,
         snapshot: reading.record.snapshot.clone(),
         state: Some(reading.record.state),
         exit_code,
         message,
-        record: Some(reading.record_of(&board, &sides, started)),
+        record: Some(record),
         path: None,
         seconds: clock.elapsed().as_secs_f64(),
     };
@@ -62,6 +67,17 @@ fn sides(reading: &Reading, board: &Arc<super::board::Board>) -> Vec<Arc<PartSid
             Arc::new(side.reading(reading.notes(), None))
         })
         .collect()
+}
+
+/// Of a part whose bytes were proven, all is there that the sealed record counts.
+fn count_held(record: &mut Record, sealed: &Record) {
+    for (step, sealed) in record.steps.iter_mut().zip(&sealed.steps) {
+        for part in &mut step.parts {
+            if let Some(held) = sealed.parts.iter().find(|held| held.part.name == part.part.name) {
+                (part.files, part.entries, part.bytes) = (held.files, held.entries, held.bytes);
+            }
+        }
+    }
 }
 
 fn verdict(reading: &Reading, sides: &[Arc<PartSide>], proof: &Proof) -> (u8, String) {
