@@ -98,7 +98,7 @@ fn locks_that_nobody_holds_are_removed() {
 fn restic_at(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new("restic");
     command.args(["--no-cache", "--repo"]).arg(place.join("repository")).args(arguments);
-    command.env("RESTIC_PASSWORD", "correct horse").stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("RESTIC_PASSWORD", "correct horse");
     command
 }
 
@@ -143,7 +143,7 @@ fn backup_and_check_wait_for_one_who_removes_as_long_as_they_are_told() {
     drop(pruning);
     fs::remove_file(pipe).unwrap();
     // Only restic knows that its process is gone.
-    assert!(restic_at(&place, &["unlock"]).status().unwrap().success());
+    Going::start(restic_at(&place, &["unlock"])).finish().exits(0);
     waiting.into_iter().for_each(|waiting| drop(waiting.finish().exits(0)));
     place.run(&["verify"]).exits(0);
 }
